@@ -1,0 +1,62 @@
+/**
+ * The one error type of the library. `code` is stable and meant for programs, `message` is meant for people
+ * and says what to do next, `context` carries the values involved.
+ */
+
+/** Every code a `BridgeError` can carry. Codes are added, never renamed. */
+export const ERROR_CODES = [
+  'PORT_NOT_FOUND',
+  'PORT_DENIED',
+  'PORT_BUSY',
+  'PORT_FAILED',
+  'PORT_CLOSED',
+  'NOT_A_CAMERA',
+  'CAMERA_SILENT',
+  'CAMERA_PROTOCOL',
+  'CAMERA_REFUSED',
+  'CAMERA_REBOOTED',
+  'CHANNEL_MISSING',
+  'SCRIPT_FAILED',
+  'FRAME_CORRUPT',
+  'FRAME_TOO_LARGE',
+  'SHM_FULL',
+  'SHM_IN_USE',
+  'SHM_TOO_SMALL',
+  'SHM_INVALID',
+  'SHM_FAILED',
+  'RUNNER_NOT_FOUND',
+  'RUNNER_EXITED',
+  'RUNNER_TIMEOUT',
+  'RUNNER_PROTOCOL',
+  'OPTION_INVALID',
+  'FILE_FAILED',
+  'UNSUPPORTED',
+  'INTERNAL',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface BridgeErrorOptions {
+  /** Values that help to understand the error; plain data, safe to print as JSON. */
+  context?: Readonly<Record<string, unknown>>;
+  cause?: unknown;
+}
+
+export class BridgeError extends Error {
+  override readonly name = 'BridgeError';
+  readonly code: ErrorCode;
+  readonly context: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: BridgeErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.context = options.context ?? {};
+  }
+}
+
+/** `error` itself when it is a `BridgeError`, else an `INTERNAL` one around it. */
+export function asBridgeError(error: unknown, code: ErrorCode = 'INTERNAL'): BridgeError {
+  if (error instanceof BridgeError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new BridgeError(code, message, { cause: error });
+}

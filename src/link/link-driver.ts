@@ -1,0 +1,141 @@
+/**
+ * Binds a host machine to a byte stream and the clock: bytes from the stream go in, packets go out, one timer
+ * follows the machine's deadline. Requests become promises.
+ */
+import { asBridgeError, BridgeError } from '../errors.js';
+import type { Capabilities } from '../protocol/structures.js';
+import type { ByteStream } from './byte-stream.js';
+import { HostLink } from './host-link.js';
+import type { HostLinkOptions, LinkOutcome, LinkRequest, LinkStats, LossReason } from './link-types.js';
+
+/** What the driver reports. */
+export interface LinkDriverHandlers {
+  event(channel: number, event: number): void;
+  /** Synchronized again after `reason`: locks are gone, channels may have changed. */
+  resynced(reason: LossReason): void;
+  /** The line is over; called exactly once. Without an error `close()` was called. */
+  closed(error?: BridgeError): void;
+}
+
+export class LinkDriver {
+  readonly #stream: ByteStream;
+  readonly #link: HostLink;
+  readonly #handlers: LinkDriverHandlers;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = 0;
+  #ended = false;
+  #settleConnect: { resolve(caps: Capabilities): void; reject(error: BridgeError): void } | undefined;
+
+  constructor(stream: ByteStream, options: HostLinkOptions, handlers: LinkDriverHandlers) {
+    this.#stream = stream;
+    this.#handlers = handlers;
+    this.#link = new HostLink(options, {
+      transmit: (bytes) => {
+        stream.write(bytes);
+      },
+      event: (channel, event) => {
+        handlers.event(channel, event);
+      },
+      ready: (caps, reason) => {
+        this.#settleConnect?.resolve(caps);
+        this.#settleConnect = undefined;
+        if (reason !== undefined) handlers.resynced(reason);
+      },
+      failed: (error) => {
+        this.#end(error);
+      },
+    });
+  }
+
+  get stats(): LinkStats {
+    return this.#link.stats;
+  }
+
+  get caps(): Capabilities {
+    return this.#link.caps;
+  }
+
+  /** Whether requests can be made: not before `connect` has resolved, not after the line is over. */
+  get open(): boolean {
+    return !this.#ended;
+  }
+
+  /** Synchronizes and negotiates. Rejects with CAMERA_SILENT, CAMERA_PROTOCOL or the line's own error. */
+  connect(): Promise<Capabilities> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) {
+        reject(new BridgeError('PORT_CLOSED', `The line ${this.#stream.name} is closed.`));
+        return;
+      }
+      this.#settleConnect = { resolve, reject };
+      this.#stream.start({
+        data: (chunk) => {
+          this.#run((now) => this.#link.receive(chunk, now));
+        },
+        closed: (error) => {
+          this.#end(error ?? new BridgeError('PORT_CLOSED', `The line ${this.#stream.name} was closed.`));
+        },
+      });
+      if (!this.#ended) this.#run((now) => this.#link.connect(now));
+    });
+  }
+
+  /** Never rejects: how it ended is in the outcome. */
+  request(request: Omit<LinkRequest, 'settle'>): Promise<LinkOutcome> {
+    return new Promise((resolve) => {
+      this.#link.submit({ ...request, settle: resolve }, performance.now());
+      this.#arm();
+    });
+  }
+
+  /** Begins anew with SYNC, for a caller that has reason to distrust the session. */
+  resync(): void {
+    this.#link.resync(performance.now(), 'timeout');
+    this.#arm();
+  }
+
+  /** Closes the line. Requests under way are settled as lost. Idempotent. */
+  async close(): Promise<void> {
+    this.#end(undefined);
+    await this.#stream.close();
+  }
+
+  #end(error: BridgeError | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#link.close();
+    this.#settleConnect?.reject(error ?? new BridgeError('PORT_CLOSED', 'The connection was closed.'));
+    this.#settleConnect = undefined;
+    void this.#stream.close();
+    this.#handlers.closed(error);
+  }
+
+  /** Keeps the timer at or before the deadline; one that fires early just looks again. */
+  #arm(): void {
+    if (this.#ended) return;
+    const deadline = this.#link.deadline();
+    if (deadline === undefined || (this.#timer && this.#timerAt <= deadline)) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = deadline;
+    this.#timer = setTimeout(() => this.#fire(), Math.max(0, deadline - performance.now()));
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    const deadline = this.#link.deadline();
+    if (deadline !== undefined && performance.now() >= deadline) this.#run((now) => this.#link.tick(now));
+    else this.#arm();
+  }
+
+  /** A call into the machine. An error in it, or in what it reports to, ends the line. */
+  #run(call: (now: number) => void): void {
+    try {
+      call(performance.now());
+    } catch (error) {
+      this.#end(asBridgeError(error));
+      return;
+    }
+    this.#arm();
+  }
+}

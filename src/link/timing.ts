@@ -1,0 +1,63 @@
+/**
+ * Every timeout of the link, with its default, its range and its reason. All in milliseconds.
+ */
+
+/** The device's timers, as the vendor's firmware has them (protocol/omv_protocol.h). */
+export const DEVICE_TIMING = {
+  /** Wait for the first ACK; doubled after each repetition: 0.5 + 1 + 2 + 4 s. */
+  rtxTimeoutMs: 500,
+  /** Repetitions before the device gives up and resets itself. */
+  rtxRetries: 3,
+  /** LOCK is allowed once in this time, over all channels. */
+  lockIntervalMs: 10,
+} as const;
+
+/** The host's timers. */
+export const HOST_TIMING = {
+  /**
+   * Wait for a reply's first packet before a round trip has been measured. Long enough for a script that is
+   * inside a slow C call (compressing a large picture), which holds up the protocol.
+   */
+  initialReplyMs: 500,
+  /**
+   * Range of the measured wait (smoothed round trip plus four deviations). The floor covers one late turn of
+   * either event loop; a wait that was too short costs a resynchronisation, not a frame.
+   */
+  minReplyMs: 60,
+  maxReplyMs: 1_500,
+  /**
+   * Longest pause between two fragments of a reply, acks off: the device sends them back to back. A packet whose
+   * bytes are still arriving puts the end of a wait off by as much.
+   */
+  fragmentMs: 60,
+  /** How long one packet may take to arrive in all: the largest on a line of 57,600 baud. */
+  packetMs: 1_500,
+  /**
+   * With acks on the device repeats what we did not acknowledge after 500, then 1,000 ms: a shorter wait would
+   * give up what the device is about to repair.
+   */
+  ackReplyMs: 1_800,
+  /**
+   * Wait for the answer to SYNC, or a reply's measured wait where that is shorter; doubled after each SYNC that
+   * stays unanswered, up to the maximum. The sum (8 to 12 seconds) covers a device that boots.
+   */
+  syncMs: 250,
+  maxSyncMs: 2_000,
+  /** SYNCs in a row that may stay unanswered. */
+  syncAttempts: 8,
+  /**
+   * Longest time in all: a device that keeps sending old data, acks off, answers SYNC only after all of it, and
+   * on a bad line the settings that follow may be lost again and again.
+   */
+  syncTotalMs: 30_000,
+  /**
+   * Pause between a reply's last ACK and the next request, acks on: sent back to back they leave the camera's
+   * script no time at all.
+   */
+  ackPauseMs: 1,
+  /**
+   * A tick later than this shows that the process was busy elsewhere: bytes that came meanwhile wait to be read.
+   * The wait goes on once for as long again, so that they are.
+   */
+  stallMs: 20,
+} as const;
