@@ -1,0 +1,85 @@
+/** Segments of other processes, mapped read-only. */
+import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
+import { BridgeError } from '../errors.js';
+import { posix } from './posix.js';
+import { MAX_SEGMENT_SIZE } from './segment.js';
+import { segmentName, segmentPath } from './segment-name.js';
+import { segmentError, systemCode } from './system-errors.js';
+
+export interface SegmentView {
+  readonly name: string;
+  readonly size: number;
+  /** The mapped bytes: read-only (writing kills the process); not to be touched after `close()`. */
+  readonly buffer: ArrayBuffer;
+  /** Whether the file still has every byte that is mapped: touching one that is gone would kill the process. */
+  intact(): boolean;
+  /** Whether the name still leads to this segment. */
+  current(): boolean;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** `SHM_INVALID`: what stands under the name is not what a reader can use. */
+export function invalid(name: string, why: string, context: Record<string, unknown> = {}): BridgeError {
+  return new BridgeError('SHM_INVALID', `The shared memory ${name} ${why}`, {
+    context: { name, ...context },
+  });
+}
+
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+function openForReading(name: string): number {
+  try {
+    return openSync(segmentPath(name), OPEN_FLAGS);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT') {
+      throw new BridgeError(
+        'SHM_FAILED',
+        `There is no shared memory ${name}. Start the bridge that writes it, or check the name (\`ls /dev/shm\`).`,
+        { context: { name, errno: code }, cause: error },
+      );
+    }
+    throw segmentError('open', name, error);
+  }
+}
+
+/**
+ * Maps an existing segment read-only. Throws `SHM_FAILED` (`context.errno` is `ENOENT` when the name does not exist),
+ * `SHM_INVALID` when it is no regular file or its size is impossible, `OPTION_INVALID` or `UNSUPPORTED`.
+ */
+export function viewSegment(givenName: string, headerSize: number): SegmentView {
+  const name = segmentName(givenName);
+  const libc = posix();
+  const fd = openForReading(name);
+  try {
+    const file = fstatSync(fd);
+    if (!file.isFile()) throw invalid(name, 'is not a regular file.');
+    const size = file.size;
+    if (size < headerSize || size > MAX_SEGMENT_SIZE) {
+      throw invalid(
+        name,
+        `is ${size} bytes long: not a segment of this kind (${headerSize} to ${MAX_SEGMENT_SIZE} bytes).`,
+        { size },
+      );
+    }
+    const mapping = libc.map(fd, size, 'read');
+    let open = true;
+    return {
+      name,
+      size,
+      buffer: mapping.buffer,
+      intact: () => fstatSync(fd).size >= size,
+      current: () => lstatSync(segmentPath(name), { throwIfNoEntry: false })?.ino === file.ino,
+      close() {
+        if (!open) return;
+        open = false;
+        mapping.unmap();
+        closeSync(fd);
+      },
+    };
+  } catch (error) {
+    closeSync(fd);
+    throw segmentError('map', name, error);
+  }
+}

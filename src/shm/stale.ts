@@ -1,0 +1,146 @@
+/**
+ * Makes a segment's name free: a leftover of a dead owner goes, everything else stays and is reported. Whether an
+ * owner lives is asked twice: of the kernel, which drops the owner's lock on the segment when it dies, in whatever
+ * container it ran; and by pid and start time.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { BridgeError } from '../errors.js';
+import { decodeOwner, liveness, OWNER_CLOSED, OWNER_STATE_OFFSET, type OwnerRecord } from './owner.js';
+import { posix } from './posix.js';
+import type { SegmentLayout } from './segment.js';
+import { SHM_DIRECTORY, segmentPath } from './segment-name.js';
+import { segmentError, systemCode } from './system-errors.js';
+
+/** Segments in the making have names of this form until they are whole. */
+const UNFINISHED = /^\.openmv-bridge-new-\d+-[0-9a-f]{12}$/;
+
+export function unfinishedPath(suffix: string): string {
+  return join(SHM_DIRECTORY, `.openmv-bridge-new-${process.pid}-${suffix}`);
+}
+
+/** Read and write, never through a symbolic link, never waiting for the other end of a named pipe. */
+const OPEN_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+function withFile<T>(path: string, use: (fd: number) => T): T {
+  const fd = openSync(path, OPEN_FLAGS);
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function inUse(name: string, why: string, pid?: number): BridgeError {
+  return new BridgeError('SHM_IN_USE', `The shared memory ${name} ${why}`, {
+    context: pid === undefined ? { name } : { name, pid },
+  });
+}
+
+function foreign(name: string, what: string): BridgeError {
+  return inUse(
+    name,
+    `is taken: ${segmentPath(name)} ${what}. Remove it if nothing needs it, or choose another name (--shm-name).`,
+  );
+}
+
+function held(name: string, owner: OwnerRecord): BridgeError {
+  const where = liveness(owner) === 'unknown' ? ' in another container' : '';
+  const who = owner.pid === process.pid && where === '' ? ', which is this very process' : where;
+  return inUse(
+    name,
+    `is in use by process ${owner.pid}${who}. Stop that one, or choose another name (--shm-name).`,
+    owner.pid,
+  );
+}
+
+function readOwner(fd: number, layout: SegmentLayout): OwnerRecord | undefined {
+  const header = new Uint8Array(layout.headerSize);
+  if (readSync(fd, header, 0, header.length, 0) < header.length) return undefined;
+  if (new Uint32Array(header.buffer, 0, 1)[0] !== layout.magic) return undefined;
+  return decodeOwner(header, layout.ownerOffset);
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Tells readers that still map the old segment that no more will come, and ends a write that will never end. */
+function retire(fd: number, layout: SegmentLayout): void {
+  writeSync(fd, new Uint32Array([OWNER_CLOSED]), 0, 4, layout.ownerOffset + OWNER_STATE_OFFSET);
+  layout.retire?.(fd);
+}
+
+/**
+ * `free`: nothing stands there (any more). `changing`: another process is taking it over, or giving it up, at this
+ * moment: ask again.
+ */
+export function clearName(name: string, layout: SegmentLayout): 'free' | 'changing' {
+  const path = segmentPath(name);
+  try {
+    return withFile(path, (fd) => {
+      const file = fstatSync(fd);
+      if (!file.isFile()) throw foreign(name, 'is not a regular file');
+      if (file.uid !== process.geteuid?.()) throw foreign(name, `belongs to another user (uid ${file.uid})`);
+      const owner = readOwner(fd, layout);
+      if (owner === undefined) throw foreign(name, 'was made by another program');
+      const locked = posix().tryLock(fd);
+      const life = liveness(owner);
+      // Someone else is taking it over, or its owner is about to remove it.
+      if (!locked && (life === 'dead' || owner.closed)) return 'changing';
+      if (!locked || (life === 'alive' && !owner.closed)) throw held(name, owner);
+      // Only who holds the lock of the segment behind a name takes the name away: no race from here on.
+      const now = lstatSync(path, { throwIfNoEntry: false });
+      if (now === undefined) return 'free';
+      if (now.ino !== file.ino) return 'changing';
+      retire(fd, layout);
+      unlinkSync(path);
+      return 'free';
+    });
+  } catch (error) {
+    switch (systemCode(error)) {
+      case 'ENOENT':
+        return 'free';
+      case 'ELOOP':
+        throw foreign(name, 'is a symbolic link');
+      case 'EACCES':
+      case 'EPERM':
+        throw foreign(name, 'belongs to another user');
+      case 'EISDIR':
+      case 'ENXIO':
+        throw foreign(name, 'is not a regular file');
+      default:
+        throw segmentError('take over', name, error);
+    }
+  }
+}
+
+/** Removes what processes left that died between making a segment and naming it. */
+export function sweepUnfinished(): void {
+  for (const entry of readdirSync(SHM_DIRECTORY)) {
+    if (!UNFINISHED.test(entry)) continue;
+    const path = join(SHM_DIRECTORY, entry);
+    try {
+      withFile(path, (fd) => {
+        const file = fstatSync(fd);
+        if (file.isFile() && file.uid === process.geteuid?.() && posix().tryLock(fd)) unlinkIfThere(path);
+      });
+    } catch {
+      // Another user's, or gone by now: not ours to clear.
+    }
+  }
+}

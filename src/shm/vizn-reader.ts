@@ -1,0 +1,195 @@
+import { BridgeError } from '../errors.js';
+import { decodeOwner, liveness } from './owner.js';
+import { invalid, type SegmentView, viewSegment } from './segment-view.js';
+import { isWriting, readStable } from './seqlock.js';
+import {
+  VIZN_FORMAT_MJPG,
+  VIZN_FORMAT_NAME_SIZE,
+  VIZN_HEADER_SIZE,
+  VIZN_MAGIC,
+  VIZN_OFFSET,
+  ViznHeader,
+  WRITE_SEQUENCE_WORD,
+} from './vizn-layout.js';
+
+export interface ViznSnapshot {
+  /** The frame's bytes, copied: they stay as they are. */
+  readonly data: Uint8Array;
+  /** `data` when the format is MJPG, which is all that the bridge writes by default; undefined otherwise. */
+  readonly jpeg: Uint8Array | undefined;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Like `MJPG`. */
+  readonly format: string;
+  /** Unix time, when the writer is a bridge. */
+  readonly timestampNs: bigint;
+  /** Different for every frame. */
+  readonly sequence: number;
+}
+
+export interface ViznState {
+  /**
+   * - `empty`: no frame yet.
+   * - `live`: there is a frame, and nothing says that the writer is gone.
+   * - `stale`: the writer died; the last frame can still be read unless it died in the middle of writing it.
+   * - `gone`: the writer closed the segment, or its name was removed or leads to a newer one: open it again.
+   */
+  readonly status: 'empty' | 'live' | 'stale' | 'gone';
+  /** Undefined when the writer records no owner (another program than the bridge). */
+  readonly ownerPid: number | undefined;
+  /** Undefined when it is not known: no owner recorded, or one in another container. */
+  readonly ownerAlive: boolean | undefined;
+  /** A frame is being written, or was when the writer died. */
+  readonly writing: boolean;
+  /** Sequence of the last frame, 0 before the first; undefined while it is being written. */
+  readonly sequence: number | undefined;
+  /** Milliseconds since the last frame's timestamp, at least 0; undefined without a frame. */
+  readonly frameAgeMs: number | undefined;
+}
+
+export interface ViznReader {
+  readonly name: string;
+  /** Bytes of the segment. */
+  readonly size: number;
+  /**
+   * A copy of the latest frame. Undefined when there is none, when it is number `after`, and when no moment without a
+   * write under way was found in a bounded number of tries (`state()` tells a busy writer from a dead one).
+   * Throws `SHM_INVALID` when the segment contradicts itself or was cut short, `SHM_FAILED` after `close()`.
+   */
+  latest(after?: number): ViznSnapshot | undefined;
+  state(): ViznState;
+  /** Unmaps the segment. Idempotent. */
+  close(): void;
+}
+
+const NS_PER_MS = 1_000_000n;
+
+function formatName(bytes: Uint8Array): string {
+  const field = bytes.subarray(VIZN_OFFSET.formatName, VIZN_OFFSET.formatName + VIZN_FORMAT_NAME_SIZE);
+  const end = field.indexOf(0);
+  return String.fromCharCode(...field.subarray(0, end < 0 ? field.length : end));
+}
+
+class SegmentReader implements ViznReader {
+  readonly name: string;
+  readonly size: number;
+  readonly #view: SegmentView;
+  readonly #header: ViznHeader;
+  readonly #bytes: Uint8Array;
+  #open = true;
+
+  constructor(view: SegmentView) {
+    this.name = view.name;
+    this.size = view.size;
+    this.#view = view;
+    this.#header = new ViznHeader(view.buffer);
+    this.#bytes = new Uint8Array(view.buffer);
+  }
+
+  latest(after?: number): ViznSnapshot | undefined {
+    this.#checkUsable();
+    const found = readStable(this.#header.atomics, WRITE_SEQUENCE_WORD, () => this.#read(after));
+    if (found?.value === undefined) return undefined;
+    const { dataSize, data, ...fields } = found.value;
+    // Said only of what was read while nothing was being written.
+    this.#checkMagic();
+    if (data === undefined) {
+      throw invalid(
+        this.name,
+        `says that its frame has ${dataSize} bytes, but has room for ${this.size - VIZN_HEADER_SIZE}. ` +
+          'It is damaged: restart the program that writes it.',
+        { dataSize, size: this.size },
+      );
+    }
+    return { data, jpeg: fields.format === VIZN_FORMAT_MJPG ? data : undefined, ...fields };
+  }
+
+  /** One look, possibly at a frame in the making; the caller finds out. Undefined: nothing new. */
+  #read(after: number | undefined) {
+    const { words, bytes, timestampNs } = this.#header;
+    const sequence = words[VIZN_OFFSET.frameSequence / 4]!;
+    if (sequence === 0 || sequence === after) return undefined;
+    const dataSize = words[VIZN_OFFSET.dataSize / 4]!;
+    const end = VIZN_HEADER_SIZE + dataSize;
+    return {
+      dataSize,
+      data: end <= this.size ? this.#bytes.slice(VIZN_HEADER_SIZE, end) : undefined,
+      width: words[VIZN_OFFSET.width / 4]!,
+      height: words[VIZN_OFFSET.height / 4]!,
+      format: formatName(bytes),
+      timestampNs,
+      sequence,
+    };
+  }
+
+  state(): ViznState {
+    this.#checkUsable();
+    const header = this.#header;
+    const owner = decodeOwner(header.bytes, VIZN_OFFSET.owner);
+    const life = owner === undefined ? 'unknown' : liveness(owner);
+    const frame = readStable(header.atomics, WRITE_SEQUENCE_WORD, () => ({
+      sequence: header.words[VIZN_OFFSET.frameSequence / 4]!,
+      timestampNs: header.timestampNs,
+    }))?.value;
+    const age = frame === undefined ? 0 : Date.now() - Number(frame.timestampNs / NS_PER_MS);
+    const gone = owner?.closed === true || !this.#view.current();
+    const status = gone ? 'gone' : life === 'dead' ? 'stale' : frame?.sequence === 0 ? 'empty' : 'live';
+    return {
+      status,
+      ownerPid: owner?.pid,
+      ownerAlive: life === 'unknown' ? undefined : life === 'alive',
+      writing: isWriting(header.atomics, WRITE_SEQUENCE_WORD),
+      sequence: frame?.sequence,
+      frameAgeMs: frame === undefined || frame.sequence === 0 ? undefined : Math.max(0, age),
+    };
+  }
+
+  #checkUsable(): void {
+    if (!this.#open) {
+      throw new BridgeError('SHM_FAILED', `The reader of ${this.name} is closed: open it again to read.`, {
+        context: { name: this.name },
+      });
+    }
+    if (!this.#view.intact()) {
+      throw invalid(this.name, 'was cut short by another program. Restart the program that writes it.');
+    }
+  }
+
+  #checkMagic(): void {
+    const magic = this.#header.words[VIZN_OFFSET.magic / 4]!;
+    if (magic === VIZN_MAGIC) return;
+    throw invalid(
+      this.name,
+      `holds no VIZN frame: it begins with 0x${magic.toString(16).padStart(8, '0')} instead of 0x56495a4e. ` +
+        'Another program uses this name.',
+      { magic },
+    );
+  }
+
+  /** For the opener: closes itself when the segment is not VIZN. */
+  validate(): this {
+    try {
+      this.#checkMagic();
+      return this;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#view.close();
+  }
+}
+
+/**
+ * Opens a VIZN segment for reading, whoever writes it. Read-only: it changes nothing that the writer or other readers
+ * can see. Throws `SHM_FAILED` (`context.errno` is `ENOENT` when there is none), `SHM_INVALID`, `OPTION_INVALID` or
+ * `UNSUPPORTED`.
+ */
+export function openViznReader(name: string): ViznReader {
+  return new SegmentReader(viewSegment(name, VIZN_HEADER_SIZE)).validate();
+}

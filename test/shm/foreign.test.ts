@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { encodeOwner, thisOwner } from '../../src/shm/owner.js';
+import { openViznReader } from '../../src/shm/vizn-reader.js';
+import { openViznWriter } from '../../src/shm/vizn-writer.js';
+import { Child, expectFailure, isRoot, pathOf, temporaryDirectory, uniqueName } from './support.js';
+
+const SIZE = 4096;
+/** No process has this pid: Linux stops at 4194304. */
+const DEAD = { pid: 4_194_305, startTime: 1, pidNamespace: 0 };
+
+function abandoned(): Buffer {
+  const file = Buffer.alloc(SIZE);
+  file.writeUInt32LE(0x56495a4e, 0);
+  file.set(encodeOwner(DEAD), 56);
+  return file;
+}
+
+let name: string;
+
+beforeEach(() => {
+  name = uniqueName();
+});
+
+describe('a name that is not ours to take', () => {
+  afterEach(() => unlinkSync(pathOf(name)));
+
+  function expectRefused(why: string): void {
+    const error = expectFailure('SHM_IN_USE', () => openViznWriter({ name, size: SIZE }));
+    expect(error.message).toContain(why);
+  }
+
+  test('a symbolic link is not followed, neither to a file nor to nowhere', () => {
+    const victim = join(temporaryDirectory(), 'victim');
+    writeFileSync(victim, abandoned());
+    symlinkSync(victim, pathOf(name));
+    expectRefused('symbolic link');
+    expectFailure('SHM_FAILED', () => openViznReader(name));
+    expect(readFileSync(victim).equals(abandoned())).toBe(true);
+    expect(readlinkSync(pathOf(name))).toBe(victim);
+    unlinkSync(victim);
+    expectRefused('symbolic link');
+    expect(existsSync(victim)).toBe(false);
+  });
+
+  test.each([
+    ['of another kind', Buffer.from('precious data')],
+    ['as large as a segment', Buffer.alloc(SIZE, 7)],
+    ['a VIZN segment without an owner', abandoned().fill(0, 56, 80)],
+    ['a leftover of another layout', abandoned().fill(0, 0, 4)],
+    ['empty', Buffer.alloc(0)],
+  ])('a file %s stays as it is', (_, content) => {
+    writeFileSync(pathOf(name), content);
+    expectRefused('another program');
+    expect(readFileSync(pathOf(name)).equals(content)).toBe(true);
+  });
+
+  test('a segment whose owner lives stays, also where the file system knows no locks', () => {
+    const file = abandoned();
+    file.set(encodeOwner(thisOwner()), 56);
+    writeFileSync(pathOf(name), file);
+    expectRefused(`process ${process.pid}`);
+    expect(readFileSync(pathOf(name)).equals(file)).toBe(true);
+  });
+
+  test('a named pipe stops nobody', () => {
+    execFileSync('mkfifo', [pathOf(name)]);
+    expectRefused('not a regular file');
+    expectFailure('SHM_INVALID', () => openViznReader(name));
+  });
+
+  test.skipIf(!isRoot)('a leftover of another user stays (needs root to make one)', () => {
+    writeFileSync(pathOf(name), abandoned());
+    chownSync(pathOf(name), 12_345, 12_345);
+    expectRefused('uid 12345');
+    expect(statSync(pathOf(name)).uid).toBe(12_345);
+  });
+});
+
+test('a directory under the name is refused', () => {
+  mkdirSync(pathOf(name));
+  expectFailure('SHM_IN_USE', () => openViznWriter({ name, size: SIZE }));
+  expectFailure('SHM_INVALID', () => openViznReader(name));
+  rmdirSync(pathOf(name));
+});
+
+test('what is ours and whose owner is dead is taken over', () => {
+  writeFileSync(pathOf(name), abandoned());
+  const writer = openViznWriter({ name, size: SIZE });
+  expect(readFileSync(pathOf(name)).readUInt32LE(60)).toBe(process.pid);
+  writer.close();
+  expect(existsSync(pathOf(name))).toBe(false);
+});
+
+test('segments that were never finished are cleared, unless somebody is at work on them', async () => {
+  const dead = '/dev/shm/.openmv-bridge-new-4194305-00000000abcd';
+  const live = '/dev/shm/.openmv-bridge-new-4194305-00000000abce';
+  const other = '/dev/shm/.openmv-bridge-new-notes';
+  for (const path of [dead, live, other]) writeFileSync(path, 'x');
+  try {
+    const holder = new Child('python3', [
+      '-c',
+      `import fcntl,time; f=open(${JSON.stringify(live)}); fcntl.flock(f, fcntl.LOCK_EX); print("locked", flush=True); time.sleep(60)`,
+    ]);
+    expect(await holder.line()).toBe('locked');
+    openViznWriter({ name, size: SIZE }).close();
+    expect([dead, live, other].map((path) => existsSync(path))).toEqual([false, true, true]);
+    await holder.kill();
+    openViznWriter({ name, size: SIZE }).close();
+    expect([live, other].map((path) => existsSync(path))).toEqual([false, true]);
+  } finally {
+    for (const path of [dead, live, other]) if (existsSync(path)) unlinkSync(path);
+  }
+});
