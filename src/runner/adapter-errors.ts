@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs';
+import { BridgeError } from '../errors.js';
+import type { ChildEnd } from './child-group.js';
+import type { Timings } from './options.js';
+
+/** System errors that mean "this program cannot be run", today and the next time. */
+const NOT_RUNNABLE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC']);
+
+/** Why an adapter could not be started. RUNNER_NOT_FOUND when trying again is no use, else RUNNER_EXITED. */
+export function startError(
+  cause: NodeJS.ErrnoException,
+  command: readonly string[],
+  cwd: string | undefined,
+): BridgeError {
+  const context = { command, cwd, reason: cause.code };
+  if (cause.code === 'ENOENT' && cwd !== undefined && !existsSync(cwd)) {
+    return new BridgeError(
+      'RUNNER_NOT_FOUND',
+      `The algorithm's working directory ${cwd} does not exist: give the directory where its manifest.json is.`,
+      { context, cause },
+    );
+  }
+  if (!NOT_RUNNABLE.has(cause.code)) {
+    return new BridgeError('RUNNER_EXITED', `The algorithm adapter could not be started: ${cause.message}`, {
+      context,
+      cause,
+    });
+  }
+  const problem =
+    cause.code === 'ENOENT' ? 'was not found. Install it, or give its full path' : 'may not be executed';
+  return new BridgeError(
+    'RUNNER_NOT_FOUND',
+    `The algorithm command ${command[0]} ${problem} (the whole command: ${command.join(' ')}).`,
+    { context, cause },
+  );
+}
+
+export interface ExitFacts {
+  readonly command: readonly string[];
+  readonly end: ChildEnd;
+  /** Last lines of its stderr. */
+  readonly stderr: readonly string[];
+  /** The last error it reported for itself, such as a failed import. */
+  readonly reported: string | undefined;
+}
+
+/** Why an adapter ended that nobody had told to. */
+export function exitError({ command, end, stderr, reported }: ExitFacts): BridgeError {
+  const how = end.signal === null ? `exited with code ${end.code}` : `was ended by ${end.signal}`;
+  const last = reported ?? stderr.at(-1);
+  const said = last === undefined ? 'It wrote nothing to stderr.' : `Its last words: ${last}`;
+  return new BridgeError('RUNNER_EXITED', `The algorithm adapter ${how}. ${said}`, {
+    context: { command, exitCode: end.code, signal: end.signal, reported, stderr },
+  });
+}
+
+/** Why an idle adapter that does not answer pings is restarted. */
+export function silentError({ heartbeatIntervalMs, heartbeatGraceMs }: Timings): BridgeError {
+  return new BridgeError(
+    'RUNNER_TIMEOUT',
+    `The idle algorithm adapter left two pings unanswered (one every ${heartbeatIntervalMs} ms, ${heartbeatGraceMs} ms to answer); it is restarted.`,
+    { context: { heartbeatIntervalMs, heartbeatGraceMs } },
+  );
+}
+
+/** Why an adapter is not started any more; `last` is the reason of its last end. */
+export function gaveUpError(last: BridgeError, { crashLimit, crashWindowMs }: Timings): BridgeError {
+  return new BridgeError(
+    'RUNNER_EXITED',
+    `The algorithm adapter failed ${crashLimit} times within ${crashWindowMs / 1000} s and is not started again; frames go on without it. The last time: ${last.message}`,
+    { context: { ...last.context, crashLimit, crashWindowMs }, cause: last },
+  );
+}
+
+export function closedError(): BridgeError {
+  return new BridgeError('RUNNER_EXITED', 'The algorithm runner was closed.');
+}

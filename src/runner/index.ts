@@ -1,0 +1,29 @@
+export type { CallRequest, CallStats } from './calls.js';
+export { splitCommandLine } from './command-line.js';
+export {
+  DELIVERY_POLICIES,
+  Delivery,
+  type DeliveryOptions,
+  type DeliveryPolicy,
+  type DeliveryStats,
+  type Releasable,
+} from './delivery.js';
+export { DIALECTS, type Dialect, type ImageReference, type ResolvedDialect } from './dialects.js';
+export type { LogLevel, LogLine } from './log-lines.js';
+export type { Rect } from './messages.js';
+export {
+  type CallSettings,
+  callSettingsSchema,
+  type RunnerOptions,
+  runnerOptionsSchema,
+  type Timings,
+  timingsSchema,
+} from './options.js';
+export { type CallResult, type FailedCall, RESULT_FLAGS, type ResultFlag, type Verdict } from './result.js';
+export {
+  type AdapterInfo,
+  AlgorithmRunner,
+  type RunnerCallbacks,
+  type RunnerState,
+  type RunnerStats,
+} from './runner.js';

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod';
+import { BridgeError } from '../errors.js';
+import { splitCommandLine } from './command-line.js';
+import { DIALECTS } from './dialects.js';
+import { describeIssues, guideInfoSchema } from './messages.js';
+
+/** Longest delay a Node timer keeps; above it, it would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+const delay = (fallback: number) => z.number().int().min(1).max(MAX_DELAY_MS).default(fallback);
+
+/** Every time limit of the runner, in milliseconds, with its default and its reason. */
+export const timingsSchema = z.strictObject({
+  /** From the start of the adapter to its hello: imports of large libraries take seconds. */
+  startupMs: delay(10_000),
+  /** One `execute` (the protocol's own figure). */
+  callMs: delay(30_000),
+  /** One `pre` (the protocol's own figure). */
+  preMs: delay(10_000),
+  /** Between two pings of an idle adapter (the protocol's own figure). */
+  heartbeatIntervalMs: delay(5_000),
+  /** From a ping to its pong; two misses in a row are taken for a hang (the protocol's own figures). */
+  heartbeatGraceMs: delay(2_000),
+  /** Silence in the middle of a message: adapters write a message at once, so this much means a stray print. */
+  partialMessageMs: delay(5_000),
+  /** From a closed stdin or stdout to giving the adapter up; usually its exit follows at once. */
+  brokenPipeMs: delay(1_000),
+  /** From the shutdown message to SIGTERM: an interrupted program should end in about a second. */
+  shutdownMs: delay(1_000),
+  /** From SIGTERM to SIGKILL (the protocol's own figure). */
+  killMs: delay(3_000),
+  /** What processes left behind by the adapter get to end by themselves, after SIGTERM. */
+  orphanMs: delay(200),
+  /** Wait before the first restart; doubles with every crash up to the next figure. */
+  backoffMinMs: delay(100),
+  backoffMaxMs: delay(5_000),
+  /** `crashLimit` crashes within this time end the attempts (the protocol's own figures). */
+  crashWindowMs: delay(60_000),
+  crashLimit: z.number().int().min(1).default(5),
+});
+
+export type Timings = z.infer<typeof timingsSchema>;
+
+/** What every call says besides its picture; the same for a whole run. */
+export const callSettingsSchema = z.strictObject({
+  /** Product id; algorithms of SDK 0.0.x refuse ids they do not list. */
+  pid: z.string().default(''),
+  /** Steps count from 1: an adapter reads 0 as "not given" and takes 1. */
+  stepIndex: z.number().int().min(1).default(1),
+  stepDesc: z.string().default(''),
+  guideInfo: guideInfoSchema.default([]),
+  userParams: z.record(z.string(), z.unknown()).default({}),
+  session: z
+    .looseObject({
+      id: z.string().min(1).default(randomUUID),
+      context: z
+        .looseObject({ product_code: z.string().optional(), trace_id: z.string().default(randomUUID) })
+        .prefault({}),
+    })
+    .prefault({}),
+});
+
+export type CallSettings = z.infer<typeof callSettingsSchema>;
+
+export const runnerOptionsSchema = z.strictObject({
+  /** The adapter: "CMD ARGS" as in a shell, or the words themselves. Never given to a shell. */
+  command: z.union([z.string(), z.array(z.string()).min(1)]),
+  /** Directory of the image files; the adapter gets it as PROC_SHM_DIR. */
+  imageDirectory: z.string().min(1),
+  /** This program's version, for the runner's hello. */
+  runnerVersion: z.string().min(1),
+  /** Working directory: the algorithm's root, where manifest.json is. Default: our own. */
+  cwd: z.string().min(1).optional(),
+  /** PROC_ALGO_ROOT; default: the working directory. */
+  algorithmRoot: z.string().min(1).optional(),
+  /** PROC_ENTRY_POINT, "module:Class"; default: what the manifest says. */
+  entryPoint: z.string().min(1).optional(),
+  /** PROC_LOG_LEVEL. */
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  /**
+   * PROC_STRICT_STDIO: SDK 0.3 then catches prints to stdout and fails the call with error 1010, at the price of
+   * 20 ms a call. Without it the SDK sends such prints to stderr and says nothing.
+   */
+  strictStdio: z.boolean().default(true),
+  /** Further environment variables. */
+  env: z.record(z.string(), z.string()).default({}),
+  dialect: z.enum(DIALECTS).default('auto'),
+  settings: callSettingsSchema.prefault({}),
+  timings: timingsSchema.prefault({}),
+});
+
+/** What a caller writes: everything with a default may be left out. */
+export type RunnerOptions = z.input<typeof runnerOptionsSchema>;
+/** The same, complete, with the command split into words. */
+export type ResolvedRunnerOptions = Omit<z.infer<typeof runnerOptionsSchema>, 'command'> & {
+  readonly command: readonly string[];
+};
+
+/** Fills in defaults; ends in OPTION_INVALID naming the option that is wrong. */
+export function resolveRunnerOptions(options: RunnerOptions): ResolvedRunnerOptions {
+  const parsed = runnerOptionsSchema.safeParse(options);
+  if (!parsed.success) {
+    const issues = describeIssues(parsed.error);
+    throw new BridgeError('OPTION_INVALID', `The algorithm runner's options are not valid: ${issues}`, {
+      context: { issues },
+    });
+  }
+  const { command } = parsed.data;
+  const words = typeof command === 'string' ? splitCommandLine(command) : command;
+  if (words[0] === '' || words.some((word) => word.includes('\0'))) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      'The algorithm command has an empty program name or a NUL character in it.',
+      { context: { command: words } },
+    );
+  }
+  return { ...parsed.data, command: words };
+}

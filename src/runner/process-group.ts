@@ -1,0 +1,45 @@
+/**
+ * Adapters run in a process group of their own, so that a signal reaches whatever they started as well. No group
+ * outlives this program's orderly end; when it is killed, adapters see the end of their stdin instead.
+ */
+
+/** Windows has no process groups: there, signals go to the adapter alone. */
+const HAS_GROUPS = process.platform !== 'win32';
+
+const live = new Set<number>();
+
+function killAll(): void {
+  for (const pid of live) signalGroup(pid, 'SIGKILL');
+}
+
+/** The group led by `pid` is to die with us. */
+export function watchGroup(pid: number): void {
+  if (live.size === 0) process.on('exit', killAll);
+  live.add(pid);
+}
+
+export function forgetGroup(pid: number): void {
+  live.delete(pid);
+  if (live.size === 0) process.off('exit', killAll);
+}
+
+/** Sends a signal to every process of the group; false when there is nobody left to get it. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(HAS_GROUPS ? -pid : pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether somebody is left in the group although its leader is gone. Its id stays taken for as long as that is so. */
+export function groupSurvives(pid: number): boolean {
+  if (!HAS_GROUPS) return false;
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
