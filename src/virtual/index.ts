@@ -1,0 +1,7 @@
+/** The virtual camera: what other parts of the package use of it. */
+export { type FaultKind, type FaultOptions, parseFaults } from './fault-options.js';
+export type { FaultCounts, InjectedFaults } from './faults.js';
+export type { Capture } from './messages.js';
+export type { VirtualCameraInput } from './options.js';
+export { type PtyEnd, serveVirtualCamera } from './serve.js';
+export { openVirtualCamera, type VirtualCamera } from './virtual-camera.js';

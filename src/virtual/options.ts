@@ -1,0 +1,134 @@
+/** Options of a virtual camera: what they are, their ranges and defaults. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { BridgeError } from '../errors.js';
+import { packageFile } from '../package.js';
+import { DEVICE_MIN_PAYLOAD } from '../protocol/constants.js';
+import { type FaultOptions, faultOptionsSchema, parseFaults } from './fault-options.js';
+import { SENSOR_ID } from './glue/csi.js';
+import type { BoardIdentity, Capture } from './messages.js';
+
+/** The board that is imitated unless told otherwise: an OpenMV Cam RT1062. */
+const CPU_ID = 0x411fc271;
+const USB_VENDOR = 0x37c5;
+const USB_PRODUCT = 0x1060;
+const HARDWARE_CAPS = 0x00140070;
+const FRAMEBUFFER_KB = 16 * 1024;
+const STREAM_BUFFER_KB = 1024;
+/** First two words of a virtual camera's unique id, "OMVB" and "VIRT"; the third is the option `id`. */
+const DEVICE_ID_WORDS = [0x4f4d5642, 0x56495254] as const;
+
+/** Largest packet buffer of any board has 8,192 bytes; the field could express more. */
+const MAX_PAYLOAD = 16_384;
+const DEFAULT_MAX_PAYLOAD = 4_082;
+
+const word = z.int().min(0).max(0xffff_ffff);
+const halfWord = z.int().min(0).max(0xffff);
+const byte = z.int().min(0).max(0xff);
+const version = z.tuple([byte, byte, byte]);
+
+export const virtualCameraOptionsSchema = z.strictObject({
+  /** File that the camera has as main.py; null: none, as a camera out of the box. Default: the bundled frame_channel.py. */
+  script: z.string().min(1).nullable().optional(),
+  /** Directory of pictures that the camera sees, in the order of their names, instead of the test scene. */
+  images: z.string().min(1).optional(),
+  /** Frames per second of the sensor, whatever the script says; `max`: as fast as the script asks. Default: the script's rate, else 30. */
+  fps: z.union([z.literal('max'), z.number().positive().max(10_000)]).optional(),
+  /** Largest payload in bytes; boards have 498, 4082 or 8178. */
+  maxPayload: z.int().min(DEVICE_MIN_PAYLOAD).max(MAX_PAYLOAD).default(DEFAULT_MAX_PAYLOAD),
+  /** Tells virtual cameras apart: becomes the last word of the device's unique id. */
+  id: word.default(1),
+  /** What the board says of itself. */
+  identity: z
+    .strictObject({
+      deviceId: z.tuple([word, word, word]).optional(),
+      cpuId: word.default(CPU_ID),
+      usbVendorId: halfWord.default(USB_VENDOR),
+      usbProductId: halfWord.default(USB_PRODUCT),
+      protocol: version.default([1, 0, 2]),
+      bootloader: version.default([1, 0, 3]),
+      firmware: version.default([5, 0, 0]),
+    })
+    .prefault({}),
+  /** Damage to the line, as text for `parseFaults` or as its result. Default: none. */
+  faults: z.union([z.string(), faultOptionsSchema]).optional(),
+  /** File to which a line of JSON is appended for each capture. */
+  ledger: z.string().min(1).optional(),
+  /** Called for each JPEG that the camera makes, before the host can have its first byte. */
+  onCapture: z.custom<(capture: Capture) => void>((value) => typeof value === 'function').optional(),
+});
+
+export type VirtualCameraInput = z.input<typeof virtualCameraOptionsSchema>;
+
+/** Options with their defaults, the script read, the faults parsed. */
+export interface VirtualCameraOptions {
+  readonly mainScript: string | undefined;
+  readonly images: string | undefined;
+  readonly fps: number | undefined;
+  readonly maxPayload: number;
+  readonly identity: BoardIdentity;
+  readonly faults: FaultOptions | undefined;
+  readonly ledger: string | undefined;
+  readonly onCapture: ((capture: Capture) => void) | undefined;
+}
+
+/** Reads options from anywhere. OPTION_INVALID names each option that is wrong; FILE_FAILED: the script cannot be read. */
+export async function readOptions(input: unknown): Promise<VirtualCameraOptions> {
+  const parsed = virtualCameraOptionsSchema.safeParse(input);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      (issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`,
+    );
+    throw new BridgeError('OPTION_INVALID', `Wrong options of the virtual camera: ${problems.join('; ')}.`, {
+      context: { problems },
+    });
+  }
+  const { script, images, fps, maxPayload, id, identity, faults, ledger, onCapture } = parsed.data;
+  return {
+    mainScript:
+      script === null ? undefined : await readScript(script ?? packageFile('firmware/frame_channel.py')),
+    images,
+    fps: fps === 'max' ? Number.POSITIVE_INFINITY : fps,
+    maxPayload,
+    identity: boardIdentity(identity, id),
+    faults: typeof faults === 'string' ? parseFaults(faults) : faults,
+    ledger,
+    onCapture,
+  };
+}
+
+async function readScript(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new BridgeError(
+      'FILE_FAILED',
+      `The virtual camera's script ${path} cannot be read: ${String(cause)}.`,
+      {
+        context: { path },
+        cause,
+      },
+    );
+  }
+}
+
+type Identity = z.output<typeof virtualCameraOptionsSchema>['identity'];
+
+function boardIdentity(identity: Identity, id: number): BoardIdentity {
+  const { deviceId, cpuId, usbVendorId, usbProductId, protocol, bootloader, firmware } = identity;
+  return {
+    version: { protocol, bootloader, firmware },
+    system: {
+      cpuId,
+      deviceId: deviceId ?? [...DEVICE_ID_WORDS, id],
+      usbVendorId,
+      usbProductId,
+      chipIds: [SENSOR_ID, 0, 0],
+      hardwareCaps: [HARDWARE_CAPS, 0],
+      flashKb: 0,
+      ramKb: 0,
+      framebufferKb: FRAMEBUFFER_KB,
+      streamBufferKb: STREAM_BUFFER_KB,
+    },
+  };
+}

@@ -1,0 +1,254 @@
+/**
+ * A camera that exists only in this process: a MicroPython interpreter runs a camera's script behind the same
+ * wire protocol. What a host can tell from a real one is listed in README.md.
+ */
+import { asBridgeError, BridgeError } from '../errors.js';
+import type { ByteStream } from '../link/byte-stream.js';
+import { CameraWorker } from './camera-worker.js';
+import { type InjectedFaults, LineFaults } from './faults.js';
+import { HostEnd } from './host-end.js';
+import { Ledger } from './ledger.js';
+import { createLineMemory, type LineMemory } from './line-memory.js';
+import type { FromWorker } from './messages.js';
+import { readOptions, type VirtualCameraInput, type VirtualCameraOptions } from './options.js';
+import { findPictures } from './picture-files.js';
+import { PictureSource } from './picture-source.js';
+import { VirtualLine } from './virtual-line.js';
+
+/** A camera that crashes this often without getting ready is given up. */
+const MAX_FAILED_BOOTS = 3;
+const NO_TEXT = new Uint8Array(0);
+const NO_FAULTS = { packets: 0, drop: 0, flip: 0, cut: 0 } as const;
+
+/** With what an interpreter starts: main.py only after power-on, text only after a soft reboot. */
+interface Boot {
+  readonly mainScript: string | undefined;
+  readonly stdout: Uint8Array;
+}
+
+/**
+ * Switches a virtual camera on; resolves when it answers. Ends in OPTION_INVALID, FILE_FAILED (script, pictures,
+ * ledger) or INTERNAL.
+ */
+export async function openVirtualCamera(
+  input: VirtualCameraInput | Readonly<Record<string, unknown>> = {},
+): Promise<VirtualCamera> {
+  const options = await readOptions(input);
+  const files = options.images === undefined ? undefined : await findPictures(options.images);
+  const ledger = options.ledger === undefined ? undefined : new Ledger(options.ledger);
+  let camera: VirtualCamera | undefined;
+  try {
+    camera = new VirtualCamera(options, new PictureSource(files), ledger);
+    await camera.ready;
+    return camera;
+  } catch (error) {
+    await camera?.close();
+    ledger?.close();
+    throw error;
+  }
+}
+
+export class VirtualCamera {
+  /** Resolves when the camera answers for the first time. */
+  readonly ready: Promise<void>;
+  readonly #options: VirtualCameraOptions;
+  readonly #pictures: PictureSource;
+  readonly #ledger: Ledger | undefined;
+  readonly #faults: LineFaults | undefined;
+  readonly #memory: LineMemory = createLineMemory();
+  readonly #host = new HostEnd(this.#memory);
+  #worker: CameraWorker | undefined;
+  #line: VirtualLine | undefined;
+  #captures = 0;
+  #failedBoots = 0;
+  #failure: BridgeError | undefined;
+  #closing: Promise<void> | undefined;
+  /** What the next Worker is to begin with, while the one before it ends. */
+  #wanted: Boot | undefined;
+  #rebooting: Promise<void> | undefined;
+  #settleReady: { resolve(): void; reject(error: BridgeError): void } | undefined;
+
+  /** For `openVirtualCamera`. */
+  constructor(options: VirtualCameraOptions, pictures: PictureSource, ledger: Ledger | undefined) {
+    this.#options = options;
+    this.#pictures = pictures;
+    this.#ledger = ledger;
+    this.#faults = options.faults && new LineFaults(options.faults);
+    this.ready = new Promise((resolve, reject) => {
+      this.#settleReady = { resolve, reject };
+    });
+    this.#boot({ mainScript: options.mainScript, stdout: NO_TEXT });
+  }
+
+  /** The board's unique id, as SYS_INFO gives it. */
+  get deviceId(): readonly [number, number, number] {
+    return this.#options.identity.system.deviceId;
+  }
+
+  /** Faults that were put on the line so far. */
+  get injected(): InjectedFaults {
+    return this.#faults?.injected ?? { toHost: { ...NO_FAULTS }, toCamera: { ...NO_FAULTS } };
+  }
+
+  /**
+   * Connects a host, as opening the camera's serial port does. One at a time: PORT_BUSY while another is
+   * connected. PORT_CLOSED when the camera was closed or has crashed for good.
+   */
+  connect(): ByteStream {
+    if (this.#closing || this.#failure) {
+      const why = this.#failure ? this.#failure.message : 'It was closed.';
+      throw new BridgeError('PORT_CLOSED', `The virtual camera is off: ${why}`, { cause: this.#failure });
+    }
+    if (this.#line) {
+      throw new BridgeError(
+        'PORT_BUSY',
+        'Another host is connected to the virtual camera: close its connection first.',
+      );
+    }
+    const line = new VirtualLine(this.#host, this.#faults, () => {
+      this.#line = undefined;
+    });
+    this.#line = line;
+    return line;
+  }
+
+  /** Breaks the connection as pulling its cable does; the camera runs on and may be connected again. */
+  unplug(): void {
+    this.#line?.end(
+      new BridgeError('PORT_CLOSED', 'The virtual camera was unplugged. Connect it again to go on.'),
+    );
+  }
+
+  /** Power off and on again: the connection breaks, main.py runs anew. */
+  reset(): void {
+    if (this.#closing || this.#failure) return;
+    this.#line?.end(new BridgeError('PORT_CLOSED', 'The virtual camera was reset. It boots again.'));
+    this.#reboot({ mainScript: this.#options.mainScript, stdout: NO_TEXT });
+  }
+
+  /**
+   * Switches the camera off; resolves when its thread is gone and nothing is left. Idempotent. FILE_FAILED when
+   * the ledger could not be written.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#line?.end(new BridgeError('PORT_CLOSED', 'The virtual camera was switched off.'));
+    this.#settleReady?.reject(new BridgeError('PORT_CLOSED', 'The virtual camera was switched off.'));
+    this.#host.close();
+    await this.#endWorker();
+    await this.#rebooting;
+    await this.#pictures.idle();
+    this.#ledger?.close();
+  }
+
+  #boot({ mainScript, stdout }: Boot): void {
+    const { identity, maxPayload, fps, onCapture } = this.#options;
+    // The Worker before this one may have tried to wake the main thread in vain.
+    this.#host.awake();
+    const setup = {
+      line: this.#memory,
+      identity,
+      maxPayload,
+      mainScript,
+      stdout,
+      fps,
+      captures: this.#captures,
+      pictureCount: this.#pictures.count,
+      ledger: onCapture !== undefined || this.#ledger !== undefined,
+    };
+    const worker = new CameraWorker(setup, () => this.#host.awake(), {
+      message: (message) => this.#take(worker, message),
+      awake: (to) => this.#deliver(to),
+      died: (error) => this.#crashed(error),
+    });
+    this.#worker = worker;
+  }
+
+  #deliver(to: number): void {
+    if (this.#line) this.#line.deliver(to);
+    else this.#host.read(to, () => true);
+  }
+
+  #take(worker: CameraWorker, message: Exclude<FromWorker, 0>): void {
+    switch (message.type) {
+      case 'ready':
+        this.#failedBoots = 0;
+        this.#settleReady?.resolve();
+        return;
+      case 'picture':
+        this.#pictures.draw(message.spec, message.index).then(
+          (bytes) => this.#answer(worker, { type: 'picture', id: message.id, bytes }),
+          (error: unknown) =>
+            this.#answer(worker, { type: 'picture-failed', id: message.id, message: String(error) }),
+        );
+        return;
+      case 'capture':
+        this.#captures = message.capture.frame;
+        this.#ledger?.add(message.capture);
+        this.#options.onCapture?.(message.capture);
+        return;
+      case 'soft-reboot':
+        this.#captures = message.captures;
+        this.#deliver(this.#host.awake());
+        this.#reboot({ mainScript: undefined, stdout: message.stdout });
+        return;
+      case 'reset':
+        this.#captures = message.captures;
+        this.reset();
+        return;
+      case 'failed':
+        this.#crashed(new BridgeError('INTERNAL', `The virtual camera has failed: ${message.message}`));
+        return;
+    }
+  }
+
+  #answer(worker: CameraWorker, message: Parameters<CameraWorker['post']>[0]): void {
+    if (worker !== this.#worker) return;
+    worker.post(message);
+    this.#host.signal();
+  }
+
+  /** Ends the present Worker and starts the next one; what the host has sent meanwhile waits on the line. */
+  #reboot(boot: Boot): void {
+    this.#wanted = boot;
+    this.#rebooting ??= this.#runReboot().finally(() => {
+      this.#rebooting = undefined;
+    });
+  }
+
+  async #runReboot(): Promise<void> {
+    await this.#endWorker();
+    const boot = this.#wanted;
+    this.#wanted = undefined;
+    if (this.#closing || !boot) return;
+    try {
+      this.#boot(boot);
+    } catch (error) {
+      this.#giveUp(asBridgeError(error));
+    }
+  }
+
+  async #endWorker(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.end();
+  }
+
+  /** A crash looks to the host like a board that resets itself. */
+  #crashed(error: BridgeError): void {
+    if (this.#closing) return;
+    if (++this.#failedBoots >= MAX_FAILED_BOOTS) this.#giveUp(error);
+    this.#line?.end(new BridgeError('PORT_CLOSED', error.message, { cause: error }));
+    if (!this.#failure) this.#reboot({ mainScript: this.#options.mainScript, stdout: NO_TEXT });
+  }
+
+  #giveUp(error: BridgeError): void {
+    this.#failure = error;
+    this.#settleReady?.reject(error);
+    this.#line?.end(new BridgeError('PORT_CLOSED', error.message, { cause: error }));
+  }
+}
