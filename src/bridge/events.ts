@@ -1,0 +1,76 @@
+/** What a bridge tells: the forms of its events, results and statistics. */
+import type { BridgeError } from '../errors.js';
+import type { DropReason } from '../frames/frame-puller.js';
+import type { LinkStats } from '../link/link-types.js';
+import type { CallResult, LogLine, RunnerState } from '../runner/index.js';
+
+/** What happens beside frames and results. */
+export type BridgeEvent =
+  | {
+      readonly type: 'connected';
+      readonly port: string;
+      readonly cameraId: string;
+      readonly protocolVersion: string;
+      readonly firmwareVersion: string;
+      readonly maxPayload: number;
+      readonly ack: boolean;
+    }
+  /** Captured frames that are not delivered, and why. */
+  | {
+      readonly type: 'dropped';
+      readonly cameraId: string;
+      readonly reason: DropReason;
+      readonly count: number;
+    }
+  | {
+      readonly type: 'disconnected';
+      readonly cameraId: string;
+      readonly code: string;
+      readonly message: string;
+    }
+  /** What the camera's script prints. */
+  | { readonly type: 'stdout'; readonly cameraId: string; readonly text: string }
+  /** Something went wrong that does not end the bridge. */
+  | { readonly type: 'error'; readonly cameraId: string; readonly error: BridgeError }
+  /** The algorithm's process: its state, and lines of its stderr. */
+  | { readonly type: 'runner'; readonly cameraId: string; readonly state: RunnerState }
+  | { readonly type: 'log'; readonly cameraId: string; readonly line: LogLine };
+
+/** The algorithm's answer to one frame. */
+export type FrameResult = CallResult & {
+  readonly cameraId: string;
+  /** The frame's. */
+  readonly sequence: number;
+};
+
+/** A second's figures; counters are since the bridge was opened. */
+export interface BridgeStats {
+  readonly cameraId: string;
+  /** Over the last interval. */
+  readonly framesPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** Of the last frame; 0 before the first. */
+  readonly frameBytes: number;
+  readonly width: number;
+  readonly height: number;
+  readonly delivered: number;
+  /** Captured frames that were not delivered, in all and by reason. */
+  readonly dropped: number;
+  readonly droppedByReason: Readonly<Partial<Record<DropReason, number>>>;
+  /** Ranges of frames that were damaged on the way and read again. */
+  readonly repaired: number;
+  readonly algorithm: AlgorithmStats | null;
+  readonly link: LinkStats;
+}
+
+export interface AlgorithmStats {
+  readonly state: RunnerState;
+  readonly ok: number;
+  readonly ng: number;
+  /** Calls without a verdict. */
+  readonly failed: number;
+  /** Frames it never saw because a newer one took their place. */
+  readonly skipped: number;
+  /** From sending a call to its result, mean over the last interval, in milliseconds; null: no result in it. */
+  readonly latencyMs: number | null;
+}

@@ -1,0 +1,232 @@
+/** A camera: connection, identity, channels, scripts, output, statistics. */
+import { type Observable, Subject } from 'rxjs';
+import type { BridgeError } from '../errors.js';
+import type { ByteStream } from '../link/byte-stream.js';
+import { LinkDriver } from '../link/link-driver.js';
+import type { LinkStats, LossReason } from '../link/link-types.js';
+import { Opcode } from '../protocol/constants.js';
+import {
+  type Capabilities,
+  type ChannelEntry,
+  type DeviceStats,
+  decodeMemory,
+  decodeStats,
+  decodeSystemInfo,
+  decodeVersion,
+  type MemoryEntry,
+  type SystemInfo,
+  type VersionInfo,
+} from '../protocol/structures.js';
+import { Channel } from './channel.js';
+import { openStream } from './open-stream.js';
+import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from './options.js';
+import { expectReply } from './outcome.js';
+import { Scripts } from './script.js';
+import { Session } from './session.js';
+import { StdoutReader } from './stdout.js';
+
+/** What a camera says of itself. */
+export interface CameraInfo {
+  readonly cameraId: string;
+  readonly port: string;
+  readonly version: VersionInfo;
+  readonly system: SystemInfo;
+  /** The link settings in force. */
+  readonly link: Capabilities;
+}
+
+/** What happens to a camera while it is connected. */
+export type CameraEvent =
+  /** The link was synchronised anew; requests under way were repeated or failed. */
+  | { readonly type: 'resynced'; readonly reason: LossReason }
+  /** The camera's interpreter restarted: its script's channels are gone. */
+  | { readonly type: 'rebooted' }
+  /** The last event: the line is over. Without an error `close()` was called. */
+  | { readonly type: 'disconnected'; readonly error?: BridgeError };
+
+export class Camera {
+  readonly options: CameraOptions;
+  readonly #stream: ByteStream;
+  readonly #port: string;
+  readonly #driver: LinkDriver;
+  readonly #session: Session;
+  readonly #scripts: Scripts;
+  readonly #stdout: StdoutReader;
+  readonly #stdout$ = new Subject<string>();
+  readonly #events$ = new Subject<CameraEvent>();
+  #info: CameraInfo | undefined;
+  #lost: BridgeError | undefined;
+
+  /** Use `connectCamera`. */
+  constructor(stream: ByteStream, port: string, options: CameraOptions) {
+    this.options = options;
+    this.#stream = stream;
+    this.#port = port;
+    const wanted = {
+      crc: options.crc,
+      sequence: true,
+      ack: options.ack === 'auto' ? stream.kind === 'uart' : options.ack === 'on',
+      events: true,
+      maxPayload: options.maxPayload,
+    };
+    this.#driver = new LinkDriver(
+      stream,
+      { wanted },
+      {
+        event: (channel, event) => {
+          this.#session.take(channel, event);
+        },
+        resynced: (reason) => {
+          this.#session.invalidate();
+          this.#events$.next(reason === 'reboot' ? { type: 'rebooted' } : { type: 'resynced', reason });
+        },
+        closed: (error) => {
+          this.#lost = error;
+          this.#stdout.close();
+          this.#stdout$.complete();
+          this.#events$.next(error ? { type: 'disconnected', error } : { type: 'disconnected' });
+          this.#events$.complete();
+        },
+      },
+    );
+    this.#session = new Session(this.#driver);
+    this.#scripts = new Scripts(this.#session);
+    this.#stdout = new StdoutReader(this.#session, (text) => {
+      this.#stdout$.next(text);
+    });
+  }
+
+  /** Synchronises, negotiates and asks the camera who it is. Called by `connectCamera`. */
+  async open(): Promise<void> {
+    const link = await this.#driver.connect();
+    const version = decodeVersion(await this.#ask(Opcode.PROTO_VERSION));
+    const system = decodeSystemInfo(await this.#ask(Opcode.SYS_INFO));
+    const unique = system.deviceId.map((word) => word.toString(16).padStart(8, '0')).join('');
+    const cameraId = this.options.cameraId ?? unique;
+    this.#info = { cameraId, port: this.#port, version, system, link };
+    this.#stdout.drain();
+  }
+
+  /** `cameraId` option, or the camera's unique id: 24 hexadecimal digits. */
+  get id(): string {
+    return this.info().cameraId;
+  }
+
+  /** Identity, versions and link settings, read while connecting. */
+  info(): CameraInfo {
+    if (!this.#info) throw new Error('The camera is not connected yet.');
+    return { ...this.#info, link: this.#driver.caps };
+  }
+
+  /** Whether requests can be made. */
+  get connected(): boolean {
+    return this.#driver.open;
+  }
+
+  /** Why the line ended; undefined while it has not, and after `close()`. */
+  get lost(): BridgeError | undefined {
+    return this.#lost;
+  }
+
+  /** The kind of line the camera is on. */
+  get line(): ByteStream['kind'] {
+    return this.#stream.kind;
+  }
+
+  /** The channels the camera has now, those of its script included. */
+  channels(): Promise<readonly ChannelEntry[]> {
+    return this.#session.channels();
+  }
+
+  /** The channel table is read anew when it is next needed. */
+  forgetChannels(): void {
+    this.#session.invalidate();
+  }
+
+  /** A handle to the channel of that name, which need not exist yet. */
+  channel(name: string): Channel {
+    return new Channel(name, this.#session);
+  }
+
+  /** Stops what runs, uploads `script` and starts it. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, PORT_CLOSED. */
+  exec(script: string): Promise<void> {
+    return this.#scripts.exec(script);
+  }
+
+  /** Stops the script that runs. */
+  stop(): Promise<void> {
+    return this.#scripts.stop();
+  }
+
+  /** Whether a script runs. */
+  running(): Promise<boolean> {
+    return this.#scripts.running();
+  }
+
+  /** What the camera's script prints, in pieces of any length; completes when the line is over. */
+  get stdout$(): Observable<string> {
+    return this.#stdout$.asObservable();
+  }
+
+  /** Ends with `disconnected`. */
+  get events$(): Observable<CameraEvent> {
+    return this.#events$.asObservable();
+  }
+
+  /** Events of all channels, numbered as the camera numbers them; returns how to stop. */
+  onChannelEvent(listener: (event: { channelId: number; event: number }) => void): () => void {
+    return this.#session.onEvent(listener);
+  }
+
+  /** Goes up whenever channel ids may have changed. */
+  get generation(): number {
+    return this.#session.generation;
+  }
+
+  /** Counters of this end of the link. */
+  stats(): LinkStats {
+    return this.#driver.stats;
+  }
+
+  /** Counters of the camera's end of the link. */
+  async deviceStats(): Promise<DeviceStats> {
+    return decodeStats(await this.#ask(Opcode.PROTO_STATS));
+  }
+
+  /** The camera's memory pools. */
+  async memory(): Promise<MemoryEntry[]> {
+    return decodeMemory(await this.#ask(Opcode.SYS_MEMORY));
+  }
+
+  /** Restarts the camera, or its bootloader; the line ends soon after. */
+  async reset(kind: 'reset' | 'bootloader' = 'reset'): Promise<void> {
+    const opcode = kind === 'reset' ? Opcode.SYS_RESET : Opcode.SYS_BOOT;
+    await this.#session.request(opcode, 0, undefined, { silent: true });
+  }
+
+  /** Closes the line; requests under way fail with PORT_CLOSED. Idempotent. */
+  close(): Promise<void> {
+    return this.#driver.close();
+  }
+
+  async #ask(opcode: number): Promise<Uint8Array> {
+    return expectReply(await this.#session.query(opcode), opcode);
+  }
+}
+
+/**
+ * Connects to a camera. Ends in PORT_NOT_FOUND, PORT_DENIED, PORT_BUSY, PORT_FAILED, NOT_A_CAMERA,
+ * CAMERA_SILENT, CAMERA_PROTOCOL or OPTION_INVALID; then nothing stays open.
+ */
+export async function connectCamera(input: CameraInput = {}): Promise<Camera> {
+  const options = parseOptions(cameraOptionsSchema, input);
+  const { stream, port } = await openStream(options);
+  const camera = new Camera(stream, port, options);
+  try {
+    await camera.open();
+    return camera;
+  } catch (error) {
+    await camera.close();
+    throw error;
+  }
+}

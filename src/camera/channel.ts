@@ -1,0 +1,172 @@
+/** One channel of a camera, by name: its id is looked up when needed, for a script's restart changes it. */
+import { filter, map, Observable } from 'rxjs';
+import { BridgeError } from '../errors.js';
+import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/read-reply.js';
+import { Opcode, Status } from '../protocol/constants.js';
+import {
+  decodeShape,
+  decodeWord,
+  encodeIoctlRequest,
+  encodeIoRequest,
+  IO_REQUEST_SIZE,
+} from '../protocol/structures.js';
+import { expectAck, expectReply, outcomeError } from './outcome.js';
+import type { Session } from './session.js';
+
+/** Pause before LOCK is tried again: the camera allows one in 10 ms, over all channels. */
+const LOCK_RETRY_MS = 12;
+const LOCK_ATTEMPTS = 50;
+/** Rounds in which damaged ranges are read again. */
+const REPAIR_ROUNDS = 10;
+/** Largest `read()` in one go. */
+const MAX_READ = 64 * 1024 * 1024;
+
+export class Channel {
+  readonly name: string;
+  readonly #session: Session;
+
+  constructor(name: string, session: Session) {
+    this.name = name;
+    this.#session = session;
+  }
+
+  /** The channel's id now; it is another one after the camera's script was restarted. CHANNEL_MISSING. */
+  id(): Promise<number> {
+    return this.#session.idOf(this.name);
+  }
+
+  /** Event numbers as the camera sends them (0xFFFF for a notification without a number). */
+  get events$(): Observable<number> {
+    return new Observable<{ channelId: number; event: number; id: number }>((subscriber) => {
+      const stop = this.#session.onEvent(({ channelId, event }) => {
+        if (channelId === 0) return;
+        this.id().then(
+          (id) => subscriber.next({ channelId, event, id }),
+          () => undefined,
+        );
+      });
+      return stop;
+    }).pipe(
+      filter(({ channelId, id }) => channelId === id),
+      map(({ event }) => event),
+    );
+  }
+
+  /** Bytes ready to be read. */
+  async size(): Promise<number> {
+    return decodeWord(await this.#ask(Opcode.CHANNEL_SIZE), 'channel size');
+  }
+
+  /** One to four numbers; what they mean is up to the channel. */
+  async shape(): Promise<number[]> {
+    return decodeShape(await this.#ask(Opcode.CHANNEL_SHAPE));
+  }
+
+  /** Whether the channel says that it has something ready. */
+  async poll(): Promise<boolean> {
+    const id = await this.id();
+    const mask = decodeWord(
+      expectReply(await this.#session.query(Opcode.CHANNEL_POLL), Opcode.CHANNEL_POLL),
+      'poll mask',
+    );
+    return (mask & (1 << id)) !== 0;
+  }
+
+  /**
+   * Reads `length` bytes from `offset`; without a length as many as `size()` says. Never ask for more than
+   * `size()`: some channels would send whatever lies behind their buffer. Damaged ranges are read again
+   * unless `repair` is false, as it must be for channels that give each byte only once, such as stdout.
+   */
+  async read(options: { offset?: number; length?: number; repair?: boolean } = {}): Promise<Uint8Array> {
+    const { offset = 0, repair = true } = options;
+    const length = options.length ?? (await this.size()) - offset;
+    if (!Number.isInteger(length) || length < 0 || length > MAX_READ || offset < 0) {
+      throw new BridgeError(
+        'OPTION_INVALID',
+        `Cannot read ${length} bytes from offset ${offset} of ${this.name}.`,
+      );
+    }
+    const buffer = new Uint8Array(length);
+    let missing: readonly ByteRange[] = length === 0 ? [] : [{ from: 0, to: length }];
+    for (let round = 0; missing.length > 0 && round <= (repair ? REPAIR_ROUNDS : 0); round++) {
+      missing = await this.readInto(buffer, offset, missing);
+    }
+    if (missing.length === 0) return buffer;
+    throw new BridgeError(
+      'CAMERA_PROTOCOL',
+      `Channel ${this.name} could not be read whole: the line is too bad.`,
+      {
+        context: { channel: this.name, length, missing },
+      },
+    );
+  }
+
+  /**
+   * Reads ranges of the channel into a buffer whose beginning stands for `offset`, and returns those that did
+   * not arrive whole. Each READ has at most 60 fragments. Ends in an error as soon as the camera refuses one, or
+   * it is not known whether one was carried out.
+   */
+  async readInto(buffer: Uint8Array, offset: number, ranges: readonly ByteRange[]): Promise<ByteRange[]> {
+    const id = await this.id();
+    const step = this.#session.driver.caps.maxPayload * MAX_READ_FRAGMENTS;
+    const missing: ByteRange[] = [];
+    for (const range of ranges) {
+      for (let from = range.from; from < range.to; from += step) {
+        const to = Math.min(from + step, range.to);
+        const request = encodeIoRequest(offset + from, to - from);
+        const destination = buffer.subarray(from, to);
+        const outcome = await this.#session.request(Opcode.CHANNEL_READ, id, request, { destination });
+        if (outcome.kind !== 'read') throw outcomeError(outcome, Opcode.CHANNEL_READ, this.name);
+        for (const gap of outcome.missing) missing.push({ from: from + gap.from, to: from + gap.to });
+      }
+    }
+    return missing;
+  }
+
+  /** Writes all of `data`, in as many requests as it needs. */
+  async write(data: Uint8Array, offset = 0): Promise<void> {
+    const id = await this.id();
+    const step = this.#session.driver.caps.maxPayload - IO_REQUEST_SIZE;
+    for (let at = 0; at < data.length; at += step) {
+      const piece = data.subarray(at, at + step);
+      const request = encodeIoRequest(offset + at, piece.length, piece);
+      expectAck(
+        await this.#session.request(Opcode.CHANNEL_WRITE, id, request),
+        Opcode.CHANNEL_WRITE,
+        this.name,
+      );
+    }
+  }
+
+  /** A channel-specific request with an optional argument. */
+  async ioctl(request: number, argument?: Uint8Array): Promise<void> {
+    const outcome = await this.#session.request(
+      Opcode.CHANNEL_IOCTL,
+      await this.id(),
+      encodeIoctlRequest(request, argument),
+    );
+    expectAck(outcome, Opcode.CHANNEL_IOCTL, this.name);
+  }
+
+  /** Locks the channel's data; waits while the camera is busy. Every resynchronisation releases all locks. */
+  async lock(): Promise<void> {
+    const id = await this.id();
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#session.request(Opcode.CHANNEL_LOCK, id);
+      if (outcome.kind === 'ack') return;
+      if (outcome.kind !== 'nak' || outcome.status !== Status.BUSY || attempt >= LOCK_ATTEMPTS) {
+        throw outcomeError(outcome, Opcode.CHANNEL_LOCK, this.name);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+    }
+  }
+
+  async unlock(): Promise<void> {
+    const outcome = await this.#session.request(Opcode.CHANNEL_UNLOCK, await this.id());
+    expectAck(outcome, Opcode.CHANNEL_UNLOCK, this.name);
+  }
+
+  async #ask(opcode: number): Promise<Uint8Array> {
+    return expectReply(await this.#session.query(opcode, await this.id()), opcode, this.name);
+  }
+}

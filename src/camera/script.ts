@@ -1,0 +1,118 @@
+/**
+ * Scripts on the camera: stop, upload, run. The order matters: an upload while the old script is still finishing
+ * is lost, because the interpreter's restart at its end clears what was uploaded.
+ */
+import { BridgeError } from '../errors.js';
+import { ChannelId, StdinEvent, StdinIoctl } from '../protocol/constants.js';
+import { Channel } from './channel.js';
+import type { Session } from './session.js';
+
+const POLL_MS = 20;
+/** How long a script may take to stop: it may be inside a long C call. */
+const STOP_MS = 5_000;
+/** After a script that was uploaded the interpreter restarts; that begins within this time. */
+const REBOOT_GRACE_MS = 150;
+/** How long until a script that was started shows itself. */
+const START_MS = 3_000;
+const UPLOAD_ATTEMPTS = 5;
+/** Largest script the camera's heap can be expected to hold. */
+export const MAX_SCRIPT_BYTES = 256 * 1024;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class Scripts {
+  readonly #session: Session;
+  readonly #stdin: Channel;
+
+  constructor(session: Session) {
+    this.#session = session;
+    this.#stdin = new Channel('stdin', session);
+  }
+
+  running(): Promise<boolean> {
+    return this.#stdin.poll();
+  }
+
+  /** Stops the script that runs, if one does. SCRIPT_FAILED when it does not stop within 5 s. */
+  async stop(): Promise<void> {
+    if (!(await this.#retrying(() => this.running()))) return;
+    const until = performance.now() + STOP_MS;
+    while (await this.#retrying(() => this.running())) {
+      if (performance.now() > until) {
+        throw new BridgeError(
+          'SCRIPT_FAILED',
+          `The camera's script did not stop within ${STOP_MS / 1000} s. Press the camera's reset button.`,
+        );
+      }
+      await this.#retrying(() => this.#stdin.ioctl(StdinIoctl.STOP));
+      await sleep(POLL_MS);
+    }
+    await sleep(REBOOT_GRACE_MS);
+  }
+
+  /** Stops what runs, uploads `script` and starts it; resolves when it has started. */
+  async exec(script: string): Promise<void> {
+    const bytes = new TextEncoder().encode(script);
+    if (bytes.length === 0 || bytes.length > MAX_SCRIPT_BYTES) {
+      throw new BridgeError(
+        'OPTION_INVALID',
+        `A script has 1 to ${MAX_SCRIPT_BYTES} bytes, this one ${bytes.length}.`,
+      );
+    }
+    for (let attempt = 1; ; attempt++) {
+      await this.stop();
+      if (await this.#uploadAndStart(bytes)) return;
+      if (attempt >= UPLOAD_ATTEMPTS) {
+        throw new BridgeError('SCRIPT_FAILED', 'The script was sent to the camera but did not start.');
+      }
+    }
+  }
+
+  /** false: the interpreter restarted meanwhile, or nothing was seen to start. */
+  async #uploadAndStart(bytes: Uint8Array): Promise<boolean> {
+    const { reboots } = this.#session;
+    let started = false;
+    const stopListening = this.#session.onEvent(({ channelId, event }) => {
+      if (channelId === ChannelId.STDIN && event === StdinEvent.STARTED) started = true;
+    });
+    try {
+      await this.#stdin.ioctl(StdinIoctl.RESET);
+      await this.#stdin.write(bytes);
+      if (this.#session.reboots !== reboots) return false;
+      started = false;
+      await this.#stdin.ioctl(StdinIoctl.EXEC);
+      const until = performance.now() + START_MS;
+      while (performance.now() < until) {
+        // A short script may have come to its end, with the restart that follows, before it was seen to run.
+        if (started || this.#session.reboots !== reboots || (await this.#retrying(() => this.running())))
+          return true;
+        await sleep(POLL_MS);
+      }
+      return false;
+    } catch (error) {
+      if (isPassing(error)) return false;
+      throw error;
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** Repeats what a restart of the interpreter, or of the link, interrupted. */
+  async #retrying<T>(action: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await action();
+      } catch (error) {
+        if (!isPassing(error) || attempt >= UPLOAD_ATTEMPTS) throw error;
+      }
+    }
+  }
+}
+
+/** The request was lost with its session, not refused. */
+function isPassing(error: unknown): boolean {
+  return (
+    error instanceof BridgeError &&
+    (error.code === 'CAMERA_REBOOTED' || error.code === 'CAMERA_SILENT' || error.code === 'CAMERA_PROTOCOL')
+  );
+}

@@ -1,0 +1,115 @@
+/**
+ * The part of a connection that channels, scripts and stdout share: requests by opcode, the channel table, and
+ * notice of what makes the table out of date.
+ */
+import { BridgeError } from '../errors.js';
+import type { LinkDriver } from '../link/link-driver.js';
+import type { LinkOutcome, LinkRequest } from '../link/link-types.js';
+import { Opcode, SystemEvent } from '../protocol/constants.js';
+import { type ChannelEntry, decodeChannelList } from '../protocol/structures.js';
+import { expectReply } from './outcome.js';
+
+/** How often a request is sent that does no harm when it is carried out twice. */
+const ATTEMPTS = 5;
+const NOTHING = new Uint8Array(0);
+
+export interface ChannelEvent {
+  readonly channelId: number;
+  readonly event: number;
+}
+
+export class Session {
+  readonly #driver: LinkDriver;
+  readonly #listeners = new Set<(event: ChannelEvent) => void>();
+  #table: Promise<ChannelEntry[]> | undefined;
+  /** Goes up when the channel table may be out of date. */
+  #generation = 0;
+  /** Goes up at each restart of the camera's interpreter. */
+  #reboots = 0;
+
+  constructor(driver: LinkDriver) {
+    this.#driver = driver;
+  }
+
+  get driver(): LinkDriver {
+    return this.#driver;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get reboots(): number {
+    return this.#reboots;
+  }
+
+  /** From the driver: an event of the camera. */
+  take(channelId: number, event: number): void {
+    if (channelId === 0) {
+      if (event === SystemEvent.SOFT_REBOOT) this.#reboots++;
+      this.invalidate();
+    }
+    for (const listener of [...this.#listeners]) listener({ channelId, event });
+  }
+
+  /** Calls back for every event of the camera; returns how to stop. */
+  onEvent(listener: (event: ChannelEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** The channel table will be read anew when it is next needed. */
+  invalidate(): void {
+    this.#generation++;
+    this.#table = undefined;
+  }
+
+  request(
+    opcode: number,
+    channel: number,
+    payload: Uint8Array = NOTHING,
+    extra: Partial<LinkRequest> = {},
+  ): Promise<LinkOutcome> {
+    return this.#driver.request({ opcode, channel, payload, attempts: 1, ...extra });
+  }
+
+  /** A request that may be repeated: it only asks. */
+  query(opcode: number, channel = 0): Promise<LinkOutcome> {
+    return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS });
+  }
+
+  /** The channels, from the table or read anew. */
+  channels(): Promise<ChannelEntry[]> {
+    if (!this.#table) {
+      const reading = this.query(Opcode.CHANNEL_LIST).then((outcome) =>
+        decodeChannelList(expectReply(outcome, Opcode.CHANNEL_LIST)),
+      );
+      reading.catch(() => {
+        if (this.#table === reading) this.#table = undefined;
+      });
+      this.#table = reading;
+    }
+    return this.#table;
+  }
+
+  /**
+   * Id of the channel of that name: the highest one when there are several, because a stopped script's channels
+   * stay in the table and a new script registers behind them. CHANNEL_MISSING names those that exist.
+   */
+  async idOf(name: string): Promise<number> {
+    const channels = await this.channels();
+    const id = Math.max(
+      -1,
+      ...channels.filter((channel) => channel.name === name).map((channel) => channel.id),
+    );
+    if (id >= 0) return id;
+    const names = channels.map((channel) => channel.name);
+    throw new BridgeError(
+      'CHANNEL_MISSING',
+      `The camera has no channel \`${name}\` (it has ${names.join(', ') || 'none'}). Run a script that registers it, such as firmware/frame_channel.py, on the camera.`,
+      { context: { channel: name, channels: names } },
+    );
+  }
+}

@@ -1,0 +1,82 @@
+/** `openmv-bridge exec SCRIPT`: runs a script on the camera and follows its output. */
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { Camera } from '../camera/camera.js';
+import { BridgeError } from '../errors.js';
+import { addCameraOptions, type CameraFlags, cameraInput } from './camera-options.js';
+import { withCamera, withOutput } from './command.js';
+import { EXIT } from './exit-status.js';
+import { onStop } from './stop-signals.js';
+
+interface ExecFlags extends CameraFlags {
+  port?: string;
+  detach?: boolean;
+}
+
+/** How often the camera is asked whether the script still runs. */
+const LOOK_MS = 100;
+/** What the script printed last may still be on its way when it has ended. */
+const REST_MS = 300;
+const TAIL = 4_000;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function addExecCommand(program: Command): void {
+  const command = program
+    .command('exec')
+    .description('run a script on the camera and follow its output until it ends; Ctrl-C stops it')
+    .argument('<script>', 'a MicroPython file')
+    .option('--port <path>', 'the camera: a device path, auto, or virtual (default: auto)')
+    .option('--detach', 'start it and leave it running');
+  addCameraOptions(command).action((path: string, flags: ExecFlags) =>
+    withOutput(false, async () => {
+      const script = await readFile(path, 'utf8').catch((cause: unknown) => {
+        throw new BridgeError('OPTION_INVALID', `The script ${path} cannot be read: ${String(cause)}.`, {
+          cause,
+        });
+      });
+      return withCamera(cameraInput(flags, flags.port), (camera) =>
+        follow(camera, script, flags.detach ?? false),
+      );
+    }),
+  );
+}
+
+async function follow(camera: Camera, script: string, detach: boolean): Promise<number> {
+  let tail = '';
+  let stopping = false;
+  const stopListening = onStop(() => {
+    stopping = true;
+  });
+  // What an earlier script printed is not this one's output.
+  let following = false;
+  const subscription = camera.stdout$.subscribe((text) => {
+    if (!following) return;
+    process.stdout.write(text);
+    tail = (tail + text).slice(-TAIL);
+  });
+  try {
+    await camera.stop();
+    await sleep(LOOK_MS);
+    following = true;
+    await camera.exec(script);
+    if (detach) return EXIT.done;
+    while (!stopping && (await isRunning(camera))) await sleep(LOOK_MS);
+    if (stopping) await camera.stop();
+    await sleep(REST_MS);
+    return !stopping && tail.includes('Traceback (most recent call last)') ? EXIT.scriptException : EXIT.done;
+  } finally {
+    subscription.unsubscribe();
+    stopListening();
+  }
+}
+
+/** The interpreter's restart at a script's end may take the question with it. */
+async function isRunning(camera: Camera): Promise<boolean> {
+  try {
+    return await camera.running();
+  } catch (error) {
+    if (error instanceof BridgeError && error.code !== 'PORT_CLOSED') return true;
+    throw error;
+  }
+}

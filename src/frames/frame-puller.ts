@@ -1,0 +1,222 @@
+/**
+ * Pulls frames from a camera's frame channel, one after the other, for as long as it is asked to. Driven by the
+ * channel's events; it asks by itself only when none has come for a while (the first frame has none, and one may
+ * be lost).
+ */
+import type { Camera } from '../camera/camera.js';
+import type { Channel } from '../camera/channel.js';
+import { BridgeError } from '../errors.js';
+import { FrameReader, isLoss } from './frame-reader.js';
+import { checkJpeg } from './jpeg.js';
+import { type Latch, LatchReader } from './latch.js';
+import { PullPace } from './pull-pace.js';
+import { Wake } from './wake.js';
+
+/** A frame as it comes from the camera, before it is numbered. */
+export interface PulledFrame {
+  readonly jpeg: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly timestampMs: number;
+  readonly captureNumber: number | undefined;
+}
+
+/**
+ * Why a captured frame is not delivered. `corrupt`: it is no JPEG from SOI to EOI; `too_large`: beyond the limit;
+ * `unreadable`: the line let nothing of it through; `skipped`: the camera's numbers show captures that this host
+ * never got, as when another host read them or the script was restarted.
+ */
+export type DropReason = 'corrupt' | 'too_large' | 'unreadable' | 'skipped';
+
+export interface PullerHandlers {
+  /** A frame. While a returned promise is pending nothing is pulled: the camera keeps the next one latched. */
+  frame(frame: PulledFrame): void | Promise<void>;
+  dropped(reason: DropReason, count: number): void;
+  /** Whether to pull now; resolves when the consumer is ready for a frame. */
+  ready?(): Promise<void>;
+}
+
+export interface PullerStats {
+  /** Ranges read again because they were damaged on the way. */
+  repairs: number;
+  /** Frames begun anew after a resynchronisation. */
+  restarts: number;
+  /** Frames whose release was uncertain and that were released again without being delivered twice. */
+  released: number;
+}
+
+/** The connection that frames are pulled from. */
+interface Source {
+  readonly camera: Camera;
+  readonly channel: Channel;
+  readonly latch: LatchReader;
+  /** Of the camera's channel table when the channel was last looked up. */
+  generation: number;
+  channelId: number;
+}
+
+export class FramePuller {
+  readonly stats: PullerStats = { repairs: 0, restarts: 0, released: 0 };
+  readonly #channelName: string;
+  readonly #handlers: PullerHandlers;
+  readonly #wake = new Wake();
+  readonly #pace = new PullPace();
+  #stopped = false;
+  #reader: FrameReader | undefined;
+  /** The last frame taken, to know it again when its release was lost on the way. */
+  #last: FrameReader | undefined;
+
+  constructor(channelName: string, handlers: PullerHandlers) {
+    this.#channelName = channelName;
+    this.#handlers = handlers;
+  }
+
+  /**
+   * Pulls from a camera. Resolves after `stop()`; rejects with CHANNEL_MISSING, PORT_CLOSED and the like when it
+   * cannot go on. May be called again with the same camera, or with another connection to it: what was delivered
+   * is remembered.
+   */
+  async run(camera: Camera): Promise<void> {
+    const channel = camera.channel(this.#channelName);
+    const source: Source = {
+      camera,
+      channel,
+      latch: new LatchReader(channel),
+      generation: -1,
+      channelId: -1,
+    };
+    const stopListening = camera.onChannelEvent(({ channelId }) => {
+      if (channelId === 0 || channelId === source.channelId) this.#wake.set();
+    });
+    const subscription = camera.events$.subscribe((event) => {
+      // Another script may count from the same number again: what was read so far proves nothing then.
+      if (event.type !== 'resynced' || event.reason === 'sequence') this.#reader = undefined;
+      this.#wake.set();
+    });
+    this.#reader = undefined;
+    try {
+      while (!this.#stopped) await this.#turn(source);
+    } finally {
+      stopListening();
+      subscription.unsubscribe();
+    }
+  }
+
+  /** Ends `run` after the frame under way. */
+  stop(): void {
+    this.#stopped = true;
+    this.#wake.set();
+  }
+
+  /** One look at the latch, and the frame if there is one. */
+  async #turn(source: Source): Promise<void> {
+    try {
+      await this.#handlers.ready?.();
+      if (this.#stopped) return;
+      await findChannel(source);
+      // Cleared before the question: what is latched after it sets it again.
+      this.#wake.clear();
+      const latch = await source.latch.read();
+      if (latch.size > 0) await this.#take(source, latch);
+      if (!this.#stopped) this.#pace.waited(!(await this.#wake.wait(this.#pace.waitMs)));
+    } catch (error) {
+      await this.#recover(source, error);
+    }
+  }
+
+  async #take(source: Source, latch: Latch): Promise<void> {
+    const { camera, channel } = source;
+    if (latch.size > camera.options.maxFrameBytes) {
+      this.#handlers.dropped('too_large', 1);
+      this.#last = undefined;
+      await release(channel, latch);
+      return;
+    }
+    const reader = this.#reader?.continues(latch) ? this.#reader : new FrameReader(latch);
+    this.#reader = reader;
+    const { repairs } = reader;
+    try {
+      await reader.readBody(channel);
+    } finally {
+      this.stats.repairs += reader.repairs - repairs;
+    }
+    this.#reader = undefined;
+    if (this.#last && reader.repeats(this.#last)) {
+      this.stats.released++;
+      await release(channel, latch);
+      return;
+    }
+    await reader.readLast(channel);
+    await this.#deliver(reader);
+  }
+
+  async #deliver(reader: FrameReader): Promise<void> {
+    const { number } = reader.latch;
+    this.#countSkipped(number);
+    this.#last = reader;
+    this.#pace.taken();
+    const check = checkJpeg(reader.bytes);
+    if ('problem' in check) {
+      this.#handlers.dropped('corrupt', 1);
+      return;
+    }
+    const { width, height } = check.header;
+    await this.#handlers.frame({
+      jpeg: reader.bytes,
+      width,
+      height,
+      timestampMs: Date.now(),
+      captureNumber: number,
+    });
+  }
+
+  /** Captures between the last frame and this one that never came. A lower number is a script begun anew. */
+  #countSkipped(number: number | undefined): void {
+    const last = this.#last?.latch.number;
+    if (number === undefined || last === undefined) return;
+    const skipped = number - last - 1;
+    if (skipped > 0) this.#handlers.dropped('skipped', skipped);
+  }
+
+  /** After an error: look again where that may help, else let it out. */
+  async #recover(source: Source, error: unknown): Promise<void> {
+    if (!(error instanceof BridgeError)) throw error;
+    if (error.code === 'FRAME_CORRUPT' && this.#reader) {
+      this.#handlers.dropped('unreadable', 1);
+      const given = this.#reader;
+      this.#last = given;
+      this.#reader = undefined;
+      await release(source.channel, given.latch);
+    } else if (error.code === 'CAMERA_REFUSED') {
+      // Not latched any more, or the channel is another one: the table tells.
+      source.generation = -1;
+      this.stats.restarts++;
+      await this.#wake.wait(this.#pace.waitMs);
+    } else if (isLoss(error)) {
+      // The link has synchronised anew: ask what is latched before anything else.
+      this.stats.restarts++;
+      if (error.code === 'CAMERA_REBOOTED') source.generation = -1;
+    } else {
+      throw error;
+    }
+  }
+}
+
+/** Finds the channel again after the camera's channels may have changed. */
+async function findChannel(source: Source): Promise<void> {
+  const { generation } = source.camera;
+  if (source.generation === generation) return;
+  const id = await source.channel.id();
+  if (id !== source.channelId) source.latch.forget();
+  source.channelId = id;
+  source.generation = generation;
+}
+
+/** Reads the last byte for the sake of the latch alone. A refusal means that it is open already. */
+async function release(channel: Channel, latch: Latch): Promise<void> {
+  try {
+    await channel.read({ offset: latch.size - 1, length: 1 });
+  } catch (error) {
+    if (!(error instanceof BridgeError) || (error.code !== 'CAMERA_REFUSED' && !isLoss(error))) throw error;
+  }
+}

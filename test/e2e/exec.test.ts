@@ -1,0 +1,40 @@
+/** `exec` runs a script on the camera and follows what it prints. */
+import { writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { Program, run } from './program.js';
+import { PORT, useScratch } from './support.js';
+
+const scratch = useScratch();
+
+async function script(name: string, text: string): Promise<string> {
+  const path = scratch.path(name);
+  await writeFile(path, text);
+  return path;
+}
+
+describe('exec', () => {
+  it('prints what the script prints, to its end', async () => {
+    const path = await script(
+      'count.py',
+      'import time\nfor i in range(5):\n    print("tick", i)\n    time.sleep_ms(60)\n',
+    );
+    const { status, stdout, stderr } = await run(['exec', path, '--port', PORT]);
+    expect(stdout.replaceAll('\r', '')).toContain('tick 0\ntick 1\ntick 2\ntick 3\ntick 4\n');
+    expect(status, stderr).toBe(0);
+  });
+
+  it('ends with 1 and the traceback when the script ends with an exception', async () => {
+    const path = await script('broken.py', 'def inspect():\n    return 1 // 0\n\ninspect()\n');
+    const { status, stdout } = await run(['exec', path, '--port', PORT]);
+    expect(stdout).toContain('ZeroDivisionError');
+    expect(status).toBe(1);
+  });
+
+  it('stops an endless script at SIGINT', async () => {
+    const path = await script('endless.py', 'print("begun")\nwhile True:\n    pass\n');
+    const program = new Program(['exec', path, '--port', PORT]);
+    await expect.poll(() => program.stdout, { timeout: 20_000 }).toContain('begun');
+    program.kill('SIGINT');
+    expect((await program.ended).status).toBe(0);
+  });
+});

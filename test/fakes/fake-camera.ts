@@ -1,0 +1,104 @@
+/**
+ * A camera of a few lines: the real device machine behind an in-process line, its channels set by the test. For
+ * faults that cannot be had from the virtual camera on demand, and where an interpreter would only cost time.
+ */
+import { Camera } from '../../src/camera/camera.js';
+import { cameraOptionsSchema } from '../../src/camera/options.js';
+import { BridgeError } from '../../src/errors.js';
+import type { ByteStream, ByteStreamHandlers, LineKind } from '../../src/link/byte-stream.js';
+import { DeviceLink } from '../../src/link/device-link.js';
+import type { DeviceChannel } from '../../src/link/device-types.js';
+import { ChannelFlag } from '../../src/protocol/constants.js';
+
+/** What a test does to a packet on its way: returns the bytes that arrive, none for a lost packet. */
+export type Damage = (packet: Uint8Array, direction: 'to-host' | 'to-camera') => Uint8Array | undefined;
+
+export class FakeCamera implements ByteStream {
+  readonly name = 'fake';
+  readonly kind: LineKind;
+  readonly device: DeviceLink;
+  damage: Damage = (packet) => packet;
+  deviceId: readonly [number, number, number] = [0x44494130, 0x2d494d31, 0x4a53414d];
+  #handlers: ByteStreamHandlers | undefined;
+  #closed = false;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(kind: LineKind = 'virtual', maxPayload = 4_082) {
+    this.kind = kind;
+    this.device = new DeviceLink({
+      maxPayload,
+      identity: {
+        version: () => ({ protocol: [1, 0, 2], bootloader: [1, 0, 3], firmware: [5, 0, 0] }),
+        systemInfo: () => ({
+          cpuId: 0x411fc271,
+          deviceId: this.deviceId,
+          usbVendorId: 0x37c5,
+          usbProductId: 0x1206,
+          chipIds: [0x2642, 0, 0],
+          hardwareCaps: [0, 0],
+          flashKb: 0,
+          ramKb: 0,
+          framebufferKb: 4_096,
+          streamBufferKb: 1_024,
+        }),
+        memory: () => [{ type: 'gc', flags: 0, total: 1_000, used: 400, free: 600, persist: 0, peak: 0 }],
+        reset: () => this.unplug(),
+      },
+      transmit: (packet) => this.#send(packet.slice()),
+    });
+    const builtIn = (name: string, flags: number, extra: Partial<DeviceChannel> = {}): DeviceChannel => ({
+      name,
+      flags,
+      ...extra,
+    });
+    this.device.register(builtIn('usb', ChannelFlag.PHYSICAL), 0);
+    this.device.register(builtIn('stdin', ChannelFlag.WRITE, { poll: () => true, ioctl: () => 0 }), 1);
+    this.device.register(builtIn('stdout', ChannelFlag.READ, { size: () => 0, read: () => undefined }), 2);
+    this.device.register(builtIn('stream', ChannelFlag.READ), 3);
+    this.#timer = setInterval(() => this.device.tick(performance.now()), 5);
+  }
+
+  start(handlers: ByteStreamHandlers): void {
+    this.#handlers = handlers;
+  }
+
+  write(bytes: Uint8Array): void {
+    const arrived = this.damage(bytes.slice(), 'to-camera');
+    if (!arrived || this.#closed) return;
+    setImmediate(() => {
+      if (!this.#closed) this.device.receive(arrived, performance.now());
+    });
+  }
+
+  close(): Promise<void> {
+    this.#end();
+    return Promise.resolve();
+  }
+
+  /** The cable is pulled. */
+  unplug(): void {
+    this.#end(new BridgeError('PORT_CLOSED', 'The camera was unplugged.'));
+  }
+
+  #send(packet: Uint8Array): void {
+    const arrived = this.damage(packet, 'to-host');
+    if (!arrived || this.#closed) return;
+    setImmediate(() => {
+      if (!this.#closed) this.#handlers?.data(arrived);
+    });
+  }
+
+  #end(error?: BridgeError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#handlers?.closed(error);
+  }
+}
+
+/** A connected camera on a fake line. */
+export async function connectFake(fake: FakeCamera, options: Record<string, unknown> = {}): Promise<Camera> {
+  const camera = new Camera(fake, 'fake', cameraOptionsSchema.parse({ port: 'fake', ...options }));
+  await camera.open();
+  return camera;
+}
