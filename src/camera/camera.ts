@@ -18,6 +18,7 @@ import {
   type VersionInfo,
 } from '../protocol/structures.js';
 import { Channel } from './channel.js';
+import { CameraControls } from './controls.js';
 import { openStream } from './open-stream.js';
 import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from './options.js';
 import { expectReply } from './outcome.js';
@@ -51,6 +52,8 @@ export class Camera {
   readonly #driver: LinkDriver;
   readonly #session: Session;
   readonly #scripts: Scripts;
+  /** Settings of the sensor, for scripts with a control channel. */
+  readonly controls: CameraControls;
   readonly #stdout: StdoutReader;
   readonly #stdout$ = new Subject<string>();
   readonly #events$ = new Subject<CameraEvent>();
@@ -91,6 +94,7 @@ export class Camera {
     );
     this.#session = new Session(this.#driver);
     this.#scripts = new Scripts(this.#session);
+    this.controls = new CameraControls(this.#session);
     this.#stdout = new StdoutReader(this.#session, (text) => {
       this.#stdout$.next(text);
     });
@@ -176,6 +180,11 @@ export class Camera {
   /** Events of all channels, numbered as the camera numbers them; returns how to stop. */
   onChannelEvent(listener: (event: { channelId: number; event: number }) => void): () => void {
     return this.#session.onEvent(listener);
+  }
+
+  /** Goes up whenever the link synchronises anew: what was learnt before need not be true any more. */
+  get session(): number {
+    return this.#driver.session;
   }
 
   /** Goes up whenever channel ids may have changed. */

@@ -103,10 +103,16 @@ export class Channel {
 
   /**
    * Reads ranges of the channel into a buffer whose beginning stands for `offset`, and returns those that did
-   * not arrive whole. Each READ has at most 60 fragments. Ends in an error as soon as the camera refuses one, or
-   * it is not known whether one was carried out.
+   * not arrive whole. Each READ has at most 60 fragments. Ends in an error as soon as the camera refuses one, it
+   * is not known whether one was carried out, or the link has synchronised anew since `session` (of
+   * `Camera.session`; default: now): what is read then need not be what was read before.
    */
-  async readInto(buffer: Uint8Array, offset: number, ranges: readonly ByteRange[]): Promise<ByteRange[]> {
+  async readInto(
+    buffer: Uint8Array,
+    offset: number,
+    ranges: readonly ByteRange[],
+    session = this.#session.driver.session,
+  ): Promise<ByteRange[]> {
     const id = await this.id();
     const step = this.#session.driver.caps.maxPayload * MAX_READ_FRAGMENTS;
     const missing: ByteRange[] = [];
@@ -115,7 +121,10 @@ export class Channel {
         const to = Math.min(from + step, range.to);
         const request = encodeIoRequest(offset + from, to - from);
         const destination = buffer.subarray(from, to);
-        const outcome = await this.#session.request(Opcode.CHANNEL_READ, id, request, { destination });
+        const outcome = await this.#session.request(Opcode.CHANNEL_READ, id, request, {
+          destination,
+          session,
+        });
         if (outcome.kind !== 'read') throw outcomeError(outcome, Opcode.CHANNEL_READ, this.name);
         for (const gap of outcome.missing) missing.push({ from: from + gap.from, to: from + gap.to });
       }

@@ -53,6 +53,8 @@ interface Source {
   /** Of the camera's channel table when the channel was last looked up. */
   generation: number;
   channelId: number;
+  /** Of the link when the latch was last looked at. */
+  session: number;
 }
 
 export class FramePuller {
@@ -84,6 +86,7 @@ export class FramePuller {
       latch: new LatchReader(channel),
       generation: -1,
       channelId: -1,
+      session: -1,
     };
     const stopListening = camera.onChannelEvent(({ channelId }) => {
       if (channelId === 0 || channelId === source.channelId) this.#wake.set();
@@ -116,6 +119,8 @@ export class FramePuller {
       await findChannel(source);
       // Cleared before the question: what is latched after it sets it again.
       this.#wake.clear();
+      // What is read must belong to the session in which the latch was looked at.
+      source.session = source.camera.session;
       const latch = await source.latch.read();
       if (latch.size > 0) await this.#take(source, latch);
       if (!this.#stopped) this.#pace.waited(!(await this.#wake.wait(this.#pace.waitMs)));
@@ -125,28 +130,31 @@ export class FramePuller {
   }
 
   async #take(source: Source, latch: Latch): Promise<void> {
-    const { camera, channel } = source;
+    const { camera, channel, session } = source;
     if (latch.size > camera.options.maxFrameBytes) {
       this.#handlers.dropped('too_large', 1);
       this.#last = undefined;
-      await release(channel, latch);
+      await release(source, latch);
       return;
     }
     const reader = this.#reader?.continues(latch) ? this.#reader : new FrameReader(latch);
     this.#reader = reader;
     const { repairs } = reader;
     try {
-      await reader.readBody(channel);
+      await reader.readBody(channel, session);
     } finally {
       this.stats.repairs += reader.repairs - repairs;
     }
     this.#reader = undefined;
     if (this.#last && reader.repeats(this.#last)) {
       this.stats.released++;
-      await release(channel, latch);
+      await release(source, latch);
       return;
     }
-    await reader.readLast(channel);
+    // With acks on nothing in a reply betrays a camera that began anew and whose number fitted by chance.
+    const doubtful = camera.info().link.ack && latch.number !== undefined;
+    if (doubtful && !reader.continues(await source.latch.read())) return;
+    await reader.readLast(channel, session);
     await this.#deliver(reader);
   }
 
@@ -186,7 +194,7 @@ export class FramePuller {
       const given = this.#reader;
       this.#last = given;
       this.#reader = undefined;
-      await release(source.channel, given.latch);
+      await release(source, given.latch);
     } else if (error.code === 'CAMERA_REFUSED') {
       // Not latched any more, or the channel is another one: the table tells.
       source.generation = -1;
@@ -213,9 +221,9 @@ async function findChannel(source: Source): Promise<void> {
 }
 
 /** Reads the last byte for the sake of the latch alone. A refusal means that it is open already. */
-async function release(channel: Channel, latch: Latch): Promise<void> {
+async function release({ channel, session }: Source, latch: Latch): Promise<void> {
   try {
-    await channel.read({ offset: latch.size - 1, length: 1 });
+    await channel.readInto(new Uint8Array(1), latch.size - 1, [{ from: 0, to: 1 }], session);
   } catch (error) {
     if (!(error instanceof BridgeError) || (error.code !== 'CAMERA_REFUSED' && !isLoss(error))) throw error;
   }

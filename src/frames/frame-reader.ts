@@ -51,12 +51,12 @@ export class FrameReader {
   }
 
   /** Everything but the last byte. Ends in the errors of `Channel.readInto`, or FRAME_CORRUPT when it gets nowhere. */
-  async readBody(channel: Channel): Promise<void> {
+  async readBody(channel: Channel, session: number): Promise<void> {
     while (this.#missing.length > 0) {
       const before = total(this.#missing);
       const first = before === this.latch.size - 1;
       if (!first) this.repairs += this.#missing.length;
-      this.#missing = await channel.readInto(this.bytes, 0, this.#missing);
+      this.#missing = await channel.readInto(this.bytes, 0, this.#missing, session);
       this.#idleRounds = total(this.#missing) < before ? 0 : this.#idleRounds + 1;
       if (this.#idleRounds > IDLE_ROUNDS) {
         throw new BridgeError('FRAME_CORRUPT', `A frame could not be read in ${IDLE_ROUNDS} attempts.`, {
@@ -70,10 +70,10 @@ export class FrameReader {
    * The last byte. When its answer is lost, the byte is known all the same if the one before it is FF: a JPEG
    * ends in FF D9, and a frame that did not would not be delivered anyway.
    */
-  async readLast(channel: Channel): Promise<void> {
+  async readLast(channel: Channel, session: number): Promise<void> {
     const last = this.latch.size - 1;
     try {
-      const missing = await channel.readInto(this.bytes, 0, [{ from: last, to: last + 1 }]);
+      const missing = await channel.readInto(this.bytes, 0, [{ from: last, to: last + 1 }], session);
       if (missing.length === 0) return;
     } catch (error) {
       if (!isLoss(error) || this.bytes[last - 1] !== MARKER) throw error;

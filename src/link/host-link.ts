@@ -68,6 +68,7 @@ export class HostLink implements PacketSink {
   #caps: Capabilities;
   #deviceLimit: number | undefined;
   #packet = new Uint8Array(HOST_MIN_PAYLOAD + PACKET_OVERHEAD);
+  #session = 0;
   #sequence = 0;
   #exchange: Exchange | undefined;
   #resyncReason: LossReason | undefined;
@@ -87,15 +88,20 @@ export class HostLink implements PacketSink {
   constructor(options: HostLinkOptions, sink: HostLinkSink) {
     this.#options = options;
     this.#sink = sink;
-    this.#caps = { ...options.wanted, crc: true, ack: true };
+    this.#caps = options.wanted;
     this.#decoder = new StreamDecoder(this, options.maxPayload ?? UNNEGOTIATED_PAYLOAD);
+  }
+
+  /** Goes up at each synchronisation: what was learnt of the device before need not be true any more. */
+  get session(): number {
+    return this.#session;
   }
 
   get state(): LinkState {
     return this.#state;
   }
 
-  /** In force once `ready` was reported. */
+  /** What was negotiated last, what is wanted before; in force while the link is ready. */
   get caps(): Capabilities {
     return this.#caps;
   }
@@ -276,6 +282,7 @@ export class HostLink implements PacketSink {
   /** SYNC, now. The device's capabilities are the defaults again from here on. */
   #synchronize(reason: LossReason | undefined): void {
     this.#state = 'syncing';
+    this.#session++;
     this.#resyncReason = reason;
     this.#syncAttempt = 0;
     this.#syncStarted = this.#now;
@@ -284,7 +291,6 @@ export class HostLink implements PacketSink {
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#decoder.detach();
-    this.#caps = { ...this.#options.wanted, crc: true, ack: true };
     this.#decoder.crc = true;
     this.#decoder.maxPayload = this.#options.maxPayload ?? UNNEGOTIATED_PAYLOAD;
     this.#sendSync();
@@ -315,8 +321,8 @@ export class HostLink implements PacketSink {
       this.#fail(
         new BridgeError(
           'CAMERA_SILENT',
-          `The camera did not answer ${HOST_TIMING.syncAttempts} attempts to synchronise. Unplug it and plug it in again; if that does not help, update its firmware to 5.x with the OpenMV IDE.`,
-          { context: { attempts: HOST_TIMING.syncAttempts } },
+          'The camera did not answer the attempts to synchronise. Unplug it and plug it in again; if that does not help, update its firmware to 5.x with the OpenMV IDE.',
+          { context: { unanswered: this.#syncAttempt, spentMs: Math.round(spent) } },
         ),
       );
       return;
@@ -339,6 +345,10 @@ export class HostLink implements PacketSink {
     while (this.#state === 'ready' && !this.#exchange && this.#now >= this.#holdUntil) {
       const request = this.#queue.shift();
       if (!request) return;
+      if (request.session !== undefined && request.session !== this.#session) {
+        request.settle({ kind: 'lost', reason: this.#resyncReason ?? 'timeout' });
+        continue;
+      }
       const { payload, destination } = request;
       const { maxPayload } = this.#caps;
       if (payload.length > maxPayload || (destination?.length ?? 0) > MAX_READ_FRAGMENTS * maxPayload) {
@@ -374,7 +384,14 @@ export class HostLink implements PacketSink {
   }
 
   #takeReply(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {
-    if ((header.flags & Flag.ACK_REQ) !== 0) this.#acknowledge(header);
+    if ((header.flags & Flag.ACK_REQ) !== 0) {
+      if (this.#state === 'ready' && !this.#caps.ack) {
+        // We agreed on none: the device has begun anew with its defaults, and its number fitted by chance.
+        this.#synchronize('sequence');
+        return;
+      }
+      this.#acknowledge(header);
+    }
     if ((header.flags & Flag.NAK) !== 0) {
       this.#takeNak(header, payload);
       return;
@@ -385,7 +402,10 @@ export class HostLink implements PacketSink {
       else this.#counters.stale++;
       return;
     }
-    if (!exchange.begun) this.#roundTrip.measured(this.#now - exchange.startedAt);
+    // A repeated packet says nothing about the line: it was held back by a loss.
+    if (!exchange.begun && (header.flags & Flag.RTX) === 0) {
+      this.#roundTrip.measured(this.#now - exchange.startedAt);
+    }
     const outcome = exchange.take(header, payload);
     if (outcome) this.#finish(exchange, outcome);
     else if (this.#state === 'ready') this.#armFragment();
@@ -425,8 +445,17 @@ export class HostLink implements PacketSink {
   #timeout(exchange: Exchange): void {
     this.#counters.timeouts++;
     const partial = exchange.partial();
-    if (partial) this.#finish(exchange, partial);
-    else this.#synchronize('timeout');
+    if (!partial) {
+      this.#synchronize('timeout');
+    } else if (this.#caps.ack && exchange.numberAfter !== undefined) {
+      // The device stands at a fragment that did not get through; only SYNC makes it let go of the rest.
+      this.#counters.fragmentsLost += exchange.fragmentsMissing;
+      this.#exchange = undefined;
+      this.#synchronize('timeout');
+      exchange.request.settle(partial);
+    } else {
+      this.#finish(exchange, partial);
+    }
   }
 
   #finish(exchange: Exchange, outcome: LinkOutcome): void {
@@ -484,7 +513,9 @@ export class HostLink implements PacketSink {
     if (this.#packet.length < payload.length + PACKET_OVERHEAD) {
       this.#packet = new Uint8Array(payload.length + PACKET_OVERHEAD);
     }
-    const size = writePacket(this.#packet, 0, header, payload, 0, this.#caps.crc);
+    // Until the capabilities are agreed on the device has its defaults, CRCs among them.
+    const crc = this.#state !== 'ready' || this.#caps.crc;
+    const size = writePacket(this.#packet, 0, header, payload, 0, crc);
     this.#counters.packetsSent++;
     this.#counters.bytesSent += size;
     this.#sink.transmit(this.#packet.subarray(0, size));

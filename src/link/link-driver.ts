@@ -51,6 +51,11 @@ export class LinkDriver {
     return this.#link.stats;
   }
 
+  /** See `HostLink.session`. */
+  get session(): number {
+    return this.#link.session;
+  }
+
   get caps(): Capabilities {
     return this.#link.caps;
   }

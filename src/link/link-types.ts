@@ -34,6 +34,11 @@ export interface LinkRequest {
    * it out twice does no harm. A request that the device refused unread (NAK CHECKSUM) is repeated in any case.
    */
   readonly attempts: number;
+  /**
+   * `HostLink.session` to which it belongs: it is not sent, but settled as lost, once the link has synchronised
+   * anew. For requests that make sense only after the answer to an earlier one.
+   */
+  readonly session?: number;
   /** The device does not answer it (SYS_RESET, SYS_BOOT). */
   readonly silent?: boolean;
   /** Longer wait for the answer than the measured one, in milliseconds. */
@@ -62,7 +67,7 @@ export interface HostLinkSink {
    * be out of date.
    */
   ready(caps: Capabilities, reason: LossReason | undefined): void;
-  /** Given up: the device does not answer SYNC. Requests are settled as lost; the machine stays failed. */
+  /** Given up: the device does not answer SYNC. Requests are lost from here on, until `connect` is called again. */
   failed(error: BridgeError): void;
 }
 

@@ -4,8 +4,8 @@
  * A `readp` reply is cut into pieces of exactly the negotiated payload size, numbered one after the other, so a
  * fragment's number alone says where it belongs, and what is missing is known to the byte. A `read()` backend's
  * pieces may have any length: they are placed one behind the other, and a gap among them spoils the whole reply.
- * Which of the two a reply is shows in every fragment, by its length and its FRAGMENT flag; fragments behind a gap
- * are trusted only once the last one has shown that the number of pieces is the regular one.
+ * Behind a gap a piece of the regular size may be of either kind. It is trusted once the last fragment has come with
+ * the number and size of a regular reply's last: no other pieces add up to the same length.
  *
  * Reads are limited to `MAX_READ_FRAGMENTS` fragments: sequence numbers have 8 bits, and a fragment of this
  * reply must never be mistaken for a late one of the reply before it.
@@ -51,8 +51,9 @@ export class ReadReply {
       return index === (this.#irregularPieces & 0xff) ? this.#fits(this.#irregularEnd, header.length) : -1;
     }
     if (this.#isRegular(header, index)) return index * this.#maxPayload;
-    // A piece of another size: a read() backend, if nothing is missing so far and it is the next one.
-    if (index !== this.#arrivedCount || this.#hasGap()) return -1;
+    // A piece of another size: a read() backend, if nothing is missing so far. Packets keep their order, so as many
+    // have come as there are numbers before this one.
+    if (index !== this.#arrivedCount) return -1;
     return this.#fits(index * this.#maxPayload, header.length);
   }
 
@@ -139,17 +140,7 @@ export class ReadReply {
   /** Whether a fragment looks like piece `index` of a reply in regular pieces. */
   #isRegular(header: Readonly<PacketHeader>, index: number): boolean {
     const left = this.#destination.length - index * this.#maxPayload;
-    const last = (header.flags & Flag.FRAGMENT) === 0;
-    return (
-      index < this.#count &&
-      header.length === Math.min(this.#maxPayload, left) &&
-      last === left <= this.#maxPayload
-    );
-  }
-
-  #hasGap(): boolean {
-    for (let index = 0; index < this.#arrivedCount; index++) if (this.#arrived[index] === 0) return true;
-    return false;
+    return index < this.#count && header.length === Math.min(this.#maxPayload, left);
   }
 
   #fits(offset: number, length: number): number {

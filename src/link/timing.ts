@@ -39,7 +39,8 @@ export const HOST_TIMING = {
   ackReplyMs: 1_800,
   /**
    * Wait for the answer to SYNC, or a reply's measured wait where that is shorter; doubled after each SYNC that
-   * stays unanswered, up to the maximum. The sum (8 to 12 seconds) covers a device that boots.
+   * stays unanswered, up to the maximum. The sum (8 to 12 seconds) covers a device that boots. The settings that
+   * follow are waited for at least twice as long as SYNC's answer took.
    */
   syncMs: 250,
   maxSyncMs: 2_000,

@@ -192,7 +192,6 @@ export class StreamDecoder {
     if (this.#headLength === HEADER_SIZE) {
       if (this.#parseHeader(this.#head, 0)) {
         this.#headLength = 0;
-        this.#begunAt = -1;
         this.#begin();
       } else {
         const next = this.#head.indexOf(SYNC_BYTE_0, 1);

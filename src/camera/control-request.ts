@@ -1,0 +1,125 @@
+/** One request at a time to a script's channel `control`, and the reply that carries the request's number. */
+import { z } from 'zod';
+import { BridgeError } from '../errors.js';
+import type { Channel } from './channel.js';
+import type { Session } from './session.js';
+
+/** Bytes that the script takes and that are believed of it. */
+const REQUEST_LIMIT = 1_024;
+const REPLY_LIMIT = 16 * 1_024;
+/** A change of the frame's form is proven by a capture, which a slow sensor takes its time for. */
+const REPLY_MS = 10_000;
+/** Between two looks for the reply, when no event tells of it. */
+const FIRST_LOOK_MS = 4;
+const LONGEST_LOOK_MS = 100;
+/** How often a request is sent whose fate is not known: to set the same value twice does no harm. */
+const ATTEMPTS = 3;
+const MAX_ID = 0x3fff_ffff;
+
+const replySchema = z.object({
+  id: z.int(),
+  errors: z.record(z.string(), z.string()).optional(),
+  values: z.unknown().optional(),
+});
+
+export type ControlReply = z.infer<typeof replySchema>;
+
+export class ControlRequests {
+  readonly #channel: Channel;
+  readonly #session: Session;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Begins anywhere, so that a reply to a host before this one is not taken for ours. */
+  #id = Math.floor(Math.random() * MAX_ID);
+
+  constructor(channel: Channel, session: Session) {
+    this.#channel = channel;
+    this.#session = session;
+  }
+
+  /** Sends a request after those before it and resolves to its reply. CHANNEL_MISSING, CAMERA_*, OPTION_INVALID. */
+  send(request: Readonly<Record<string, unknown>>): Promise<ControlReply> {
+    const turn = this.#last.then(() => this.#repeat(request));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #repeat(request: Readonly<Record<string, unknown>>): Promise<ControlReply> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#exchange(request);
+      } catch (error) {
+        if (!(error instanceof BridgeError)) throw error;
+        if (error.code === 'CHANNEL_MISSING') throw missing(error);
+        const passing = error.code === 'CAMERA_SILENT' || error.code === 'CAMERA_PROTOCOL';
+        if (!passing || error.context['unanswered'] === true || attempt >= ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #exchange(request: Readonly<Record<string, unknown>>): Promise<ControlReply> {
+    this.#id = (this.#id % MAX_ID) + 1;
+    const id = this.#id;
+    const bytes = new TextEncoder().encode(`${JSON.stringify({ id, ...request })}\n`);
+    if (bytes.length > REQUEST_LIMIT) {
+      throw new BridgeError(
+        'OPTION_INVALID',
+        `A control request has at most ${REQUEST_LIMIT} bytes, this one ${bytes.length}: set fewer things at once.`,
+      );
+    }
+    let wake: () => void = () => undefined;
+    const stopListening = this.#session.onEvent(() => wake());
+    try {
+      await this.#channel.write(bytes);
+      const until = performance.now() + REPLY_MS;
+      for (let pause = FIRST_LOOK_MS; ; pause = Math.min(LONGEST_LOOK_MS, pause * 1.5)) {
+        const [size, answered] = await this.#channel.shape();
+        if (answered === id && size !== undefined) return await this.#read(size, id);
+        if (performance.now() > until) throw unanswered();
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, pause);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    } finally {
+      stopListening();
+    }
+  }
+
+  async #read(size: number, id: number): Promise<ControlReply> {
+    if (size < 2 || size > REPLY_LIMIT) throw malformed(`it has ${size} bytes`);
+    const bytes = await this.#channel.read({ length: size });
+    let reply: ControlReply;
+    try {
+      reply = replySchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    } catch (cause) {
+      throw malformed('it is not the JSON expected', cause);
+    }
+    if (reply.id !== id) throw malformed('it answers another request');
+    return reply;
+  }
+}
+
+function missing(cause: BridgeError): BridgeError {
+  return new BridgeError(
+    'CHANNEL_MISSING',
+    'The script on the camera has no channel `control`, so its settings cannot be changed: the script has none. Run firmware/frame_channel.py on the camera.',
+    { context: cause.context, cause },
+  );
+}
+
+function unanswered(): BridgeError {
+  return new BridgeError(
+    'CAMERA_SILENT',
+    `The camera's script did not answer the control request within ${REPLY_MS / 1_000} s. Is it still running?`,
+    { context: { unanswered: true } },
+  );
+}
+
+function malformed(what: string, cause?: unknown): BridgeError {
+  return new BridgeError('CAMERA_PROTOCOL', `The control channel's reply cannot be used: ${what}.`, {
+    cause,
+  });
+}
