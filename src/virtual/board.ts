@@ -38,6 +38,7 @@ export class Board {
   readonly #line: CameraEnd;
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   #serving = false;
+  /** The script is to end; it is interrupted when it next comes here. */
   #stopping = false;
   #interruptedAt = Number.NEGATIVE_INFINITY;
   /** When the link or stdout wants to be looked at although nothing has come. */
@@ -67,11 +68,6 @@ export class Board {
 
   post(message: FromWorker): void {
     this.#port.postMessage(message);
-  }
-
-  /** The script is to end; it is interrupted when it next comes to the board. */
-  get stopping(): boolean {
-    return this.#stopping;
   }
 
   /** A script begins or has ended: a stop that was meant for the last one does not hit the next. */
@@ -131,7 +127,9 @@ export class Board {
     this.idleness.active();
     const { releases } = this.preview;
     const sent = this.link.sendEvent(channel, event, waitAck, performance.now());
-    if (!this.#serving) this.#serve(performance.now());
+    // Only a wait answers requests here: behind SOFT_REBOOT the host takes an answer for one of the next session.
+    if (this.link.busy && !this.#serving) this.#serve(performance.now());
+    this.#line.flush();
     // The link releases all locks when it gives up or begins anew: the acknowledgement has not come then.
     return sent && (!waitAck || (this.link.active && this.preview.releases === releases));
   }
@@ -140,7 +138,10 @@ export class Board {
   halt(message: FromWorker): never {
     this.#line.flush();
     this.post(message);
-    for (;;) this.#line.wait(Number.POSITIVE_INFINITY);
+    for (;;) {
+      this.#line.acknowledgeSignal();
+      this.#line.wait(Number.POSITIVE_INFINITY);
+    }
   }
 
   #work(ready: () => boolean, until: number): boolean {

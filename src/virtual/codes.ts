@@ -1,7 +1,12 @@
 /** Numbers that the Python and the TypeScript half of the firmware share. */
 
-/** Words for arguments and results that do not fit into small integers. */
+/**
+ * Words for arguments and results that do not fit into small integers. The first eight belong to primitives, the
+ * others, from CHANNEL_WORDS on, to calls of channels: those come at any jump of the script, also between a
+ * primitive's return and the reading of its results.
+ */
 export const SHARED_WORDS = 16;
+export const CHANNEL_WORDS = 8;
 
 /** Result of a primitive that was cut short because the script is being stopped. */
 export const INTERRUPTED = -100;

@@ -1,11 +1,18 @@
 /**
- * Faults on the line between a virtual camera and its host: packets that vanish, arrive with a wrong bit or
- * without their end. Applied per packet and direction, decided by a seeded generator, so that the same packets
- * meet the same faults in every run.
+ * Faults on the line between a virtual camera and its host: packets that vanish, arrive damaged, twice, late or
+ * out of order, and lines that break. Applied per packet and direction, decided by a seeded generator, so that the
+ * same packets meet the same faults in every run.
  */
-import { HEADER_SIZE, Opcode, PACKET_OVERHEAD, SYNC_BYTE_0, SYNC_BYTE_1 } from '../protocol/constants.js';
+import {
+  Flag,
+  HEADER_SIZE,
+  Opcode,
+  PACKET_OVERHEAD,
+  SYNC_BYTE_0,
+  SYNC_BYTE_1,
+} from '../protocol/constants.js';
 import { packetSize } from '../protocol/packet.js';
-import { FAULT_KINDS, type FaultKind, type FaultOptions } from './fault-options.js';
+import { type BreakKind, FAULT_KINDS, type FaultKind, type FaultOptions } from './fault-options.js';
 import { mulberry32 } from './prng.js';
 
 export type FaultDirection = 'to-host' | 'to-camera';
@@ -18,20 +25,28 @@ export interface InjectedFaults {
   readonly toCamera: Readonly<FaultCounts>;
 }
 
-/** Bytes are valid only during the call. */
-export type Emit = (bytes: Uint8Array) => void;
+/** Bytes are valid only during the call; they, and all behind them, are to come `lateMs` later. */
+export type Emit = (bytes: Uint8Array, lateMs?: number) => void;
 
 /** Shared by both directions: faults begin only when a host has got through its connection. */
 interface Arming {
   armed: boolean;
+  /** A packet met a fault that breaks the line. */
+  broken?(kind: BreakKind): void;
 }
 
 const LONGEST_PACKET = 0xffff + PACKET_OVERHEAD;
+const LONGEST_GARBAGE = 64;
+
+/** No packet and no fault yet. */
+export function noFaults(): FaultCounts {
+  return Object.fromEntries(['packets', ...FAULT_KINDS].map((kind) => [kind, 0])) as FaultCounts;
+}
 
 /** One direction. It sees the bytes before anything has damaged them, so their headers can be believed. */
 export class FaultyLine {
   /** `packets` counts those that could have been hit. */
-  readonly counts: FaultCounts = { packets: 0, drop: 0, flip: 0, cut: 0 };
+  readonly counts: FaultCounts = noFaults();
 
   readonly #options: FaultOptions;
   readonly #direction: FaultDirection;
@@ -39,6 +54,8 @@ export class FaultyLine {
   readonly #random: () => number;
   readonly #held = new Uint8Array(LONGEST_PACKET);
   #length = 0;
+  /** An event that is to come behind the next packet. */
+  #overtaken: Uint8Array | undefined;
 
   constructor(options: FaultOptions, direction: FaultDirection, arming: Arming = { armed: true }) {
     this.#options = options;
@@ -51,6 +68,7 @@ export class FaultyLine {
   /** Forgets a packet that has not come to its end. */
   reset(): void {
     this.#length = 0;
+    this.#overtaken = undefined;
   }
 
   /** Takes bytes in any chunking; emits those of whole packets, perhaps damaged. */
@@ -89,14 +107,60 @@ export class FaultyLine {
       return;
     }
     this.counts.packets++;
+    const overtaken = this.#overtaken;
+    this.#overtaken = undefined;
     const kind = this.#choose();
-    if (kind !== undefined) this.counts[kind]++;
-    if (kind === 'flip') {
-      const bit = Math.floor(this.#random() * packet.length * 8);
-      packet[bit >>> 3]! ^= 1 << (bit & 7);
+    const applies = kind !== 'reorder' || (isEvent(packet) && overtaken === undefined);
+    if (kind !== undefined && applies) {
+      this.counts[kind]++;
+      this.#apply(kind, packet, emit);
+    } else {
+      emit(packet);
     }
-    if (kind === 'cut') emit(packet.subarray(0, 1 + Math.floor(this.#random() * (packet.length - 1))));
-    else if (kind !== 'drop') emit(packet);
+    if (overtaken) emit(overtaken);
+  }
+
+  #apply(kind: FaultKind, packet: Uint8Array, emit: Emit): void {
+    const { delayMs, stallMs } = this.#options;
+    switch (kind) {
+      case 'flip': {
+        const bit = Math.floor(this.#random() * packet.length * 8);
+        packet[bit >>> 3]! ^= 1 << (bit & 7);
+        emit(packet);
+        break;
+      }
+      case 'cut':
+        emit(packet.subarray(0, 1 + Math.floor(this.#random() * (packet.length - 1))));
+        break;
+      case 'double':
+        emit(packet);
+        emit(packet);
+        break;
+      case 'garbage':
+        emit(
+          Uint8Array.from(
+            { length: 1 + Math.floor(this.#random() * LONGEST_GARBAGE) },
+            () => this.#random() * 256,
+          ),
+        );
+        emit(packet);
+        break;
+      case 'reorder':
+        this.#overtaken = packet.slice();
+        break;
+      case 'delay':
+        emit(packet, delayMs);
+        break;
+      case 'stall':
+        emit(packet, stallMs);
+        break;
+      case 'hangup':
+      case 'reboot':
+        this.#arming.broken?.(kind);
+        break;
+      case 'drop':
+        break;
+    }
   }
 
   #choose(): FaultKind | undefined {
@@ -126,9 +190,13 @@ export class FaultyLine {
 export class LineFaults {
   readonly toHost: FaultyLine;
   readonly toCamera: FaultyLine;
-  readonly #arming: Arming = { armed: false };
+  readonly options: FaultOptions;
+  readonly #arming: Arming;
 
-  constructor(options: FaultOptions) {
+  /** `broken` is told of faults that break the line; it must not break it before it has returned. */
+  constructor(options: FaultOptions, broken: (kind: BreakKind) => void = () => undefined) {
+    this.options = options;
+    this.#arming = { armed: false, broken };
     this.toHost = new FaultyLine(options, 'to-host', this.#arming);
     this.toCamera = new FaultyLine(options, 'to-camera', this.#arming);
   }
@@ -148,3 +216,5 @@ export class LineFaults {
 function isChannelRequest(packet: Uint8Array): boolean {
   return packet[5]! >= Opcode.CHANNEL_LIST && packet[5]! <= Opcode.CHANNEL_EVENT;
 }
+
+const isEvent = (packet: Uint8Array): boolean => (packet[4]! & Flag.EVENT) !== 0;

@@ -15,6 +15,11 @@ import { SHARED_WORDS } from './codes.js';
 import { GLUE_MODULES } from './glue/index.js';
 
 const HEAP_SIZE = 2 * 1024 * 1024;
+/**
+ * Largest memory: a script that wants more gets MemoryError, as on a board. The bundled script needs 48 bytes for
+ * a frame, which are only given back at its end: enough for four days at 30 frames per second.
+ */
+const MEMORY_LIMIT = 512 * 1024 * 1024;
 /** Deep enough for scripts with recursion; the package's default of 2048 words is not. */
 const PYTHON_STACK_WORDS = 16 * 1024;
 /** A value that crosses the border: its kind and two words. */
@@ -25,7 +30,10 @@ const KIND_PY_INTEGER = 3;
 
 /** What is used of the global `WebAssembly`. */
 interface Wasm {
-  instantiate(...parameters: unknown[]): Promise<{ instance?: { exports: unknown }; exports?: unknown }>;
+  instantiate(
+    source: unknown,
+    imports: { env: { emscripten_resize_heap(bytes: number): number } },
+  ): Promise<{ instance?: { exports: unknown }; exports?: unknown }>;
 }
 
 interface Exports {
@@ -149,13 +157,16 @@ export class Interpreter {
   }
 }
 
-/** The package hides its exports: they are seen while it instantiates the module. */
+/** The package hides its exports and has no limit: both are mended while it instantiates the module. */
 async function load(stdout: (byte: number) => void): Promise<{ python: MicroPython; exports: Exports }> {
   const wasm = Reflect.get(globalThis, 'WebAssembly') as Wasm;
   const { instantiate } = wasm;
   let exports: unknown;
-  wasm.instantiate = async (...parameters) => {
-    const made = await instantiate.apply(wasm, parameters);
+  wasm.instantiate = async (source, imports) => {
+    const { env } = imports;
+    const resize = env.emscripten_resize_heap;
+    env.emscripten_resize_heap = (bytes) => (bytes > MEMORY_LIMIT ? 0 : resize(bytes));
+    const made = await instantiate.call(wasm, source, imports);
     exports = made.instance?.exports ?? made.exports;
     return made;
   };

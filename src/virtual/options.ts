@@ -5,7 +5,7 @@ import { BridgeError } from '../errors.js';
 import { packageFile } from '../package.js';
 import { DEVICE_MIN_PAYLOAD } from '../protocol/constants.js';
 import { type FaultOptions, faultOptionsSchema, parseFaults } from './fault-options.js';
-import { SENSOR_ID } from './glue/csi.js';
+import { SENSOR_ID } from './glue/csi-constants.js';
 import type { BoardIdentity, Capture } from './messages.js';
 
 /** The board that is imitated unless told otherwise: an OpenMV Cam RT1062. */

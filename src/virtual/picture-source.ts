@@ -7,6 +7,7 @@ import { ByteCache } from './byte-cache.js';
 import { loopLength, type PictureSpec, specKey } from './picture-spec.js';
 import { mulberry32 } from './prng.js';
 import { drawScene } from './scene.js';
+import { applyTone } from './tone.js';
 
 /** Bytes of finished pictures, and of frames as they were before the settings were applied. */
 const PICTURE_CACHE = 64 * 1024 * 1024;
@@ -77,6 +78,7 @@ export class PictureSource {
       ]);
       image = image.linear([1, 1, 1], [spec.offset, spec.offset, spec.offset]);
     }
+    if (spec.tone) image = await applyTone(image, spec.tone);
     image = spec.gray ? image.toColourspace('b-w') : image;
     if (spec.quality === undefined) return shared(await image.raw().toBuffer());
     const chromaSubsampling = spec.fullChroma ? '4:4:4' : '4:2:0';

@@ -3,6 +3,15 @@
 /** Three by three, row by row: how much of red, green and blue goes into each channel. */
 export type ColourMatrix = readonly [number, number, number, number, number, number, number, number, number];
 
+/** What happens to each pixel after its colours. */
+export interface Tone {
+  /** -3 to 3; below 0: blurred. */
+  readonly sharpness: number;
+  /** Above 1: middle tones are lifted. */
+  readonly gamma: number;
+  readonly negative: boolean;
+}
+
 export interface PictureSpec {
   /** The frame before windowing, in pixels. */
   readonly width: number;
@@ -15,6 +24,7 @@ export interface PictureSpec {
   /** Applied to 8-bit channels, then `offset` is added. */
   readonly matrix: ColourMatrix;
   readonly offset: number;
+  readonly tone?: Tone;
   /** A JPEG of this quality, 1 to 100; undefined: raw pixels, three bytes or, with `gray`, one. */
   readonly quality: number | undefined;
   /** No chroma subsampling in the JPEG. */

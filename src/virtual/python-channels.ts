@@ -4,7 +4,7 @@
  */
 import type { DeviceChannel } from '../link/device-types.js';
 import { CHANNEL_NAME_SIZE, ChannelFlag } from '../protocol/constants.js';
-import { Method } from './codes.js';
+import { CHANNEL_WORDS, Method } from './codes.js';
 import type { Interpreter, PythonCall } from './interpreter.js';
 
 /** `dispatch` returns this when the method raised. */
@@ -60,42 +60,50 @@ export class PythonChannels {
     };
   }
 
+  #word(index: number): number {
+    return this.#interpreter.word(CHANNEL_WORDS + index);
+  }
+
+  #setWord(index: number, value: number): void {
+    this.#interpreter.setWord(CHANNEL_WORDS + index, value);
+  }
+
   #call(method: number, backend: number): number {
     return this.#dispatch(method, backend) ?? RAISED;
   }
 
   #size(backend: number): number {
-    return this.#call(Method.SIZE, backend) === RAISED ? 0 : this.#interpreter.word(0);
+    return this.#call(Method.SIZE, backend) === RAISED ? 0 : this.#word(0);
   }
 
   #shape(backend: number): readonly number[] {
     const count = Math.max(0, this.#call(Method.SHAPE, backend));
-    return Array.from({ length: count }, (_, index) => this.#interpreter.word(index));
+    return Array.from({ length: count }, (_, index) => this.#word(index));
   }
 
   /** As much as was asked for from the buffer's address on, however long the buffer is: so does the firmware. */
   #readp(backend: number, offset: number, length: number): Uint8Array | undefined {
     if (this.#ask(Method.READP, backend, offset, length) === RAISED) return undefined;
-    const address = this.#interpreter.word(0);
+    const address = this.#word(0);
     return this.#interpreter.bytes.subarray(address, address + length);
   }
 
   #read(backend: number, offset: number, length: number): Uint8Array | undefined {
     const count = this.#ask(Method.READ, backend, offset, length);
     if (count <= 0) return undefined;
-    const address = this.#interpreter.word(0);
+    const address = this.#word(0);
     return this.#interpreter.bytes.subarray(address, address + Math.min(count, length));
   }
 
   #ask(method: number, backend: number, offset: number, length: number): number {
-    this.#interpreter.setWord(0, offset);
-    this.#interpreter.setWord(1, length);
+    this.#setWord(0, offset);
+    this.#setWord(1, length);
     return this.#call(method, backend);
   }
 
   #send(method: number, backend: number, first: number, data: Uint8Array): number {
     this.#interpreter.bytes.set(data, this.#scratch);
-    this.#interpreter.setWord(2, this.#scratch);
+    this.#setWord(2, this.#scratch);
     return this.#ask(method, backend, first, data.length);
   }
 }

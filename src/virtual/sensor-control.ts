@@ -14,6 +14,7 @@ import {
   MAX_GAIN_DB,
   SATURATION_LEVELS,
   type SensorSettings,
+  SHARPNESS_LEVELS,
 } from './sensor-settings.js';
 
 export const CsiError = {
@@ -32,6 +33,9 @@ const { NONE, CONTROL_FAILED, INVALID_ARGUMENT, PIXFORMAT_UNSUPPORTED } = CsiErr
 
 /** A frame buffer chosen by the firmware: as many buffers as fit, three at most. */
 const AUTO_FRAMEBUFFERS = 3;
+
+const MIN_GAMMA = 0.1;
+const MAX_GAMMA = 10;
 
 type Setter = (settings: SensorSettings, first: number, second: number) => number;
 
@@ -75,6 +79,26 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   brightness: (settings, level) => setLevel(settings, 'brightness', level, BRIGHTNESS_LEVELS),
   contrast: (settings, level) => setLevel(settings, 'contrast', level, CONTRAST_LEVELS),
   saturation: (settings, level) => setLevel(settings, 'saturation', level, SATURATION_LEVELS),
+  sharpness: (settings, level) => {
+    if (Math.abs(level) > SHARPNESS_LEVELS) return INVALID_ARGUMENT;
+    settings.sharpness = level;
+    return NONE;
+  },
+  gamma: (settings, _first, gamma) => {
+    if (!(gamma >= MIN_GAMMA && gamma <= MAX_GAMMA)) return INVALID_ARGUMENT;
+    settings.gamma = gamma;
+    return NONE;
+  },
+  effect: (settings, effect) => {
+    if (effect !== 0 && effect !== 1) return CONTROL_FAILED;
+    settings.negative = effect === 1;
+    return NONE;
+  },
+  ehdr_enable: (settings, on) => setEhdr(settings, 'enable', on),
+  ehdr_exposure_min: (settings, frames) => setEhdr(settings, 'exposure_min', frames),
+  ehdr_exposure_max: (settings, frames) => setEhdr(settings, 'exposure_max', frames),
+  ehdr_ratio_min: (settings, ratio) => setEhdr(settings, 'ratio_min', ratio),
+  ehdr_ratio_max: (settings, ratio) => setEhdr(settings, 'ratio_max', ratio),
   quality: (settings, quality) => {
     settings.quality = Math.max(1, quality);
     return NONE;
@@ -126,6 +150,13 @@ const GETTERS: Readonly<Record<string, (settings: SensorSettings) => number>> = 
   vflip: (settings) => Number(settings.flip),
   exposure: (settings) => settings.exposureUs,
   gain: (settings) => settings.gainDb,
+  sharpness: (settings) => settings.sharpness,
+  gamma: (settings) => settings.gamma,
+  ehdr_enable: (settings) => settings.ehdr.enable,
+  ehdr_exposure_min: (settings) => settings.ehdr.exposure_min,
+  ehdr_exposure_max: (settings) => settings.ehdr.exposure_max,
+  ehdr_ratio_min: (settings) => settings.ehdr.ratio_min,
+  ehdr_ratio_max: (settings) => settings.ehdr.ratio_max,
   red: (settings) => settings.rgbGainDb[0],
   green: (settings) => settings.rgbGainDb[1],
   blue: (settings) => settings.rgbGainDb[2],
@@ -166,6 +197,11 @@ function setLevel(
 ): number {
   if (Math.abs(level) > limit) return CONTROL_FAILED;
   settings[control] = level;
+  return NONE;
+}
+
+function setEhdr(settings: SensorSettings, name: keyof SensorSettings['ehdr'], value: number): number {
+  settings.ehdr[name] = value;
   return NONE;
 }
 

@@ -3,12 +3,13 @@
  * as, and what a picture taken with these settings looks like.
  */
 import { FRAMESIZE_INVALID } from './framesizes.js';
-import type { ColourMatrix } from './picture-spec.js';
+import type { ColourMatrix, Tone } from './picture-spec.js';
 
 /** Levels go from minus to plus this (drivers/sensors/ov5640.c). */
 export const BRIGHTNESS_LEVELS = 4;
 export const CONTRAST_LEVELS = 3;
 export const SATURATION_LEVELS = 3;
+export const SHARPNESS_LEVELS = 3;
 
 /** What automatic exposure, gain and white balance arrive at in front of this scene. */
 export const AUTO_EXPOSURE_US = 10_000;
@@ -47,6 +48,12 @@ export class SensorSettings {
   gainDb = AUTO_GAIN_DB;
   autoWhiteBalance = true;
   rgbGainDb: [number, number, number] = [...AUTO_RGB_GAIN_DB];
+  sharpness = 0;
+  /** 1: none. */
+  gamma = 1;
+  negative = false;
+  /** Several exposures in one picture: how many at least and at most, and the ratio between them. */
+  ehdr = { enable: 0, exposure_min: 1, exposure_max: 4, ratio_min: 12, ratio_max: 24 };
   asleep = false;
   off = false;
 
@@ -79,6 +86,16 @@ export class SensorSettings {
     }
     const offset = round(128 * (1 - contrast) + this.brightness * 24);
     return { matrix: matrix as unknown as ColourMatrix, offset };
+  }
+
+  /** What happens to each pixel beyond its colours; undefined: nothing. */
+  tone(): Tone | undefined {
+    const { sharpness, gamma, negative, ehdr } = this;
+    if (sharpness === 0 && gamma === 1 && !negative && ehdr.enable === 0) return undefined;
+    // The wider the exposures are apart, the more the shadows are lifted.
+    const span = Math.log2(ehdr.ratio_min) + Math.log2(ehdr.ratio_max);
+    const lift = ehdr.enable === 0 ? 0 : 0.01 * span * (ehdr.exposure_min + 2 * ehdr.exposure_max);
+    return { sharpness, gamma: round(gamma * (1 + lift)), negative };
   }
 
   /** With automatic exposure or gain at work the picture keeps its brightness. */

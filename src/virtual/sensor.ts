@@ -199,7 +199,11 @@ export class Sensor {
     const { width, height, window, mirror, flip, pixformat } = this.#settings;
     const gray = pixformat === PixelFormat.GRAYSCALE;
     const colours = this.#settings.colours();
-    const spec = { width, height, window, mirror, flip, gray, ...colours, quality, fullChroma };
+    const tone = this.#settings.tone();
+    const spec = {
+      ...{ width, height, window, mirror, flip, gray, ...colours, quality, fullChroma },
+      ...(tone && { tone }),
+    };
     this.#specs.set(key, spec);
     return spec;
   }

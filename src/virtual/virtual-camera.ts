@@ -5,47 +5,23 @@
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/byte-stream.js';
 import { CameraWorker } from './camera-worker.js';
-import { type InjectedFaults, LineFaults } from './faults.js';
+import { type InjectedFaults, LineFaults, noFaults } from './faults.js';
 import { HostEnd } from './host-end.js';
-import { Ledger } from './ledger.js';
+import type { Ledger } from './ledger.js';
 import { createLineMemory, type LineMemory } from './line-memory.js';
 import type { FromWorker } from './messages.js';
-import { readOptions, type VirtualCameraInput, type VirtualCameraOptions } from './options.js';
-import { findPictures } from './picture-files.js';
-import { PictureSource } from './picture-source.js';
+import type { VirtualCameraOptions } from './options.js';
+import type { PictureSource } from './picture-source.js';
 import { VirtualLine } from './virtual-line.js';
 
 /** A camera that crashes this often without getting ready is given up. */
 const MAX_FAILED_BOOTS = 3;
 const NO_TEXT = new Uint8Array(0);
-const NO_FAULTS = { packets: 0, drop: 0, flip: 0, cut: 0 } as const;
 
 /** With what an interpreter starts: main.py only after power-on, text only after a soft reboot. */
 interface Boot {
   readonly mainScript: string | undefined;
   readonly stdout: Uint8Array;
-}
-
-/**
- * Switches a virtual camera on; resolves when it answers. Ends in OPTION_INVALID, FILE_FAILED (script, pictures,
- * ledger) or INTERNAL.
- */
-export async function openVirtualCamera(
-  input: VirtualCameraInput | Readonly<Record<string, unknown>> = {},
-): Promise<VirtualCamera> {
-  const options = await readOptions(input);
-  const files = options.images === undefined ? undefined : await findPictures(options.images);
-  const ledger = options.ledger === undefined ? undefined : new Ledger(options.ledger);
-  let camera: VirtualCamera | undefined;
-  try {
-    camera = new VirtualCamera(options, new PictureSource(files), ledger);
-    await camera.ready;
-    return camera;
-  } catch (error) {
-    await camera?.close();
-    ledger?.close();
-    throw error;
-  }
 }
 
 export class VirtualCamera {
@@ -73,7 +49,12 @@ export class VirtualCamera {
     this.#options = options;
     this.#pictures = pictures;
     this.#ledger = ledger;
-    this.#faults = options.faults && new LineFaults(options.faults);
+    this.#faults =
+      options.faults &&
+      new LineFaults(options.faults, (kind) => {
+        // Not from within the packet that met the fault.
+        setImmediate(() => (kind === 'hangup' ? this.unplug() : this.reset()));
+      });
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
@@ -87,7 +68,7 @@ export class VirtualCamera {
 
   /** Faults that were put on the line so far. */
   get injected(): InjectedFaults {
-    return this.#faults?.injected ?? { toHost: { ...NO_FAULTS }, toCamera: { ...NO_FAULTS } };
+    return this.#faults?.injected ?? { toHost: noFaults(), toCamera: noFaults() };
   }
 
   /**

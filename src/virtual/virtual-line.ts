@@ -3,6 +3,7 @@ import type { BridgeError } from '../errors.js';
 import type { ByteStream, ByteStreamHandlers } from '../link/byte-stream.js';
 import type { LineFaults } from './faults.js';
 import type { HostEnd } from './host-end.js';
+import { LinePacer } from './line-pacer.js';
 
 export class VirtualLine implements ByteStream {
   readonly name = 'virtual';
@@ -10,6 +11,8 @@ export class VirtualLine implements ByteStream {
   readonly #host: HostEnd;
   readonly #faults: LineFaults | undefined;
   readonly #released: () => void;
+  readonly #toHost: LinePacer;
+  readonly #toCamera: LinePacer;
   #handlers: ByteStreamHandlers | undefined;
   #ended = false;
   #reported = false;
@@ -20,6 +23,9 @@ export class VirtualLine implements ByteStream {
     this.#host = host;
     this.#faults = faults;
     this.#released = released;
+    const throttle = faults?.options.throttle ?? 0;
+    this.#toHost = new LinePacer(throttle);
+    this.#toCamera = new LinePacer(throttle);
     faults?.disarm();
     host.setHost(true);
   }
@@ -35,8 +41,12 @@ export class VirtualLine implements ByteStream {
 
   write(bytes: Uint8Array): void {
     if (this.#ended) return;
-    if (this.#faults) this.#faults.toCamera.push(bytes, (good) => this.#host.write(good));
-    else this.#host.write(bytes);
+    if (!this.#faults) {
+      this.#host.write(bytes);
+      return;
+    }
+    const send = (good: Uint8Array): void => this.#host.write(good);
+    this.#faults.toCamera.push(bytes, (good, lateMs = 0) => this.#toCamera.push(good, lateMs, send));
   }
 
   close(): Promise<void> {
@@ -52,7 +62,8 @@ export class VirtualLine implements ByteStream {
       if (!this.#ended) handlers.data(bytes);
     };
     this.#host.read(to, (bytes) => {
-      if (this.#faults) this.#faults.toHost.push(bytes, hand);
+      if (this.#faults)
+        this.#faults.toHost.push(bytes, (good, lateMs = 0) => this.#toHost.push(good, lateMs, hand));
       else hand(bytes);
       return !this.#ended;
     });
@@ -63,6 +74,8 @@ export class VirtualLine implements ByteStream {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
+    this.#toHost.reset();
+    this.#toCamera.reset();
     this.#host.setHost(false);
     this.#released();
     this.#report();

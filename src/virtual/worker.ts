@@ -7,7 +7,7 @@ import type { DeviceIdentity } from '../link/device-types.js';
 import { ChannelId, StdinEvent, SystemEvent } from '../protocol/constants.js';
 import { type MemoryEntry, type SystemInfo, type VersionInfo, versionText } from '../protocol/structures.js';
 import { Board } from './board.js';
-import { SHARED_WORDS } from './codes.js';
+import { CHANNEL_WORDS } from './codes.js';
 import { Interpreter, type PythonCall } from './interpreter.js';
 import type { WorkerSetup } from './messages.js';
 import { createPrimitives, type Machine, registerBuiltIn } from './primitives.js';
@@ -95,15 +95,10 @@ function runScript(
 }
 
 function memoryEntries(interpreter: Interpreter, ask: PythonCall): MemoryEntry[] {
-  // The words may hold the arguments of a primitive under way.
-  const kept = Array.from({ length: SHARED_WORDS }, (_, index) => interpreter.word(index));
   ask(0, 0);
-  const used = interpreter.word(0);
-  const free = interpreter.word(1);
-  kept.forEach((word, index) => {
-    interpreter.setWord(index, word);
-  });
-  return [{ type: 'gc', flags: 0, total: interpreter.bytes.length, used, free, persist: 0, peak: used }];
+  const used = interpreter.word(CHANNEL_WORDS);
+  const total = interpreter.bytes.length;
+  return [{ type: 'gc', flags: 0, total, used, free: total - used, persist: 0, peak: used }];
 }
 
 function uniqueId(): string {

@@ -1,4 +1,4 @@
-import { INTERRUPTED, SHARED_WORDS } from '../codes.js';
+import { CHANNEL_WORDS, INTERRUPTED, SHARED_WORDS } from '../codes.js';
 
 /**
  * `_board`: what keeps the board going under a script, and how the firmware calls a script's channels.
@@ -6,7 +6,7 @@ import { INTERRUPTED, SHARED_WORDS } from '../codes.js';
  * `_hook` runs at the script's jumps and puts itself into the scheduler's queue again first: nothing follows
  * `service`, so an interrupt that it leaves behind is raised in the script and not in the hook.
  *
- * Arguments and results of `dispatch` lie in the shared words, as they may not fit into small integers.
+ * Arguments and results of `dispatch` lie in the shared words for channels, as they may not fit into small integers.
  */
 export const BOARD_MODULE = `
 import gc, micropython, sys, time, uctypes, _vcam
@@ -17,7 +17,12 @@ _wait_ms = _vcam.sleep_ms
 _wait_us = _vcam.sleep_us
 addressof = uctypes.addressof
 bytearray_at = uctypes.bytearray_at
-words = uctypes.struct(_vcam.words, {"w": (uctypes.ARRAY | 0, ${SHARED_WORDS} | uctypes.UINT32)}).w
+
+def _words(first, count):
+    return uctypes.struct(_vcam.words + 4 * first, {"w": (uctypes.ARRAY | 0, count | uctypes.UINT32)}).w
+
+words = _words(0, ${CHANNEL_WORDS})
+_call = _words(${CHANNEL_WORDS}, ${SHARED_WORDS - CHANNEL_WORDS})
 
 def _hook(_):
     _schedule(_hook, 0)
@@ -76,7 +81,7 @@ def _poll(backend):
     return 1 if backend.poll() else 0
 
 def _size(backend):
-    words[0] = backend.size()
+    _call[0] = backend.size()
     return 0
 
 def _shape(backend):
@@ -85,29 +90,29 @@ def _shape(backend):
         return 0
     count = min(4, len(shape))
     for index in range(count):
-        words[index] = shape[index]
+        _call[index] = shape[index]
     return count
 
 def _readp(backend):
-    words[0] = addressof(backend.readp(words[0], words[1]))
+    _call[0] = addressof(backend.readp(_call[0], _call[1]))
     return 0
 
 def _read(backend):
-    data = backend.read(words[0], words[1])
+    data = backend.read(_call[0], _call[1])
     if isinstance(data, str):
         data = data.encode()
     elif not isinstance(data, (bytes, bytearray, memoryview)):
         data = bytes(data) if data is not None else addressof(data)
-    words[0] = addressof(data)
+    _call[0] = addressof(data)
     return len(data)
 
 def _write(backend):
-    result = backend.write(words[0], bytearray_at(words[2], words[1]))
+    result = backend.write(_call[0], bytearray_at(_call[2], _call[1]))
     return result if isinstance(result, int) else 0
 
 def _ioctl(backend):
-    count = words[1]
-    result = backend.ioctl(words[0], count, bytearray_at(words[2], count) if count else None)
+    count = _call[1]
+    result = backend.ioctl(_call[0], count, bytearray_at(_call[2], count) if count else None)
     return result if isinstance(result, int) else 0
 
 def _lock(backend):
@@ -135,7 +140,6 @@ def meet_interrupt(first, second):
     return 0
 
 def memory(first, second):
-    words[0] = gc.mem_alloc()
-    words[1] = gc.mem_free()
+    _call[0] = gc.mem_alloc()
     return 0
 `;

@@ -1,46 +1,13 @@
 /** The module `csi` (vendor: modules/py_csi_ng.c, common/omv_csi.c) in front of one virtual sensor. */
 import { INTERRUPTED } from '../codes.js';
-import { FRAMESIZE_CONSTANTS, PixelFormat } from '../framesizes.js';
-
-/** Chip ids of the sensors the firmware knows (common/omv_csi.h), for scripts that compare them. */
-const SENSOR_IDS = {
-  OV2640: 0x26,
-  OV5640: 0x56,
-  OV7670: 0x76,
-  OV7690: 0x76,
-  OV7725: 0x77,
-  OV9650: 0x96,
-  MT9V022: 0x1313,
-  MT9V024: 0x1324,
-  MT9V032: 0x1313,
-  MT9V034: 0x1324,
-  MT9M114: 0x2481,
-  BOSON320: 0xae32,
-  BOSON640: 0xae64,
-  LEPTON: 0x54,
-  HM01B0: 0xb0,
-  HM0360: 0x60,
-  GC2145: 0x21,
-  PAG7920: 0x7920,
-  PAG7936: 0x7936,
-  PAJ6100: 0x6100,
-  FROGEYE2020: 0x2020,
-  SOFTCSI: 0x50f7,
-} as const;
-
-/** The sensor that the virtual camera has. */
-export const SENSOR_ID = SENSOR_IDS.OV5640;
-
-const constants = [...Object.entries(SENSOR_IDS), ...Object.entries(PixelFormat), ...FRAMESIZE_CONSTANTS]
-  .map(([name, value]) => `${name} = ${value}`)
-  .join('\n');
+import { CSI_CONSTANTS, SENSOR_ID } from './csi-constants.js';
 
 export const CSI_MODULE = `
 import _vcam
 from _board import words
 from image import Image
 
-${constants}
+${CSI_CONSTANTS}
 
 _ERRORS = (
     "No error.",
@@ -68,6 +35,9 @@ _ERRORS = (
 )
 _WOULD_BLOCK = -21
 
+NORMAL = 0
+NEGATIVE = 1
+
 _get = _vcam.csi_get
 _set = _vcam.csi_set
 _window = _vcam.csi_window
@@ -83,6 +53,8 @@ def _check(code):
 
 def _without_effect(*args):
     return False
+
+_EHDR = ("enable", "exposure_min", "exposure_max", "ratio_min", "ratio_max")
 
 def devices():
     return [${SENSOR_ID}]
@@ -232,8 +204,38 @@ class CSI:
             _check(-16)
         return ceiling < 64
 
+    def special_effect(self, effect):
+        return _set("effect", effect | 0, 0) >= 0
+
+    # No sensor of the vendor's has the following three: they are here so that hosts can try them.
+    def sharpness(self, *level):
+        if not level:
+            return _get("sharpness")
+        _check(_set("sharpness", level[0] | 0, 0))
+
+    def gamma(self, *value):
+        if not value:
+            return float(_get("gamma"))
+        _check(_set("gamma", 0, float(value[0])))
+
+    def ehdr(self, **values):
+        wanted = {}
+        for name in _EHDR:
+            wanted[name] = int(values.pop(name)) if name in values else _get("ehdr_" + name)
+        if values:
+            raise TypeError("unexpected argument '%s'" % list(values)[0])
+        for name in ("exposure", "ratio"):
+            low, high = wanted[name + "_min"], wanted[name + "_max"]
+            if low < 1 or high > (4 if name == "exposure" else 128):
+                _check(-16)
+            if low > high:
+                raise ValueError("%s_min is above %s_max" % (name, name))
+        for name in _EHDR:
+            _set("ehdr_" + name, wanted[name], 0)
+        wanted["enable"] = bool(wanted["enable"])
+        return wanted
+
     colorbar = _without_effect
-    special_effect = _without_effect
     lens_correction = _without_effect
 
     def snapshot(self, *, time=-1, frames=-1, blocking=True, image=None):
