@@ -4,6 +4,7 @@
  * path that was given.
  */
 import { realpath } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { listPorts, type PortInfo } from '../port/index.js';
 import { type Camera, connectCamera } from './camera.js';
@@ -73,7 +74,8 @@ export class CameraKeeper {
     await this.#camera.close();
     for (let attempt = 1; ; attempt++) {
       const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
-      await pause(longest * (LEAST_PART + (1 - LEAST_PART) * Math.random()), signal);
+      const wait = longest * (LEAST_PART + (1 - LEAST_PART) * Math.random());
+      await pause(wait, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) throw new BridgeError('PORT_CLOSED', 'The connection was closed.');
       try {
         return await this.#open();
@@ -129,17 +131,4 @@ async function identify(path: string, list: ListPorts): Promise<PortInfo | undef
     // Without an identity the path is all there is to go by.
     return undefined;
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -7,20 +7,11 @@
  * SYNC, which makes both sides begin anew; the host never sends a NAK, because the vendor's device answers one by
  * repeating three times and resetting itself.
  */
-import { asBridgeError, BridgeError } from '../errors.js';
-import {
-  DEVICE_MIN_PAYLOAD,
-  Flag,
-  HOST_MIN_PAYLOAD,
-  Opcode,
-  PACKET_OVERHEAD,
-  Status,
-  SystemEvent,
-  statusName,
-} from '../protocol/constants.js';
+import type { BridgeError } from '../errors.js';
+import { Flag, Opcode, Status, SystemEvent, statusName } from '../protocol/constants.js';
 import { type PacketSink, type PayloadSlot, StreamDecoder } from '../protocol/decoder.js';
-import { type PacketHeader, writePacket } from '../protocol/packet.js';
-import { type Capabilities, decodeCaps, encodeCaps } from '../protocol/structures.js';
+import type { PacketHeader } from '../protocol/packet.js';
+import type { Capabilities } from '../protocol/structures.js';
 import { Exchange } from './exchange.js';
 import type {
   HostLinkOptions,
@@ -31,9 +22,13 @@ import type {
   LinkStats,
   LossReason,
 } from './link-types.js';
+import { getCapsRequest, setCapsRequest } from './negotiation.js';
+import { PacketSender } from './packet-sender.js';
 import { MAX_READ_FRAGMENTS } from './read-reply.js';
 import { RoundTrip } from './round-trip.js';
+import { SyncAttempts } from './sync-attempts.js';
 import { HOST_TIMING } from './timing.js';
+import { Wait } from './wait.js';
 
 /** Largest payload believed before the limit is negotiated: the largest of any board is 8,178. */
 const UNNEGOTIATED_PAYLOAD = 16_384;
@@ -42,20 +37,18 @@ const MAX_QUEUED = 1_024;
 /** How often a request is repeated that the device refused unread. */
 const MAX_CHECKSUM_REPEATS = 20;
 
-const EMPTY = new Uint8Array(0);
-
 export class HostLink implements PacketSink {
   readonly #sink: HostLinkSink;
   readonly #options: HostLinkOptions;
   readonly #decoder: StreamDecoder;
   readonly #roundTrip = new RoundTrip();
+  readonly #attempts = new SyncAttempts(this.#roundTrip);
+  readonly #wait = new Wait();
+  readonly #sender: PacketSender;
   readonly #queue: LinkRequest[] = [];
   readonly #counters = {
-    packetsSent: 0,
-    bytesSent: 0,
     requests: 0,
     retries: 0,
-    acksSent: 0,
     duplicates: 0,
     stale: 0,
     naks: {} as Record<string, number>,
@@ -67,28 +60,18 @@ export class HostLink implements PacketSink {
   #state: LinkState = 'closed';
   #caps: Capabilities;
   #deviceLimit: number | undefined;
-  #packet = new Uint8Array(HOST_MIN_PAYLOAD + PACKET_OVERHEAD);
   #session = 0;
   #sequence = 0;
   #exchange: Exchange | undefined;
   #resyncReason: LossReason | undefined;
-  #syncAttempt = 0;
-  #syncWait = 0;
-  #syncStarted = 0;
-  /** The first SYNC that has not been answered. */
-  #syncSince = 0;
   #holdUntil = 0;
-  #deadline: number | undefined;
-  /** How far a packet that is still arriving may put the deadline off. */
-  #latestDeadline = 0;
-  /** This wait has been prolonged, because its tick came late. */
-  #stalled = false;
   #now = 0;
 
   constructor(options: HostLinkOptions, sink: HostLinkSink) {
     this.#options = options;
     this.#sink = sink;
     this.#caps = options.wanted;
+    this.#sender = new PacketSender((bytes) => sink.transmit(bytes));
     this.#decoder = new StreamDecoder(this, options.maxPayload ?? UNNEGOTIATED_PAYLOAD);
   }
 
@@ -108,8 +91,12 @@ export class HostLink implements PacketSink {
 
   get stats(): LinkStats {
     const { packets, bytes, headerErrors, payloadErrors, discardedBytes } = this.#decoder.stats;
+    const { packetsSent, bytesSent, acksSent } = this.#sender;
     return {
       ...this.#counters,
+      packetsSent,
+      bytesSent,
+      acksSent,
       naks: { ...this.#counters.naks },
       packetsReceived: packets,
       bytesReceived: bytes,
@@ -136,7 +123,7 @@ export class HostLink implements PacketSink {
   close(): void {
     if (!this.#open) return;
     this.#state = 'closed';
-    this.#deadline = undefined;
+    this.#wait.disarm();
     this.#loseAll('closed');
   }
 
@@ -155,17 +142,13 @@ export class HostLink implements PacketSink {
   receive(bytes: Uint8Array, now: number): void {
     this.#now = now;
     this.#decoder.push(bytes);
-    // A long packet takes its time on a slow line: while it arrives, the device is not silent.
-    if (this.#state === 'ready' && this.#deadline !== undefined && this.#decoder.inPacket) {
-      const until = Math.min(this.#latestDeadline, now + HOST_TIMING.fragmentMs);
-      this.#deadline = Math.max(this.#deadline, until);
-    }
+    if (this.#state === 'ready' && this.#decoder.inPacket) this.#wait.packetArrives(now);
   }
 
   /** When `tick` wants to be called; undefined: not until something happens. */
   deadline(): number | undefined {
     const held = this.#state === 'ready' && !this.#exchange && this.#queue.length > 0;
-    return held ? this.#holdUntil : this.#deadline;
+    return held ? this.#holdUntil : this.#wait.deadline;
   }
 
   tick(now: number): void {
@@ -174,16 +157,11 @@ export class HostLink implements PacketSink {
       this.#startNext();
       return;
     }
-    if (this.#deadline === undefined || now < this.#deadline) return;
-    if (!this.#stalled && now > this.#deadline + HOST_TIMING.stallMs) {
-      this.#stalled = true;
-      this.#deadline = now + HOST_TIMING.stallMs;
-      return;
-    }
+    if (!this.#wait.over(now) || this.#wait.prolong(now)) return;
     // Packets may stand in what was taken for the payload of one that was cut short: look before giving up.
     while (this.#decoder.inPacket) {
       this.#decoder.abandon();
-      if (this.#deadline === undefined || now < this.#deadline) return;
+      if (!this.#wait.over(now)) return;
     }
     if (this.#state === 'syncing' || this.#state === 'negotiating') this.#retrySync();
     else if (this.#exchange) this.#timeout(this.#exchange);
@@ -207,7 +185,7 @@ export class HostLink implements PacketSink {
   }
 
   #takeEvent(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {
-    if ((header.flags & Flag.ACK_REQ) !== 0) this.#acknowledge(header);
+    if ((header.flags & Flag.ACK_REQ) !== 0) this.#sender.acknowledge(header, this.#crc);
     const { buffer, offset } = payload;
     const event = header.length >= 2 ? buffer[offset]! | (buffer[offset + 1]! << 8) : SystemEvent.NOTIFY;
     this.#counters.events++;
@@ -220,52 +198,30 @@ export class HostLink implements PacketSink {
     if (header.opcode !== Opcode.PROTO_SYNC || (header.flags & Flag.ACK) === 0) {
       // Old data still on its way, as after a long reply with acks off: the device will answer behind it.
       this.#counters.stale++;
-      if (this.#now - this.#syncStarted >= HOST_TIMING.syncTotalMs) return;
+      if (!this.#attempts.patient(this.#now)) return;
       // A NAK tells that our SYNC was taken for the rest of a request that was cut short: it is free now.
       if ((header.flags & Flag.NAK) !== 0) this.#sendSync();
-      else this.#arm(this.#syncWait);
+      else this.#wait.arm(this.#now, this.#attempts.waitMs);
       return;
     }
     this.#sequence = 0;
-    this.#syncAttempt = 0;
+    this.#attempts.answered(this.#now);
     this.#state = 'negotiating';
-    // What the answer took at most: a slower device must not be asked again before it can have answered.
-    const took = this.#now - this.#syncSince;
-    this.#syncWait = Math.min(HOST_TIMING.maxSyncMs, Math.max(this.#firstSyncWait, 2 * took));
-    if (this.#deviceLimit === undefined) this.#begin(this.#getCaps());
-    else this.#begin(this.#setCaps(this.#deviceLimit));
+    this.#negotiate();
   }
 
-  #getCaps(): LinkRequest {
-    return internal(Opcode.PROTO_GET_CAPS, EMPTY, (outcome) => {
-      if (outcome.kind !== 'reply') return;
-      try {
-        this.#deviceLimit = decodeCaps(outcome.payload).maxPayload;
-      } catch (error) {
-        this.#fail(asBridgeError(error));
-        return;
-      }
-      this.#begin(this.#setCaps(this.#deviceLimit));
-    });
-  }
-
-  #setCaps(deviceLimit: number): LinkRequest {
-    const { wanted } = this.#options;
-    const asked = Math.min(deviceLimit, Math.max(HOST_MIN_PAYLOAD, wanted.maxPayload));
-    const maxPayload = Math.max(DEVICE_MIN_PAYLOAD, asked);
-    const caps = { ...wanted, maxPayload };
-    return internal(Opcode.PROTO_SET_CAPS, encodeCaps(caps), (outcome) => {
-      if (outcome.kind === 'ack') this.#negotiated(caps);
-      else if (outcome.kind === 'nak') {
-        this.#fail(
-          new BridgeError(
-            'CAMERA_PROTOCOL',
-            `The camera refused the link settings (max payload ${maxPayload}, status ${statusName(outcome.status)}). Try without --max-payload, and update its firmware to 5.x.`,
-            { context: { maxPayload, status: outcome.status } },
-          ),
-        );
-      }
-    });
+  #negotiate(): void {
+    const failed = (error: BridgeError): void => this.#fail(error);
+    if (this.#deviceLimit === undefined) {
+      const known = (limit: number): void => {
+        this.#deviceLimit = limit;
+        this.#negotiate();
+      };
+      this.#begin(getCapsRequest(known, failed));
+    } else {
+      const agreed = (caps: Capabilities): void => this.#negotiated(caps);
+      this.#begin(setCapsRequest(this.#options.wanted, this.#deviceLimit, agreed, failed));
+    }
   }
 
   #negotiated(caps: Capabilities): void {
@@ -274,7 +230,7 @@ export class HostLink implements PacketSink {
     this.#decoder.crc = caps.crc;
     this.#decoder.maxPayload = caps.maxPayload;
     this.#state = 'ready';
-    this.#deadline = undefined;
+    this.#wait.disarm();
     this.#sink.ready(caps, reason);
     this.#startNext();
   }
@@ -284,9 +240,7 @@ export class HostLink implements PacketSink {
     this.#state = 'syncing';
     this.#session++;
     this.#resyncReason = reason;
-    this.#syncAttempt = 0;
-    this.#syncStarted = this.#now;
-    this.#syncSince = this.#now;
+    this.#attempts.begin(this.#now);
     if (reason !== undefined) this.#counters.resyncs++;
     const exchange = this.#exchange;
     this.#exchange = undefined;
@@ -300,34 +254,18 @@ export class HostLink implements PacketSink {
 
   #sendSync(): void {
     this.#sequence = 0;
-    this.#transmit({ sequence: 0, channel: 0, flags: 0, opcode: Opcode.PROTO_SYNC, length: 0 }, EMPTY);
-    this.#armSync();
-  }
-
-  get #firstSyncWait(): number {
-    const measured = this.#roundTrip.smoothedMs > 0;
-    return measured ? Math.min(HOST_TIMING.syncMs, this.#roundTrip.replyMs) : HOST_TIMING.syncMs;
-  }
-
-  #armSync(): void {
-    this.#syncWait = Math.min(HOST_TIMING.maxSyncMs, this.#firstSyncWait * 2 ** this.#syncAttempt);
-    this.#arm(this.#syncWait);
+    this.#sender.sync();
+    this.#attempts.sent();
+    this.#wait.arm(this.#now, this.#attempts.waitMs);
   }
 
   #retrySync(): void {
-    this.#syncAttempt++;
-    const spent = this.#now - this.#syncStarted;
-    if (this.#syncAttempt >= HOST_TIMING.syncAttempts || spent > HOST_TIMING.syncTotalMs) {
-      this.#fail(
-        new BridgeError(
-          'CAMERA_SILENT',
-          'The camera did not answer the attempts to synchronise. Unplug it and plug it in again; if that does not help, update its firmware to 5.x with the OpenMV IDE.',
-          { context: { unanswered: this.#syncAttempt, spentMs: Math.round(spent) } },
-        ),
-      );
+    const error = this.#attempts.failed(this.#now);
+    if (error) {
+      this.#fail(error);
       return;
     }
-    if (this.#state === 'negotiating') this.#syncSince = this.#now;
+    if (this.#state === 'negotiating') this.#attempts.restart(this.#now);
     this.#state = 'syncing';
     this.#exchange = undefined;
     this.#sendSync();
@@ -335,7 +273,7 @@ export class HostLink implements PacketSink {
 
   #fail(error: BridgeError): void {
     this.#state = 'failed';
-    this.#deadline = undefined;
+    this.#wait.disarm();
     this.#loseAll('closed');
     this.#sink.failed(error);
   }
@@ -362,25 +300,19 @@ export class HostLink implements PacketSink {
 
   #begin(request: LinkRequest, refusals = 0): void {
     const exchange = new Exchange(request, this.#sequence, this.#caps.maxPayload, this.#now, refusals);
-    this.#transmit(exchange.header, request.payload);
+    this.#sender.send(exchange.header, request.payload, this.#crc);
     if (request.silent) {
       request.settle({ kind: 'ack' });
       return;
     }
     this.#exchange = exchange;
     if (this.#state === 'ready') this.#armReply(request.timeoutMs ?? 0);
-    else this.#arm(this.#syncWait);
+    else this.#wait.arm(this.#now, this.#attempts.waitMs);
   }
 
   #armReply(least: number): void {
     const wait = this.#caps.ack ? HOST_TIMING.ackReplyMs : this.#roundTrip.replyMs;
-    this.#arm(Math.max(wait, least));
-  }
-
-  #arm(wait: number): void {
-    this.#deadline = this.#now + wait;
-    this.#latestDeadline = this.#now + HOST_TIMING.packetMs;
-    this.#stalled = false;
+    this.#wait.arm(this.#now, Math.max(wait, least));
   }
 
   #takeReply(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {
@@ -390,7 +322,7 @@ export class HostLink implements PacketSink {
         this.#synchronize('sequence');
         return;
       }
-      this.#acknowledge(header);
+      this.#sender.acknowledge(header, this.#crc);
     }
     if ((header.flags & Flag.NAK) !== 0) {
       this.#takeNak(header, payload);
@@ -412,7 +344,7 @@ export class HostLink implements PacketSink {
   }
 
   #armFragment(): void {
-    this.#arm(this.#caps.ack ? HOST_TIMING.ackReplyMs : HOST_TIMING.fragmentMs);
+    this.#wait.arm(this.#now, this.#caps.ack ? HOST_TIMING.ackReplyMs : HOST_TIMING.fragmentMs);
   }
 
   #takeNak(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {
@@ -474,7 +406,7 @@ export class HostLink implements PacketSink {
     // From here on the destination is its owner's again.
     this.#decoder.detach();
     if (this.#state === 'ready') {
-      this.#deadline = undefined;
+      this.#wait.disarm();
       this.#holdUntil = this.#caps.ack ? this.#now + HOST_TIMING.ackPauseMs : this.#now;
     }
     exchange.request.settle(outcome);
@@ -502,26 +434,8 @@ export class HostLink implements PacketSink {
     for (const request of waiting) request.settle({ kind: 'lost', reason });
   }
 
-  /** Echoes the packet's opcode, channel and number, without a payload: the device looks for ten bare bytes. */
-  #acknowledge(header: Readonly<PacketHeader>): void {
-    const { sequence, channel, opcode } = header;
-    this.#counters.acksSent++;
-    this.#transmit({ sequence, channel, flags: Flag.ACK, opcode, length: 0 }, EMPTY);
+  /** Until the capabilities are agreed on the device has its defaults, CRCs among them. */
+  get #crc(): boolean {
+    return this.#state !== 'ready' || this.#caps.crc;
   }
-
-  #transmit(header: Readonly<PacketHeader>, payload: Uint8Array): void {
-    if (this.#packet.length < payload.length + PACKET_OVERHEAD) {
-      this.#packet = new Uint8Array(payload.length + PACKET_OVERHEAD);
-    }
-    // Until the capabilities are agreed on the device has its defaults, CRCs among them.
-    const crc = this.#state !== 'ready' || this.#caps.crc;
-    const size = writePacket(this.#packet, 0, header, payload, 0, crc);
-    this.#counters.packetsSent++;
-    this.#counters.bytesSent += size;
-    this.#sink.transmit(this.#packet.subarray(0, size));
-  }
-}
-
-function internal(opcode: number, payload: Uint8Array, settle: (outcome: LinkOutcome) => void): LinkRequest {
-  return { opcode, channel: 0, payload, attempts: 0, settle };
 }
