@@ -77,3 +77,18 @@ it('a camera that stalls, goes and comes back does not hold up the others', asyn
   expect(program.of('disconnected').every((line) => line['cameraId'] === first)).toBe(true);
   expect(leftovers(shm, program.pid)).toEqual([]);
 });
+
+it('a camera that falls silent without hanging up is given up, waited for, and taken back', async () => {
+  const { camera, link } = await serve('silent', 4);
+  const program = start(['--port', link, '--json', '--no-shm']);
+  await program.line((line) => line.type === 'frame' && line['sequence'] >= 5);
+  camera.kill('SIGSTOP');
+  const lost = await program.line((line) => line.type === 'disconnected');
+  expect(lost).toMatchObject({ code: 'CAMERA_SILENT', message: expect.stringMatching(/did not answer/) });
+  camera.kill('SIGCONT');
+  const before = program.of('frame').length;
+  await program.line((line) => line.type === 'frame' && line['sequence'] > before + 5);
+  program.kill('SIGINT');
+  expect((await program.ended).status).toBe(0);
+  expectSequence(program.of('frame'), program.of('frame').length);
+});

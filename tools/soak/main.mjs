@@ -1,0 +1,217 @@
+/**
+ * `npm run soak [-- --frames N | --minutes M] [--seed S] [--faults SPEC] [--verbose]`
+ *
+ * Three virtual cameras on ptys, one bridge process with an algorithm for each. Lines spoil packets; every few seconds
+ * a cable is pulled, a camera reset, an algorithm killed. At the end what the cameras captured is compared with what
+ * was delivered. Ends with 1 when a promise was broken; the same seed makes the same faults and the same plan.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { mulberry32 } from '../../dist/virtual/prng.js';
+import { account, complaints } from './account.mjs';
+import { SoakCamera } from './camera.mjs';
+
+const CAMERAS = 3;
+const DEFAULT_FRAMES = 20_000;
+/** Shares of packets, in both directions: about 2.5 % in all. */
+const DEFAULT_FAULTS = '1.5%,double=0.3%,garbage=0.3%,reorder=0.3%,delay=0.1%,stall=0.02%,stall-ms=200';
+/** A soak that does not get on is a failure, not a reason to wait for ever. */
+const STALLED_MS = 60_000;
+const DISTURB_MS = 2_000;
+/** Three algorithms in turn: each is killed three times a minute, less often than the breaker allows. */
+const KILL_MS = 6_500;
+const REPORT_MS = 10_000;
+
+const { values } = parseArgs({
+  options: {
+    frames: { type: 'string' },
+    minutes: { type: 'string' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
+    faults: { type: 'string', default: DEFAULT_FAULTS },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+const seed = Number(values.seed);
+const until = values.minutes ? performance.now() + Number(values.minutes) * 60_000 : Number.POSITIVE_INFINITY;
+const wanted = values.minutes ? Number.POSITIVE_INFINITY : Number(values.frames ?? DEFAULT_FRAMES);
+
+/** The plan of disturbances is the same for the same seed. */
+const random = mulberry32(seed);
+const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'openmv-soak-'));
+const shm = `/openmv_soak_${process.pid}`;
+
+const cameras = [];
+for (let index = 0; index < CAMERAS; index++) {
+  const faults = `${values.faults},seed=${seed + index}`;
+  cameras.push(await SoakCamera.open(join(directory, `cam${index}`), index + 1, { fps: 'max', faults }));
+}
+
+const bridge = spawn(
+  process.execPath,
+  [
+    path('../../dist/cli/main.js'),
+    ...cameras.flatMap((camera) => ['--port', camera.link]),
+    ...[
+      '--json',
+      '--quiet',
+      '--shm-name',
+      shm,
+      '--',
+      process.execPath,
+      path('../algorithms/example_algorithm.mjs'),
+    ],
+  ],
+  { stdio: ['ignore', 'pipe', values.verbose ? 'inherit' : 'ignore'] },
+);
+const ended = new Promise((resolve) => bridge.on('close', resolve));
+
+/** By camera id, in the order in which they connected, which is that of their ports. */
+const told = new Map();
+const errors = {};
+let total = 0;
+let lastFrame = performance.now();
+createInterface({ input: bridge.stdout }).on('line', (text) => {
+  const line = JSON.parse(text);
+  if (line.type === 'error') errors[line.code] = (errors[line.code] ?? 0) + 1;
+  if (line.cameraId === undefined) return;
+  if (!told.has(line.cameraId)) {
+    told.set(line.cameraId, {
+      frames: [],
+      dropped: 0,
+      reasons: {},
+      results: 0,
+      verdicts: 0,
+      disconnected: 0,
+      stats: undefined,
+    });
+  }
+  const entry = told.get(line.cameraId);
+  if (line.type === 'frame') {
+    entry.frames.push({ sequence: line.sequence, crc32: line.crc32, bytes: line.bytes });
+    total++;
+    lastFrame = performance.now();
+  } else if (line.type === 'dropped') {
+    entry.dropped += line.count;
+    entry.reasons[line.reason] = (entry.reasons[line.reason] ?? 0) + line.count;
+  } else if (line.type === 'result') {
+    entry.results++;
+    if (line.resultStatus !== null) entry.verdicts++;
+  } else if (line.type === 'disconnected') entry.disconnected++;
+  else if (line.type === 'stats') entry.stats = line;
+});
+
+let kills = 0;
+function killAlgorithm() {
+  try {
+    const pids = execFileSync('pgrep', ['-P', String(bridge.pid), '-f', 'example_algorithm'], {
+      encoding: 'utf8',
+    });
+    // The oldest: so each camera's algorithm has its turn.
+    process.kill(Math.min(...pids.trim().split('\n').map(Number)), 'SIGKILL');
+    kills++;
+  } catch {
+    // None runs just now: the last one killed is being started again.
+  }
+}
+
+const disturbances = [
+  () => cameras[Math.floor(random() * CAMERAS)].hangUp(20 + random() * 300),
+  () => cameras[Math.floor(random() * CAMERAS)].reset(),
+];
+
+const residentMb = () =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${bridge.pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024;
+const handles = () => readdirSync(`/proc/${bridge.pid}/fd`).length;
+
+console.log(`soak: seed ${seed}, faults ${values.faults}, ${CAMERAS} cameras`);
+const started = performance.now();
+let early;
+let reported = started;
+let killed = started;
+let stalled = false;
+while (total < wanted && performance.now() < until && bridge.exitCode === null && !stalled) {
+  await new Promise((resolve) => setTimeout(resolve, DISTURB_MS));
+  await disturbances[Math.floor(random() * disturbances.length)]();
+  const now = performance.now();
+  if (now - killed > KILL_MS) {
+    killed = now;
+    killAlgorithm();
+  }
+  if (early === undefined && now - started > 15_000) early = { mb: residentMb(), handles: handles() };
+  if (now - reported > REPORT_MS) {
+    reported = now;
+    const seconds = (now - started) / 1_000;
+    console.log(`${seconds.toFixed(0)} s: ${total} frames, ${(total / seconds).toFixed(0)} frames/s`);
+  }
+  stalled = now - lastFrame > STALLED_MS;
+}
+
+const wrong = [];
+if (stalled) wrong.push(`no frame for ${STALLED_MS / 1_000} s`);
+if (bridge.exitCode !== null) wrong.push(`the bridge ended by itself with ${bridge.exitCode}`);
+const late = bridge.exitCode === null ? { mb: residentMb(), handles: handles() } : { mb: 0, handles: 0 };
+bridge.kill('SIGINT');
+const status = await ended;
+if (status !== 0) wrong.push(`the bridge ended with ${status}`);
+const sum = (table) =>
+  Object.entries(table)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ') || 'none';
+
+const entries = [...told.values()];
+cameras.forEach((camera, index) => {
+  const entry = entries[index] ?? {
+    frames: [],
+    dropped: 0,
+    reasons: {},
+    results: 0,
+    verdicts: 0,
+    disconnected: 0,
+  };
+  const result = account({
+    captures: camera.captures,
+    frames: entry.frames,
+    dropped: entry.dropped,
+    destroyed: camera.resets,
+  });
+  const broken = complaints(result);
+  wrong.push(...broken.map((what) => `camera ${index + 1}: ${what}`));
+  const { toHost, toCamera } = camera.injected;
+  const injected = Object.fromEntries(
+    Object.keys(toHost).map((kind) => [kind, toHost[kind] + toCamera[kind]]),
+  );
+  const link = entry.stats?.link;
+  console.log(`camera ${index + 1}
+  frames      captured ${result.captured}, delivered ${result.delivered}, counted lost: ${sum(entry.reasons)}, destroyed by resets at most ${camera.resets}
+  promises    torn ${result.torn}, twice ${result.twice}, out of order ${result.disordered}, gaps ${result.gaps}, unaccounted ${Math.max(0, result.missing - result.dropped - result.destroyed)}
+  injected    ${sum(injected)}, hang-ups ${camera.hangUps}, resets ${camera.resets}
+  repaired    ranges read again ${entry.stats?.repaired ?? 0}; since the last connection: retries ${link?.retries ?? 0}, resynchronisations ${link?.resyncs ?? 0}
+  algorithm   results ${entry.results}, with a verdict ${entry.verdicts}`);
+});
+console.log(`algorithm kills ${kills}; errors told: ${sum(errors)}`);
+if (early) {
+  console.log(
+    `bridge memory ${early.mb.toFixed(0)} MB after 15 s, ${late.mb.toFixed(0)} MB at the end; open files ${early.handles}, ${late.handles}`,
+  );
+  if (late.mb > early.mb * 1.5 + 100)
+    wrong.push(`memory grew from ${early.mb.toFixed(0)} to ${late.mb.toFixed(0)} MB`);
+  if (late.handles > early.handles + 20)
+    wrong.push(`open files grew from ${early.handles} to ${late.handles}`);
+}
+const left = readdirSync('/dev/shm').filter(
+  (name) => name.includes(shm.slice(1)) || name.includes(`-${bridge.pid}-`),
+);
+if (left.length > 0) wrong.push(`left in /dev/shm: ${left.join(', ')}`);
+
+for (const camera of cameras) await camera.close();
+rmSync(directory, { recursive: true, force: true });
+const seconds = (performance.now() - started) / 1_000;
+console.log(`${total} frames in ${seconds.toFixed(0)} s`);
+console.log(wrong.length === 0 ? 'soak passed' : `soak FAILED (--seed ${seed}): ${wrong.join('; ')}`);
+process.exit(wrong.length === 0 ? 0 : 1);
