@@ -1,3 +1,14 @@
+export { type ArrayData, type ArrayForm, channelNames, type DType } from './array-layout.js';
+export { type ArrayReader, openArrayReader } from './array-reader.js';
+export type { ArraySnapshot } from './array-segment.js';
+export {
+  type ArrayOptions,
+  type ArrayWriter,
+  type ArrayWriterOptions,
+  openArrayWriter,
+} from './array-writer.js';
+export { type DecodedStore, openDecodedArrays, openDecodedVizn } from './decoded-store.js';
+export type { ShmFrame, ShmLayout, ShmState } from './frame-source.js';
 export {
   type ImageFiles,
   type ImageFilesOptions,
@@ -5,9 +16,16 @@ export {
   imageFileName,
   openImageFiles,
 } from './image-files.js';
+export { type FollowOptions, openShm, type ShmReader } from './open-shm.js';
 export { isAlive, liveness, type Owner } from './owner.js';
+export { RING_DEFAULT_SLOT_SIZE, RING_DEFAULT_SLOTS } from './ring-layout.js';
+export { openRingReader } from './ring-reader.js';
+export type { RingFrame, RingLease, RingReader, RingState } from './ring-types.js';
+export { openRingWriter, type RingInput, type RingWriter, type RingWriterOptions } from './ring-writer.js';
 export type { FrameStore, StoredFrame } from './store.js';
 export {
+  PIXEL_FORMATS,
+  type PixelFormat,
   VIZN_DEFAULT_NAME,
   VIZN_DEFAULT_SIZE,
   VIZN_FORMAT_MJPG,
@@ -16,4 +34,10 @@ export {
   VIZN_OFFSET,
 } from './vizn-layout.js';
 export { openViznReader, type ViznReader, type ViznSnapshot, type ViznState } from './vizn-reader.js';
-export { openViznWriter, type ViznFrame, type ViznWriter, type ViznWriterOptions } from './vizn-writer.js';
+export {
+  openViznWriter,
+  type ViznData,
+  type ViznFrame,
+  type ViznWriter,
+  type ViznWriterOptions,
+} from './vizn-writer.js';

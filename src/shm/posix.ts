@@ -12,6 +12,8 @@ import { errnoName } from './system-errors.js';
 export interface Mapping {
   /** The bytes. Touching them after `unmap()` kills the process: whoever holds a mapping keeps it to himself. */
   readonly buffer: ArrayBuffer;
+  /** Where the bytes are in this process, for calls that take an address. */
+  readonly address: number;
   /** Idempotent. */
   unmap(): void;
 }
@@ -29,7 +31,7 @@ export interface Posix {
 }
 
 /** A failed call: `code` is the name of its errno, as in the errors of `node:fs`. */
-class LibcError extends Error {
+export class LibcError extends Error {
   readonly code: string;
 
   constructor(call: string, errno: number) {
@@ -49,6 +51,12 @@ const ALLOCATE_ATTEMPTS = 100;
 
 type Koffi = typeof import('koffi');
 
+/** The C library that this process runs on. */
+export interface Library {
+  readonly koffi: Koffi;
+  readonly libc: ReturnType<Koffi['load']>;
+}
+
 function unsupported(why: string, cause?: unknown): BridgeError {
   return new BridgeError(
     'UNSUPPORTED',
@@ -65,8 +73,7 @@ function loadKoffi(): Koffi {
   }
 }
 
-function bind(koffi: Koffi): Posix {
-  const libc = koffi.load(null);
+function bind({ koffi, libc }: Library): Posix {
   // glibc has calls with a 64-bit offset under a name of their own; musl has no others, under the plain name.
   const declare = (result: string, name: string, parameters: string) => {
     try {
@@ -101,6 +108,7 @@ function bind(koffi: Koffi): Posix {
       let mapped = true;
       return {
         buffer: koffi.view(address, length),
+        address: Number(address),
         unmap() {
           if (mapped) munmap(address, length);
           mapped = false;
@@ -124,17 +132,31 @@ function bind(koffi: Koffi): Posix {
   };
 }
 
+let loaded: Library | undefined;
+
+/** The C library, loaded on first use. Throws `UNSUPPORTED` where this is not Linux or koffi does not load. */
+export function library(): Library {
+  if (loaded !== undefined) return loaded;
+  if (process.platform !== 'linux') throw unsupported(`it needs Linux, and this is ${process.platform}`);
+  const koffi = loadKoffi();
+  loaded = { koffi, libc: koffi.load(null) };
+  return loaded;
+}
+
+/** `bind` of the C library; throws `UNSUPPORTED` when it lacks a call. */
+export function bindCalls<T>(bindAll: (library: Library) => T): T {
+  const calls = library();
+  try {
+    return bindAll(calls);
+  } catch (cause) {
+    throw unsupported('the C library lacks a call that it needs', cause);
+  }
+}
+
 let bound: Posix | undefined;
 
 /** The calls, bound on first use. Throws `UNSUPPORTED` where the system, koffi or the C library lacks them. */
 export function posix(): Posix {
-  if (bound !== undefined) return bound;
-  if (process.platform !== 'linux') throw unsupported(`it needs Linux, and this is ${process.platform}`);
-  const koffi = loadKoffi();
-  try {
-    bound = bind(koffi);
-  } catch (cause) {
-    throw unsupported('the C library lacks a call that it needs', cause);
-  }
+  bound ??= bindCalls(bind);
   return bound;
 }

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
 import { BridgeError } from '../errors.js';
 import { posix } from './posix.js';
-import { MAX_SEGMENT_SIZE } from './segment.js';
+import { MAX_SEGMENT_SIZE } from './segment-layout.js';
 import { segmentName, segmentPath } from './segment-name.js';
 import { segmentError, systemCode } from './system-errors.js';
 
@@ -11,6 +11,8 @@ export interface SegmentView {
   readonly size: number;
   /** The mapped bytes: read-only (writing kills the process); not to be touched after `close()`. */
   readonly buffer: ArrayBuffer;
+  /** Where the bytes are in this process. */
+  readonly address: number;
   /** Whether the file still has every byte that is mapped: touching one that is gone would kill the process. */
   intact(): boolean;
   /** Whether the name still leads to this segment. */
@@ -26,6 +28,8 @@ export function invalid(name: string, why: string, context: Record<string, unkno
   });
 }
 
+const ROOT = 0;
+const WRITABLE_BY_ALL = 0o002;
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 function openForReading(name: string): number {
@@ -46,7 +50,7 @@ function openForReading(name: string): number {
 
 /**
  * Maps an existing segment read-only. Throws `SHM_FAILED` (`context.errno` is `ENOENT` when the name does not exist),
- * `SHM_INVALID` when it is no regular file or its size is impossible, `OPTION_INVALID` or `UNSUPPORTED`.
+ * `SHM_INVALID` when it is no regular file, its size is impossible, or a stranger lets everybody write to it, `OPTION_INVALID` or `UNSUPPORTED`.
  */
 export function viewSegment(givenName: string, headerSize: number): SegmentView {
   const name = segmentName(givenName);
@@ -55,6 +59,15 @@ export function viewSegment(givenName: string, headerSize: number): SegmentView 
   try {
     const file = fstatSync(fd);
     if (!file.isFile()) throw invalid(name, 'is not a regular file.');
+    const own = file.uid === process.geteuid?.() || file.uid === ROOT;
+    if (!own && (file.mode & WRITABLE_BY_ALL) !== 0) {
+      throw invalid(
+        name,
+        `belongs to another user (uid ${file.uid}) and may be written by everybody: what is in it, and that it stays ` +
+          'as long as it is, cannot be relied on.',
+        { uid: file.uid },
+      );
+    }
     const size = file.size;
     if (size < headerSize || size > MAX_SEGMENT_SIZE) {
       throw invalid(
@@ -69,6 +82,7 @@ export function viewSegment(givenName: string, headerSize: number): SegmentView 
       name,
       size,
       buffer: mapping.buffer,
+      address: mapping.address,
       intact: () => fstatSync(fd).size >= size,
       current: () => lstatSync(segmentPath(name), { throwIfNoEntry: false })?.ino === file.ino,
       close() {

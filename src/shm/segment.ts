@@ -17,21 +17,11 @@ import { BridgeError } from '../errors.js';
 import { closeAtExit } from './cleanup.js';
 import { encodeOwner, OWNER_CLOSED, OWNER_STATE_OFFSET, thisOwner } from './owner.js';
 import { type Mapping, posix } from './posix.js';
+import { MAX_SEGMENT_SIZE, type SegmentLayout } from './segment-layout.js';
 import { SHM_DIRECTORY, segmentName, segmentPath } from './segment-name.js';
 import { clearName, sweepUnfinished, unfinishedPath } from './stale.js';
 import { fullError, isFull, segmentError, systemCode } from './system-errors.js';
-
-/** What a segment needs to know of the layout in it. */
-export interface SegmentLayout {
-  /** The first word of the header, in host byte order. */
-  readonly magic: number;
-  /** Bytes. */
-  readonly headerSize: number;
-  /** Where the header has room for an owner record (24 bytes); a multiple of 8. */
-  readonly ownerOffset: number;
-  /** Brings a dead owner's segment into a state that its readers can leave, when it died in the middle of a write. */
-  readonly retire?: (fd: number) => void;
-}
+import { waker } from './wake-word.js';
 
 export interface SegmentOptions {
   /** Like `/openmv_frame`. */
@@ -40,6 +30,8 @@ export interface SegmentOptions {
   readonly size: number;
   /** Permissions, 0600 and up; the umask does not apply. Default 0o600. */
   readonly mode?: number;
+  /** Fills in the header before anyone can see it. */
+  readonly initialise?: (buffer: ArrayBuffer) => void;
 }
 
 /** A segment that this process made and owns. */
@@ -48,12 +40,12 @@ export interface Segment {
   readonly size: number;
   /** The mapped bytes, readable and writable; not to be touched after `close()`. */
   readonly buffer: ArrayBuffer;
-  /** Marks the segment closed, unlinks its name and unmaps it. Idempotent. */
+  /** Raises the layout's wake word and wakes who waits on it. */
+  readonly wake: () => void;
+  /** Marks the segment closed, unlinks its name, wakes its readers and unmaps it. Idempotent. */
   close(): void;
 }
 
-/** Bounds what a wrong option, or a foreign file, can make us map. */
-export const MAX_SEGMENT_SIZE = 2 ** 30;
 const OWNER_READ_WRITE = 0o600;
 const MAX_MODE = 0o777;
 const CREATE_ATTEMPTS = 20;
@@ -120,6 +112,7 @@ function makeUnnamed(options: SegmentOptions, layout: SegmentLayout): Unnamed | 
     const mapping = posix().map(fd, options.size, 'write');
     new Uint32Array(mapping.buffer, 0, 1)[0] = layout.magic;
     new Uint8Array(mapping.buffer).set(encodeOwner(thisOwner()), layout.ownerOffset);
+    options.initialise?.(mapping.buffer);
     return { path, fd, inode: fstatSync(fd).ino, mapping };
   } catch (error) {
     discard(path, fd);
@@ -145,6 +138,7 @@ function giveName(made: Unnamed, name: string): boolean {
 
 function owned(made: Unnamed, name: string, size: number, layout: SegmentLayout): Segment {
   let open = true;
+  const wake = waker(made.mapping, size, layout);
   const close = () => {
     if (!open) return;
     open = false;
@@ -158,12 +152,13 @@ function owned(made: Unnamed, name: string, size: number, layout: SegmentLayout)
     } catch {
       // It stays, marked closed: the next start takes it over.
     }
+    wake();
     made.mapping.unmap();
     // The lock goes with it, after the name: nobody takes the segment for a leftover meanwhile.
     closeSync(made.fd);
   };
   const forget = closeAtExit(close);
-  return { name, size, buffer: made.mapping.buffer, close };
+  return { name, size, buffer: made.mapping.buffer, wake, close };
 }
 
 /**

@@ -11,7 +11,8 @@
 
 const scratch = new Int32Array(1);
 
-function fence(): void {
+/** Keeps every access before it apart from every access after it. */
+export function fence(): void {
   Atomics.store(scratch, 0, 0);
   Atomics.load(scratch, 0);
 }

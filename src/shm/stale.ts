@@ -18,9 +18,10 @@ import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
 import { decodeOwner, liveness, OWNER_CLOSED, OWNER_STATE_OFFSET, type OwnerRecord } from './owner.js';
 import { posix } from './posix.js';
-import type { SegmentLayout } from './segment.js';
+import { MAX_SEGMENT_SIZE, type SegmentLayout } from './segment-layout.js';
 import { SHM_DIRECTORY, segmentPath } from './segment-name.js';
 import { segmentError, systemCode } from './system-errors.js';
+import { waker } from './wake-word.js';
 
 /** Segments in the making have names of this form until they are whole. */
 const UNFINISHED = /^\.openmv-bridge-new-\d+-[0-9a-f]{12}$/;
@@ -83,6 +84,18 @@ function unlinkIfThere(path: string): void {
 function retire(fd: number, layout: SegmentLayout): void {
   writeSync(fd, new Uint32Array([OWNER_CLOSED]), 0, 4, layout.ownerOffset + OWNER_STATE_OFFSET);
   layout.retire?.(fd);
+  wakeReaders(fd, layout);
+}
+
+/** Readers that sleep on the old segment look at it once more, and find that it is closed. */
+function wakeReaders(fd: number, layout: SegmentLayout): void {
+  const { size } = fstatSync(fd);
+  const offset = layout.wakeOffset?.(size);
+  if (offset === undefined || offset < 0 || offset % 4 !== 0 || offset + 4 > size || size > MAX_SEGMENT_SIZE)
+    return;
+  const mapping = posix().map(fd, size, 'write');
+  waker(mapping, size, layout)();
+  mapping.unmap();
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * The VIZN layout: the latest frame behind a 128-byte header, published with a sequence lock. The layout is
- * VizionStreamer's, in host byte order and natural C alignment; the owner record in its reserved bytes is ours.
+ * VizionStreamer's, in host byte order and natural C alignment; what stands in its reserved bytes is ours.
  *
  * | offset | type | field |
  * |---|---|---|
@@ -14,12 +14,12 @@
  * | 32 | u32 | frame_sequence: 0 before the first frame |
  * | 36 | u32 | write_sequence: odd while a frame is being written |
  * | 40 | char[16] | format_str, NUL-padded |
- * | 56 | | reserved; the owner record (24 bytes) begins it |
+ * | 56 | | reserved: the owner record (24 bytes), u32 wake word, u32 wake kind, zeroes |
  * | 128 | | the frame |
  */
 import { readSync, writeSync } from 'node:fs';
 import { OWNER_SIZE } from './owner.js';
-import type { SegmentLayout } from './segment.js';
+import type { SegmentLayout } from './segment-layout.js';
 
 export const VIZN_MAGIC = 0x56495a4e;
 export const VIZN_HEADER_SIZE = 128;
@@ -36,11 +36,16 @@ export const VIZN_OFFSET = {
   writeSequence: 36,
   formatName: 40,
   owner: 56,
+  wake: 56 + OWNER_SIZE,
+  wakeKind: 60 + OWNER_SIZE,
 } as const;
 
+/** The writer raises the wake word after every frame and wakes those who wait on it; 0: it does not. */
+export const VIZN_WAKE_FUTEX = 1;
+
 export const VIZN_FORMAT_NAME_SIZE = 16;
-/** The bytes after the owner record stay zero. */
-export const VIZN_RESERVED_OFFSET = VIZN_OFFSET.owner + OWNER_SIZE;
+/** The bytes from here on stay zero. */
+export const VIZN_RESERVED_OFFSET = VIZN_OFFSET.wakeKind + 4;
 
 /** The frame is one whole JPEG. */
 export const VIZN_FORMAT_MJPG = 'MJPG';
@@ -49,6 +54,9 @@ export const VIZN_FORMAT_MJPG = 'MJPG';
  * format_str; a format that the enumeration lacks has number 0.
  */
 export const VIZN_FORMAT_NUMBERS: Readonly<Record<string, number>> = { [VIZN_FORMAT_MJPG]: 4 };
+/** Bytes a pixel of the formats that are no JPEG: rows from the top, pixels from the left, nothing between them. */
+export const PIXEL_FORMATS = { RGB3: 3, BGR3: 3, GREY: 1, RGBA: 4 } as const;
+export type PixelFormat = keyof typeof PIXEL_FORMATS;
 
 /** The name and size that the bridge uses unless told otherwise; the size holds 1920 x 1080 pixels of 4 bytes. */
 export const VIZN_DEFAULT_NAME = '/openmv_frame';
@@ -74,6 +82,7 @@ export const VIZN_LAYOUT: SegmentLayout = {
   headerSize: VIZN_HEADER_SIZE,
   ownerOffset: VIZN_OFFSET.owner,
   retire: endBrokenWrite,
+  wakeOffset: () => VIZN_OFFSET.wake,
 };
 
 /** A VIZN header seen as words and bytes; field n of the table is word n / 4. */

@@ -1,5 +1,5 @@
 import { BridgeError } from '../errors.js';
-import { decodeOwner, liveness } from './owner.js';
+import { ageMs, type SegmentState, segmentState } from './reader-state.js';
 import { invalid, type SegmentView, viewSegment } from './segment-view.js';
 import { isWriting, readStable } from './seqlock.js';
 import {
@@ -8,6 +8,7 @@ import {
   VIZN_HEADER_SIZE,
   VIZN_MAGIC,
   VIZN_OFFSET,
+  VIZN_WAKE_FUTEX,
   ViznHeader,
   WRITE_SEQUENCE_WORD,
 } from './vizn-layout.js';
@@ -28,18 +29,7 @@ export interface ViznSnapshot {
   readonly sequence: number;
 }
 
-export interface ViznState {
-  /**
-   * - `empty`: no frame yet.
-   * - `live`: there is a frame, and nothing says that the writer is gone.
-   * - `stale`: the writer died; the last frame can still be read unless it died in the middle of writing it.
-   * - `gone`: the writer closed the segment, or its name was removed or leads to a newer one: open it again.
-   */
-  readonly status: 'empty' | 'live' | 'stale' | 'gone';
-  /** Undefined when the writer records no owner (another program than the bridge). */
-  readonly ownerPid: number | undefined;
-  /** Undefined when it is not known: no owner recorded, or one in another container. */
-  readonly ownerAlive: boolean | undefined;
+export interface ViznState extends SegmentState {
   /** A frame is being written, or was when the writer died. */
   readonly writing: boolean;
   /** Sequence of the last frame, 0 before the first; undefined while it is being written. */
@@ -63,15 +53,14 @@ export interface ViznReader {
   close(): void;
 }
 
-const NS_PER_MS = 1_000_000n;
-
 function formatName(bytes: Uint8Array): string {
   const field = bytes.subarray(VIZN_OFFSET.formatName, VIZN_OFFSET.formatName + VIZN_FORMAT_NAME_SIZE);
   const end = field.indexOf(0);
   return String.fromCharCode(...field.subarray(0, end < 0 ? field.length : end));
 }
 
-class SegmentReader implements ViznReader {
+/** A VIZN reader that the waiting side of the library drives. */
+export class SegmentReader implements ViznReader {
   readonly name: string;
   readonly size: number;
   readonly #view: SegmentView;
@@ -85,6 +74,18 @@ class SegmentReader implements ViznReader {
     this.#view = view;
     this.#header = new ViznHeader(view.buffer);
     this.#bytes = new Uint8Array(view.buffer);
+  }
+
+  /** Address of the wake word; undefined when the writer has none. */
+  get wakeAddress(): number | undefined {
+    const kind = this.#header.words[VIZN_OFFSET.wakeKind / 4];
+    return kind === VIZN_WAKE_FUTEX ? this.#view.address + VIZN_OFFSET.wake : undefined;
+  }
+
+  /** Changes with every frame: take it before looking for one, and wait for it to differ. */
+  get wake(): number {
+    const word = this.wakeAddress === undefined ? WRITE_SEQUENCE_WORD : VIZN_OFFSET.wake / 4;
+    return Atomics.load(this.#header.atomics, word);
   }
 
   latest(after?: number): ViznSnapshot | undefined {
@@ -126,22 +127,16 @@ class SegmentReader implements ViznReader {
   state(): ViznState {
     this.#checkUsable();
     const header = this.#header;
-    const owner = decodeOwner(header.bytes, VIZN_OFFSET.owner);
-    const life = owner === undefined ? 'unknown' : liveness(owner);
     const frame = readStable(header.atomics, WRITE_SEQUENCE_WORD, () => ({
       sequence: header.words[VIZN_OFFSET.frameSequence / 4]!,
       timestampNs: header.timestampNs,
     }))?.value;
-    const age = frame === undefined ? 0 : Date.now() - Number(frame.timestampNs / NS_PER_MS);
-    const gone = owner?.closed === true || !this.#view.current();
-    const status = gone ? 'gone' : life === 'dead' ? 'stale' : frame?.sequence === 0 ? 'empty' : 'live';
+    const empty = frame?.sequence === 0;
     return {
-      status,
-      ownerPid: owner?.pid,
-      ownerAlive: life === 'unknown' ? undefined : life === 'alive',
+      ...segmentState(this.#view, VIZN_OFFSET.owner, empty),
       writing: isWriting(header.atomics, WRITE_SEQUENCE_WORD),
       sequence: frame?.sequence,
-      frameAgeMs: frame === undefined || frame.sequence === 0 ? undefined : Math.max(0, age),
+      frameAgeMs: frame === undefined || empty ? undefined : ageMs(frame.timestampNs),
     };
   }
 
@@ -183,6 +178,13 @@ class SegmentReader implements ViznReader {
     this.#open = false;
     this.#view.close();
   }
+}
+
+/** A VIZN reader over a mapped segment; closes the view and throws `SHM_INVALID` when it is none. */
+export function viznReader(view: SegmentView): SegmentReader {
+  if (view.size >= VIZN_HEADER_SIZE) return new SegmentReader(view).validate();
+  view.close();
+  throw invalid(view.name, `is ${view.size} bytes long: too short for any layout.`, { size: view.size });
 }
 
 /**

@@ -1,9 +1,12 @@
 import { types } from 'node:util';
 import { BridgeError } from '../errors.js';
+import { checkInteger, nanoseconds, wrong } from './frame-values.js';
 import { createSegment, type Segment } from './segment.js';
 import { beginWrite, endWrite } from './seqlock.js';
 import type { FrameStore } from './store.js';
 import {
+  PIXEL_FORMATS,
+  type PixelFormat,
   VIZN_DEFAULT_NAME,
   VIZN_DEFAULT_SIZE,
   VIZN_FORMAT_MJPG,
@@ -11,6 +14,7 @@ import {
   VIZN_HEADER_SIZE,
   VIZN_LAYOUT,
   VIZN_OFFSET,
+  VIZN_WAKE_FUTEX,
   ViznHeader,
   WRITE_SEQUENCE_WORD,
 } from './vizn-layout.js';
@@ -24,10 +28,13 @@ export interface ViznWriterOptions {
   readonly mode?: number;
 }
 
+/** One whole JPEG, or the pixels of one, row by row without gaps; they are copied during the call. */
+export type ViznData =
+  | { readonly jpeg: Uint8Array }
+  | { readonly pixels: Uint8Array; readonly format: PixelFormat };
+
 /** A frame for a VIZN segment, with its Unix time either in milliseconds or in nanoseconds. */
-export type ViznFrame = {
-  /** One whole JPEG; it is copied during the call. */
-  readonly jpeg: Uint8Array;
+export type ViznFrame = ViznData & {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
@@ -48,37 +55,6 @@ export interface ViznWriter extends FrameStore {
 }
 
 const MAX_U32 = 0xffff_ffff;
-const MAX_U64 = 0xffff_ffff_ffff_ffffn;
-const NS_PER_MS = 1_000_000;
-
-function wrong(what: string, value: unknown): BridgeError {
-  return new BridgeError(
-    'OPTION_INVALID',
-    `A frame for shared memory has an impossible ${what}: ${String(value)}.`,
-    {
-      context: { what, value: String(value) },
-    },
-  );
-}
-
-function checkInteger(what: string, value: number, lowest: number, highest: number): void {
-  if (!Number.isInteger(value) || value < lowest || value > highest) throw wrong(what, value);
-}
-
-/** Unix time as an unsigned 64-bit count of nanoseconds. */
-function nanoseconds(frame: ViznFrame): bigint {
-  if ('timestampNs' in frame) {
-    if (frame.timestampNs < 0n || frame.timestampNs > MAX_U64) throw wrong('timestamp', frame.timestampNs);
-    return frame.timestampNs;
-  }
-  const { timestampMs } = frame;
-  // A double holds today's milliseconds with a fraction of a quarter microsecond, but not today's nanoseconds.
-  const whole = Math.floor(timestampMs);
-  if (!Number.isSafeInteger(whole) || whole < 0 || whole > Number(MAX_U64) / NS_PER_MS - 1) {
-    throw wrong('timestamp', timestampMs);
-  }
-  return BigInt(whole) * BigInt(NS_PER_MS) + BigInt(Math.round((timestampMs - whole) * NS_PER_MS));
-}
 
 function formatWords(name: string): Uint32Array {
   const bytes = new Uint8Array(16);
@@ -86,8 +62,33 @@ function formatWords(name: string): Uint32Array {
   return new Uint32Array(bytes.buffer);
 }
 
-const MJPG_WORDS = formatWords(VIZN_FORMAT_MJPG);
-const MJPG_NUMBER = VIZN_FORMAT_NUMBERS[VIZN_FORMAT_MJPG] ?? 0;
+const FORMAT_WORDS: ReadonlyMap<string, Uint32Array> = new Map(
+  [VIZN_FORMAT_MJPG, ...Object.keys(PIXEL_FORMATS)].map((name) => [name, formatWords(name)]),
+);
+
+interface Content {
+  readonly data: Uint8Array;
+  readonly format: string;
+}
+
+function content(frame: ViznFrame): Content {
+  if ('jpeg' in frame) {
+    const { jpeg } = frame;
+    if (!types.isUint8Array(jpeg) || jpeg.length === 0) throw wrong('JPEG', 'no bytes');
+    return { data: jpeg, format: VIZN_FORMAT_MJPG };
+  }
+  const { pixels, format, width, height } = frame;
+  if (!types.isUint8Array(pixels) || pixels.length === 0) throw wrong('picture', 'no bytes');
+  if (!Object.hasOwn(PIXEL_FORMATS, format)) throw wrong('format', format);
+  const expected = width * height * PIXEL_FORMATS[format];
+  if (pixels.length !== expected) {
+    throw wrong(
+      'number of bytes',
+      `${pixels.length} for ${width} x ${height} ${format}, which has ${expected}`,
+    );
+  }
+  return { data: pixels, format };
+}
 
 class SegmentWriter implements ViznWriter {
   readonly name: string;
@@ -115,26 +116,27 @@ class SegmentWriter implements ViznWriter {
         },
       );
     }
-    const { jpeg, width, height, sequence } = frame;
-    if (!types.isUint8Array(jpeg) || jpeg.length === 0) throw wrong('JPEG', 'no bytes');
+    const { width, height, sequence } = frame;
     checkInteger('width', width, 0, MAX_U32);
     checkInteger('height', height, 0, MAX_U32);
     checkInteger('sequence', sequence, 1, Number.MAX_SAFE_INTEGER);
     const timestampNs = nanoseconds(frame);
-    this.#checkFit(jpeg.length);
+    const { data, format } = content(frame);
+    this.#checkFit(data.length);
 
     const header = this.#header;
     const words = header.words;
     beginWrite(header.atomics, WRITE_SEQUENCE_WORD);
     words[VIZN_OFFSET.width / 4] = width;
     words[VIZN_OFFSET.height / 4] = height;
-    words[VIZN_OFFSET.format / 4] = MJPG_NUMBER;
-    words[VIZN_OFFSET.dataSize / 4] = jpeg.length;
+    words[VIZN_OFFSET.format / 4] = VIZN_FORMAT_NUMBERS[format] ?? 0;
+    words[VIZN_OFFSET.dataSize / 4] = data.length;
     header.timestampNs = timestampNs;
     words[VIZN_OFFSET.frameSequence / 4] = ((sequence - 1) % MAX_U32) + 1;
-    words.set(MJPG_WORDS, VIZN_OFFSET.formatName / 4);
-    this.#bytes.set(jpeg, VIZN_HEADER_SIZE);
+    words.set(FORMAT_WORDS.get(format)!, VIZN_OFFSET.formatName / 4);
+    this.#bytes.set(data, VIZN_HEADER_SIZE);
     endWrite(header.atomics, WRITE_SEQUENCE_WORD);
+    this.#segment.wake();
   }
 
   #checkFit(length: number): void {
@@ -163,7 +165,10 @@ class SegmentWriter implements ViznWriter {
  */
 export function openViznWriter(options: ViznWriterOptions = {}): ViznWriter {
   const { name = VIZN_DEFAULT_NAME, size = VIZN_DEFAULT_SIZE, mode } = options;
+  const initialise = (buffer: ArrayBuffer): void => {
+    new ViznHeader(buffer).words[VIZN_OFFSET.wakeKind / 4] = VIZN_WAKE_FUTEX;
+  };
   return new SegmentWriter(
-    createSegment({ name, size, ...(mode === undefined ? {} : { mode }) }, VIZN_LAYOUT),
+    createSegment({ name, size, initialise, ...(mode === undefined ? {} : { mode }) }, VIZN_LAYOUT),
   );
 }

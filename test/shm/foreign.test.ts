@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -16,7 +17,16 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeOwner, thisOwner } from '../../src/shm/owner.js';
 import { openViznReader } from '../../src/shm/vizn-reader.js';
 import { openViznWriter } from '../../src/shm/vizn-writer.js';
-import { Child, expectFailure, isRoot, pathOf, temporaryDirectory, uniqueName } from './support.js';
+import {
+  Child,
+  compileReader,
+  expectFailure,
+  isRoot,
+  pathOf,
+  READERS,
+  temporaryDirectory,
+  uniqueName,
+} from './support.js';
 
 const SIZE = 4096;
 /** No process has this pid: Linux stops at 4194304. */
@@ -96,6 +106,34 @@ test('a directory under the name is refused', () => {
   expectFailure('SHM_INVALID', () => openViznReader(name));
   rmdirSync(pathOf(name));
 });
+
+test.skipIf(!isRoot)(
+  "a stranger's segment that everybody may write to is not read, in any language (needs root to make one)",
+  () => {
+    const header = Buffer.alloc(SIZE);
+    header.writeUInt32LE(0x56495a4e, 0);
+    writeFileSync(pathOf(name), header);
+    chownSync(pathOf(name), 12_345, 12_345);
+    const python = () =>
+      spawnSync('python3', ['-c', `import openmv_shm; openmv_shm.open(${JSON.stringify(name)})`], {
+        env: { ...process.env, PYTHONPATH: READERS, PYTHONDONTWRITEBYTECODE: '1' },
+      });
+    const program = compileReader('example.cpp');
+    chmodSync(pathOf(name), 0o644);
+    openViznReader(name).close();
+    expect(python().status).toBe(0);
+    expect(spawnSync(program, [name, '0']).status).toBe(0);
+    chmodSync(pathOf(name), 0o666);
+    expect(expectFailure('SHM_INVALID', () => openViznReader(name)).message).toContain('12345');
+    expect(String(python().stderr)).toContain('may be written by everybody');
+    const refused = spawnSync(program, [name, '0']);
+    expect([refused.status, String(refused.stderr)]).toEqual([
+      1,
+      expect.stringContaining('may be written by everybody'),
+    ]);
+    unlinkSync(pathOf(name));
+  },
+);
 
 test('what is ours and whose owner is dead is taken over', () => {
   writeFileSync(pathOf(name), abandoned());

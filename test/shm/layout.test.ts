@@ -51,10 +51,11 @@ test('a published frame has this header, byte for byte', () => {
   expect(owner.getBigUint64(8, true)).toBe(startTime); // 64: start time in clock ticks
   expect(owner.getUint32(16, true)).toBe(namespace); // 72: pid namespace
   expect(owner.getUint32(20, true)).toBe(1); // 76: state, 1 is open
-  expect([...file.subarray(80, 128)]).toEqual(new Array(48).fill(0)); // 80: reserved
+  expect([...file.subarray(80, 88)]).toEqual([1, 0, 0, 0, 1, 0, 0, 0]); // 80: wake word; 84: wake kind, 1 is futex
+  expect([...file.subarray(88, 128)]).toEqual(new Array(40).fill(0)); // 88: reserved
   expect([...file.subarray(128, 134)]).toEqual([0xff, 0xd8, 0xff, 0xd9, 0xaa, 0]); // 128: the frame
   expect(file.length).toBe(4096);
-  expect([VIZN_OFFSET.owner, VIZN_RESERVED_OFFSET, OWNER_SIZE]).toEqual([56, 80, 24]);
+  expect([VIZN_OFFSET.owner, VIZN_RESERVED_OFFSET, OWNER_SIZE]).toEqual([56, 88, 24]);
 });
 
 test('a segment without a frame is zero but for magic and owner', () => {
@@ -62,7 +63,8 @@ test('a segment without a frame is zero but for magic and owner', () => {
   writer = openViznWriter({ name, size: 1000 });
   const file = readFileSync(pathOf(name));
   expect([...file.subarray(0, 56)]).toEqual([0x4e, 0x5a, 0x49, 0x56, ...new Array(52).fill(0)]);
-  expect([...file.subarray(80)]).toEqual(new Array(920).fill(0));
+  expect([...file.subarray(80, 88)]).toEqual([0, 0, 0, 0, 1, 0, 0, 0]);
+  expect([...file.subarray(88)]).toEqual(new Array(912).fill(0));
 });
 
 test('milliseconds become nanoseconds without losing their fraction', () => {

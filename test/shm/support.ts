@@ -90,6 +90,18 @@ export function compile(source: string): string {
   return program;
 }
 
+/** The folder of the readers for other languages. */
+export const READERS = fileURLToPath(new URL('../../tools/readers/', import.meta.url));
+
+/** Compiles a C++ program that uses the reader of `tools/readers`. */
+export function compileReader(source: string): string {
+  const program = join(temporaryDirectory(), source.replace(/\.cpp$/, ''));
+  const path = source === 'example.cpp' ? join(READERS, source) : fixture(source);
+  const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-I', READERS];
+  execFileSync('g++', [...flags, path, '-o', program, '-lrt']);
+  return program;
+}
+
 /** How this machine lets us have mounts of our own; undefined when it does not. */
 export const unshare: readonly string[] | undefined = [['-m'], ['-r', '-m']].find(
   (args) => spawnSync('unshare', [...args, 'sh', '-c', 'mount -t tmpfs tmpfs /dev/shm']).status === 0,

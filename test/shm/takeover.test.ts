@@ -193,8 +193,10 @@ test('liveness: this process, a start time that is not its, a dead pid, a zombie
   expect(liveness({ pid: process.pid, startTime, pidNamespace: 1 })).toBe('unknown');
   for (const pid of [0, -1, 2 ** 32 - 1, 1.5, Number.NaN]) expect(liveness({ pid, startTime })).toBe('dead');
 
-  // The shell becomes a program that never reaps its child.
-  const parent = new Child('sh', ['-c', '(exit 0) & echo $!; exec sleep 60']);
+  // A program that never reaps its child.
+  const fork =
+    'import os, time; child = os.fork(); child or os._exit(0); print(child, flush=True); time.sleep(60)';
+  const parent = new Child('python3', ['-c', fork]);
   const zombie = Number(await parent.line());
   const field = () => readFileSync(`/proc/${zombie}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
   await expect.poll(() => field()[0]).toBe('Z');

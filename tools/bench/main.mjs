@@ -1,8 +1,8 @@
 /**
  * `npm run bench [-- NAME...]`: prints figures of this machine, and ratios measured in the same run. Names: codec,
- * camera; without one, all of them.
+ * camera, runner, shm; without one, all of them.
  */
-const benches = { codec: './codec.mjs', camera: './camera.mjs' };
+const benches = { codec: './codec.mjs', camera: './camera.mjs', runner: './runner.mjs', shm: './shm.mjs' };
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));

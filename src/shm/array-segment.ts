@@ -1,0 +1,159 @@
+/** Reads one array segment, whoever writes it. */
+import { BridgeError } from '../errors.js';
+import {
+  ARRAY_HEADER_SIZE,
+  ARRAY_OFFSET,
+  type ArrayData,
+  type ArrayForm,
+  byteLength,
+  type DType,
+  elements,
+  readForm,
+  semaphoreOf,
+  TRAILER_MAGIC,
+  TRAILER_OFFSET,
+  TRAILER_SIZE,
+  trailerOffset,
+} from './array-layout.js';
+import { type SegmentState, segmentState } from './reader-state.js';
+import { invalid, type SegmentView, viewSegment } from './segment-view.js';
+import { Lock } from './semaphore.js';
+import { readStable } from './seqlock.js';
+
+export interface ArraySnapshot {
+  /** A copy, typed by the dtype (bool: Uint8Array of 0 and 1). */
+  readonly data: ArrayData;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** Unix time, when the writer keeps to the convention. */
+  readonly timestampMs: number;
+  /** Counts the arrays of a segment that this package writes; 0 for other writers. */
+  readonly sequence: number;
+}
+
+const MS_PER_S = 1_000;
+
+/** One segment, for as long as it lasts. */
+export class ArraySegmentReader {
+  readonly view: SegmentView;
+  readonly form: ArrayForm;
+  readonly name: string;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #length: number;
+  readonly #timestamp: Float64Array;
+  /** Of segments that this package writes. */
+  readonly #trailer: Int32Array | undefined;
+  readonly #lock: Lock | undefined;
+  #open = true;
+
+  constructor(view: SegmentView) {
+    const form = readForm(new Uint32Array(view.buffer, 0, ARRAY_HEADER_SIZE / 4), view.size);
+    if (typeof form === 'string') {
+      view.close();
+      throw invalid(view.name, `${form}.`);
+    }
+    this.view = view;
+    this.name = view.name;
+    this.form = form;
+    this.#length = byteLength(form);
+    this.#bytes = new Uint8Array(view.buffer);
+    this.#timestamp = new Float64Array(view.buffer, ARRAY_OFFSET.timestamp, 1);
+    const at = trailerOffset(this.#length);
+    const words = at + TRAILER_SIZE === view.size ? new Int32Array(view.buffer, at, 4) : undefined;
+    this.#trailer = words?.[TRAILER_OFFSET.magic / 4] === TRAILER_MAGIC ? words : undefined;
+    // What has a write sequence is read without the lock, and by users who may not take it.
+    if (this.#trailer === undefined) {
+      try {
+        this.#lock = Lock.open(semaphoreOf(view.name));
+      } catch (error) {
+        view.close();
+        throw error;
+      }
+    }
+  }
+
+  /** Address of the wake word; undefined when the writer has none. */
+  get wakeAddress(): number | undefined {
+    return this.#trailer && this.view.address + this.#trailer.byteOffset + TRAILER_OFFSET.wake;
+  }
+
+  /** Changes with every array: the wake word, or something made of the timestamp. */
+  get wake(): number {
+    if (this.#trailer) return Atomics.load(this.#trailer, TRAILER_OFFSET.wake / 4);
+    return new Int32Array(this.view.buffer, ARRAY_OFFSET.timestamp, 2).reduce((a, b) => (a ^ b) | 0, 0);
+  }
+
+  /** Different for every array: the sequence, or the timestamp. */
+  mark(snapshot: ArraySnapshot): number {
+    return this.#trailer ? snapshot.sequence : snapshot.timestampMs;
+  }
+
+  /** A copy; undefined: none yet, or the writer is at work at this moment. Throws `SHM_INVALID` or `SHM_FAILED`. */
+  read(): ArraySnapshot | undefined {
+    if (!this.#open) throw new BridgeError('SHM_FAILED', `The reader of ${this.name} is closed.`);
+    if (!this.view.intact())
+      throw invalid(this.name, 'was cut short by another program. Restart the writer.');
+    return this.#trailer ? this.#readWithSequence(this.#trailer) : this.#readLocked();
+  }
+
+  #copy(sequence: number): ArraySnapshot | undefined {
+    const timestampMs = this.#timestamp[0]! * MS_PER_S;
+    if (timestampMs === 0) return undefined;
+    const bytes = this.#bytes.slice(ARRAY_HEADER_SIZE, ARRAY_HEADER_SIZE + this.#length);
+    return { ...this.form, data: elements(bytes, this.form.dtype), timestampMs, sequence };
+  }
+
+  #readWithSequence(trailer: Int32Array): ArraySnapshot | undefined {
+    return readStable(trailer, TRAILER_OFFSET.writeSequence / 4, () => {
+      const sequence = trailer[TRAILER_OFFSET.sequence / 4]! >>> 0;
+      return sequence === 0 ? undefined : this.#copy(sequence);
+    })?.value;
+  }
+
+  /**
+   * Under the lock; and because a peer can have raised its count, only what also stayed the same from before the copy
+   * to after it, while nobody else came out of the lock.
+   */
+  #readLocked(): ArraySnapshot | undefined {
+    const lock = this.#lock;
+    const grip = lock?.tryAcquire();
+    if (lock === undefined || grip === undefined) return undefined;
+    let copy: ArraySnapshot | undefined;
+    try {
+      copy = grip === 'sole' ? this.#copy(0) : undefined;
+      if (copy !== undefined && !this.#same(copy)) copy = undefined;
+    } finally {
+      if (!lock.release()) copy = undefined;
+    }
+    return copy;
+  }
+
+  #same({ data, timestampMs }: ArraySnapshot): boolean {
+    const now = Buffer.from(this.#bytes.buffer, ARRAY_HEADER_SIZE, this.#length);
+    return (
+      now.equals(Buffer.from(data.buffer, data.byteOffset, data.byteLength)) &&
+      this.#timestamp[0]! * MS_PER_S === timestampMs
+    );
+  }
+
+  state(): SegmentState & { readonly frameAgeMs: number | undefined } {
+    const timestampMs = this.#timestamp[0]! * MS_PER_S;
+    const empty = timestampMs === 0;
+    return {
+      ...segmentState(this.view, ARRAY_OFFSET.owner, empty),
+      frameAgeMs: empty ? undefined : Math.max(0, Date.now() - timestampMs),
+    };
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#lock?.close(false);
+    this.view.close();
+  }
+}
+
+/** One channel by its segment's name, such as `/cam_image_shm`. Throws as `viewSegment` does. */
+export function openArraySegment(segment: string): ArraySegmentReader {
+  return new ArraySegmentReader(viewSegment(segment, ARRAY_HEADER_SIZE));
+}

@@ -1,0 +1,170 @@
+/** A segment of any layout as a source of frames, chosen by what it begins with. */
+import { ARRAY_HEADER_SIZE, ARRAY_MAGIC, type DType } from './array-layout.js';
+import { ArraySegmentReader } from './array-segment.js';
+import type { SegmentState } from './reader-state.js';
+import { RING_MAGIC, RING_OFFSET } from './ring-layout.js';
+import { ringReader, type SegmentRingReader } from './ring-reader.js';
+import type { RingLease } from './ring-types.js';
+import { type SegmentView, viewSegment } from './segment-view.js';
+import { type SegmentReader, viznReader } from './vizn-reader.js';
+
+/** A frame of any layout, copied: it stays as it is. */
+export interface ShmFrame {
+  readonly data: Uint8Array;
+  /** `data` when it is one whole JPEG. */
+  readonly jpeg: Uint8Array | undefined;
+  /** Pixels; of an array, its second and first dimension. */
+  readonly width: number;
+  readonly height: number;
+  /** Like `MJPG`, `RGB3`; of an array, its dtype. */
+  readonly format: string;
+  /** Unix time. */
+  readonly timestampNs: bigint;
+  /** The producer's count; 0 in arrays of other programs. */
+  readonly sequence: number;
+  /** Frames between the one before and this one that this reader did not get. */
+  readonly missed: number;
+  /** Of an array. */
+  readonly shape: readonly number[] | undefined;
+  readonly dtype: DType | undefined;
+}
+
+export type ShmLayout = 'vizn' | 'ring' | 'array';
+
+export interface ShmState extends SegmentState {
+  readonly frameAgeMs: number | undefined;
+}
+
+/** One opened segment. */
+export interface FrameSource {
+  readonly name: string;
+  readonly layout: ShmLayout;
+  /** Bytes. */
+  readonly size: number;
+  /** The wake word: where it is (undefined: nobody wakes), and its value now. */
+  readonly wakeAddress: number | undefined;
+  readonly wake: () => number;
+  /** The next frame that this source has not given yet. */
+  next(): ShmFrame | undefined;
+  /** Of a ring: the next frame in place. */
+  lease?(): RingLease | undefined;
+  /** The newest frame, given before or not. */
+  latest(): ShmFrame | undefined;
+  /** What is there already is not given by `next()`. */
+  skip(): void;
+  state(): ShmState;
+  close(): void;
+}
+
+const NO_ARRAY = { shape: undefined, dtype: undefined };
+const MAX_U32 = 0xffff_ffff;
+const NS_PER_MS = 1e6;
+
+function viznSource(reader: SegmentReader): FrameSource {
+  let last: number | undefined;
+  const read = (after: number | undefined): ShmFrame | undefined => {
+    const found = reader.latest(after);
+    if (found === undefined) return undefined;
+    // The count skips 0 when it wraps.
+    const ahead = after === undefined || found.sequence <= after ? 1 : found.sequence - after;
+    return { ...found, missed: (ahead - 1) % MAX_U32, ...NO_ARRAY };
+  };
+  return {
+    name: reader.name,
+    layout: 'vizn',
+    size: reader.size,
+    wakeAddress: reader.wakeAddress,
+    wake: () => reader.wake,
+    next() {
+      const frame = read(last);
+      if (frame) last = frame.sequence;
+      return frame;
+    },
+    latest: () => read(undefined),
+    skip() {
+      last = reader.state().sequence || undefined;
+    },
+    state: () => reader.state(),
+    close: () => reader.close(),
+  };
+}
+
+function ringSource(reader: SegmentRingReader): FrameSource {
+  const complete = (frame: ReturnType<SegmentRingReader['next']>): ShmFrame | undefined =>
+    frame && { ...frame, ...NO_ARRAY };
+  return {
+    name: reader.name,
+    layout: 'ring',
+    size: reader.size,
+    wakeAddress: reader.view.address + RING_OFFSET.wake,
+    wake: () => reader.wake,
+    next: () => complete(reader.next()),
+    lease: () => reader.lease(),
+    latest: () => complete(reader.latest()),
+    skip: () => reader.skip(),
+    state: () => reader.state(),
+    close: () => reader.close(),
+  };
+}
+
+function arraySource(reader: ArraySegmentReader): FrameSource {
+  let last: number | undefined;
+  const read = (): ShmFrame | undefined => {
+    const snapshot = reader.read();
+    if (snapshot === undefined) return undefined;
+    const { data, shape, dtype, timestampMs, sequence } = snapshot;
+    return {
+      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      jpeg: undefined,
+      width: shape[1] ?? 1,
+      height: shape[0] ?? 1,
+      format: dtype,
+      timestampNs: BigInt(Math.round(timestampMs * 1_000)) * 1_000n,
+      sequence,
+      missed: 0,
+      shape,
+      dtype,
+    };
+  };
+  const mark = (frame: ShmFrame): number => frame.sequence || Number(frame.timestampNs) / NS_PER_MS;
+  return {
+    name: reader.name,
+    layout: 'array',
+    size: reader.view.size,
+    wakeAddress: reader.wakeAddress,
+    wake: () => reader.wake,
+    next() {
+      const frame = read();
+      if (frame === undefined || mark(frame) === last) return undefined;
+      const missed = last === undefined || frame.sequence === 0 ? 0 : Math.max(0, frame.sequence - last - 1);
+      last = mark(frame);
+      return { ...frame, missed };
+    },
+    latest: read,
+    skip() {
+      const frame = read();
+      last = frame && mark(frame);
+    },
+    state: () => reader.state(),
+    close: () => reader.close(),
+  };
+}
+
+/** Anything smaller is no segment. */
+const LEAST_SIZE = ARRAY_HEADER_SIZE;
+
+/**
+ * Opens the segment that has the name now. Throws `SHM_FAILED` (`context.errno` is `ENOENT` when there is none),
+ * `SHM_INVALID` when it has none of the layouts, `OPTION_INVALID` or `UNSUPPORTED`.
+ */
+export function openSource(name: string): FrameSource {
+  const view: SegmentView = viewSegment(name, LEAST_SIZE);
+  switch (new Uint32Array(view.buffer, 0, 1)[0]) {
+    case RING_MAGIC:
+      return ringSource(ringReader(view));
+    case ARRAY_MAGIC:
+      return arraySource(new ArraySegmentReader(view));
+    default:
+      return viznSource(viznReader(view));
+  }
+}

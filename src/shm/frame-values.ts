@@ -1,0 +1,39 @@
+/** Checks of what a caller gives with a frame. */
+import { BridgeError } from '../errors.js';
+
+const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+const NS_PER_MS = 1_000_000;
+
+/** Unix time in milliseconds, fractions kept, or in nanoseconds. */
+export type FrameTime = { readonly timestampMs: number } | { readonly timestampNs: bigint };
+
+/** `OPTION_INVALID`: a value of a frame cannot be. */
+export function wrong(what: string, value: unknown): BridgeError {
+  return new BridgeError(
+    'OPTION_INVALID',
+    `A frame for shared memory has an impossible ${what}: ${String(value)}.`,
+    {
+      context: { what, value: String(value) },
+    },
+  );
+}
+
+/** Throws `OPTION_INVALID` unless `value` is a whole number from `lowest` to `highest`. */
+export function checkInteger(what: string, value: number, lowest: number, highest: number): void {
+  if (!Number.isInteger(value) || value < lowest || value > highest) throw wrong(what, value);
+}
+
+/** A frame's time: Unix time as an unsigned 64-bit count of nanoseconds. */
+export function nanoseconds(frame: FrameTime): bigint {
+  if ('timestampNs' in frame) {
+    if (frame.timestampNs < 0n || frame.timestampNs > MAX_U64) throw wrong('timestamp', frame.timestampNs);
+    return frame.timestampNs;
+  }
+  const { timestampMs } = frame;
+  // A double holds today's milliseconds with a fraction of a quarter microsecond, but not today's nanoseconds.
+  const whole = Math.floor(timestampMs);
+  if (!Number.isSafeInteger(whole) || whole < 0 || whole > Number(MAX_U64) / NS_PER_MS - 1) {
+    throw wrong('timestamp', timestampMs);
+  }
+  return BigInt(whole) * BigInt(NS_PER_MS) + BigInt(Math.round((timestampMs - whole) * NS_PER_MS));
+}

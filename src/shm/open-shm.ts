@@ -1,0 +1,226 @@
+/** The reading end for programs: any layout, any writer, over the life of any number of them. */
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { Observable } from 'rxjs';
+import { BridgeError } from '../errors.js';
+import {
+  type FrameSource,
+  openSource,
+  type ShmFrame,
+  type ShmLayout,
+  type ShmState,
+} from './frame-source.js';
+import type { RingLease } from './ring-types.js';
+import { segmentName } from './segment-name.js';
+import { systemCode } from './system-errors.js';
+import { createWaiter, type Waiter } from './waiter.js';
+
+export interface FollowOptions {
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal;
+  /**
+   * `true`, the default: when the writer goes, wait for the next one, for as long as it takes. `false`: the iteration
+   * ends when the segment is closed or its writer is dead, and all that could be read has been given.
+   */
+  readonly follow?: boolean;
+  /** Whether what is in the segment already is given first (a ring: all of it). Default true. */
+  readonly existing?: boolean;
+}
+
+export interface ShmReader {
+  readonly name: string;
+  readonly layout: ShmLayout;
+  /** Bytes of the segment. */
+  readonly size: number;
+  /**
+   * A copy of the newest frame; undefined when there is none, or none could be had at this moment. Throws `SHM_INVALID`,
+   * or `SHM_FAILED` after `close()`.
+   */
+  latest(): ShmFrame | undefined;
+  /**
+   * Every frame of a ring, the newest of the other layouts, as they come, copied. Sleeps in between: neither the event
+   * loop nor a processor is kept busy. Each call has a cursor and a mapping of its own, given back when the iteration
+   * ends. Throws what `openShm` throws.
+   */
+  frames(options?: FollowOptions): AsyncGenerator<ShmFrame, void, void>;
+  /** The same without copying, of a ring: each frame is valid until the next one is asked for. `OPTION_INVALID` otherwise. */
+  leases(options?: FollowOptions): AsyncGenerator<RingLease, void, void>;
+  /** `frames()` as an observable: one iteration for every subscription. */
+  readonly frames$: Observable<ShmFrame>;
+  state(): ShmState;
+  /** Ends all iterations and unmaps the segment. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** How long to sleep before looking whether the writer still lives. */
+const LOOK_AFTER_MS = 500;
+/** How often to look for a segment that is not there. */
+const REOPEN_MS = 50;
+/** Frames in a row before other work on the event loop gets its turn. */
+const FRAMES_A_TURN = 32;
+
+/** A source and what waits for its next frame. */
+class Followed {
+  readonly source: FrameSource;
+  readonly #waiter: Waiter;
+  #closing: Promise<void> | undefined;
+
+  constructor(name: string) {
+    this.source = openSource(name);
+    try {
+      const { wakeAddress, wake } = this.source;
+      this.#waiter = createWaiter(wakeAddress ?? 0, wake, wakeAddress !== undefined);
+    } catch (error) {
+      this.source.close();
+      throw error;
+    }
+  }
+
+  /** The next that `take` has, or undefined when the segment has no more to give, or the signal says stop. */
+  async next<T>(take: () => T | undefined, follow: boolean, signal: AbortSignal): Promise<T | undefined> {
+    if (signal.aborted) return undefined;
+    let seen = this.source.wake();
+    let taken = take();
+    while (taken === undefined) {
+      await this.#waiter.wait(seen, LOOK_AFTER_MS, signal);
+      // After `close()` nothing of the segment may be touched.
+      if (signal.aborted) return undefined;
+      const woken = this.source.wake() !== seen;
+      seen = this.source.wake();
+      taken = take();
+      // Whether the writer lives is asked only when there is nothing to give: it takes a while.
+      if (taken !== undefined) break;
+      const { status } = this.source.state();
+      const over = status === 'gone' || (status === 'stale' && !follow && !woken);
+      // The last may have come between the look and the end.
+      if (over) return take();
+    }
+    return taken;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#waiter.close().then(() => this.source.close());
+    return this.#closing;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return systemCode(error) === 'ENOENT' || (error instanceof BridgeError && error.code === 'SHM_INVALID');
+}
+
+class Reader implements ShmReader {
+  readonly name: string;
+  readonly layout: ShmLayout;
+  readonly size: number;
+  readonly frames$: Observable<ShmFrame>;
+  readonly #source: FrameSource;
+  readonly #closed = new AbortController();
+  readonly #open = new Set<Followed>();
+
+  constructor(name: string) {
+    this.name = segmentName(name);
+    this.#source = openSource(this.name);
+    this.layout = this.#source.layout;
+    this.size = this.#source.size;
+    this.frames$ = new Observable((subscriber) => {
+      const stop = new AbortController();
+      const give = async (): Promise<void> => {
+        for await (const frame of this.frames({ signal: stop.signal })) subscriber.next(frame);
+        subscriber.complete();
+      };
+      give().catch((error: unknown) => subscriber.error(error));
+      return () => stop.abort();
+    });
+  }
+
+  latest(): ShmFrame | undefined {
+    return this.#source.latest();
+  }
+
+  state(): ShmState {
+    return this.#source.state();
+  }
+
+  frames(options: FollowOptions = {}): AsyncGenerator<ShmFrame, void, void> {
+    return this.#iterate(options, (source) => () => source.next());
+  }
+
+  async *leases(options: FollowOptions = {}): AsyncGenerator<RingLease, void, void> {
+    if (this.layout !== 'ring') {
+      throw new BridgeError('OPTION_INVALID', `${this.name} is no ring: read it with frames().`, {
+        context: { name: this.name, layout: this.layout },
+      });
+    }
+    for await (const lease of this.#iterate(options, (source) => () => source.lease?.())) {
+      try {
+        yield lease;
+      } finally {
+        lease.release();
+      }
+    }
+  }
+
+  async *#iterate<T>(
+    options: FollowOptions,
+    taker: (source: FrameSource) => () => T | undefined,
+  ): AsyncGenerator<T, void, void> {
+    const { follow = true, existing = true } = options;
+    const signal = options.signal
+      ? AbortSignal.any([options.signal, this.#closed.signal])
+      : this.#closed.signal;
+    let followed: Followed | undefined;
+    let first = true;
+    try {
+      while (!signal.aborted) {
+        followed = await this.#find(follow && !first, signal);
+        if (followed === undefined) return;
+        this.#open.add(followed);
+        if (first && !existing) followed.source.skip();
+        first = false;
+        const take = taker(followed.source);
+        for (let count = 1; ; count++) {
+          const taken = await followed.next(take, follow, signal);
+          if (taken === undefined) break;
+          yield taken;
+          if (count % FRAMES_A_TURN === 0) await turn();
+        }
+        await followed.close();
+        this.#open.delete(followed);
+        if (!follow) return;
+      }
+    } finally {
+      await followed?.close();
+      if (followed) this.#open.delete(followed);
+    }
+  }
+
+  /** Opens the segment that has the name; `wait`: as soon as there is one. */
+  async #find(wait: boolean, signal: AbortSignal): Promise<Followed | undefined> {
+    while (!signal.aborted) {
+      try {
+        const followed = new Followed(this.name);
+        // A dead writer's: there will be another under the name, or none.
+        if (!wait || followed.source.state().status !== 'gone') return followed;
+        await followed.close();
+      } catch (error) {
+        if (!wait || !isMissing(error)) throw error;
+      }
+      await sleep(REOPEN_MS, undefined, { signal }).catch(() => undefined);
+    }
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await Promise.all([...this.#open].map((followed) => followed.close()));
+    this.#source.close();
+  }
+}
+
+/**
+ * Opens the shared memory `name` for reading, whatever layout it has and whoever writes it. Throws `SHM_FAILED`
+ * (`context.errno` is `ENOENT` when there is none), `SHM_INVALID` when it has no layout that we know,
+ * `OPTION_INVALID` or `UNSUPPORTED`.
+ */
+export function openShm(name: string): ShmReader {
+  return new Reader(name);
+}

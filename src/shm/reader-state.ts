@@ -1,0 +1,36 @@
+/** What a reader can tell of the program at the other end. */
+import { decodeOwner, liveness } from './owner.js';
+import type { SegmentView } from './segment-view.js';
+
+export interface SegmentState {
+  /**
+   * - `empty`: no frame yet.
+   * - `live`: there is a frame, and nothing says that the writer is gone.
+   * - `stale`: the writer died; what is whole can still be read.
+   * - `gone`: the writer closed the segment, or its name was removed or leads to a newer one: open it again.
+   */
+  readonly status: 'empty' | 'live' | 'stale' | 'gone';
+  /** Undefined when the writer records no owner (another program than the bridge). */
+  readonly ownerPid: number | undefined;
+  /** Undefined when it is not known: no owner recorded, or one in another container. */
+  readonly ownerAlive: boolean | undefined;
+}
+
+/** The state of a segment whose owner record stands at `ownerOffset`. */
+export function segmentState(view: SegmentView, ownerOffset: number, empty: boolean): SegmentState {
+  const owner = decodeOwner(new Uint8Array(view.buffer, 0, ownerOffset + 24), ownerOffset);
+  const life = owner === undefined ? 'unknown' : liveness(owner);
+  const gone = owner?.closed === true || !view.current();
+  return {
+    status: gone ? 'gone' : life === 'dead' ? 'stale' : empty ? 'empty' : 'live',
+    ownerPid: owner?.pid,
+    ownerAlive: life === 'unknown' ? undefined : life === 'alive',
+  };
+}
+
+const NS_PER_MS = 1_000_000n;
+
+/** Milliseconds since a Unix time, at least 0. */
+export function ageMs(timestampNs: bigint): number {
+  return Math.max(0, Date.now() - Number(timestampNs / NS_PER_MS));
+}

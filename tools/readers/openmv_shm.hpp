@@ -1,0 +1,594 @@
+// Frames of openmv-bridge from shared memory: one header, C++17, Linux, nothing to link but -lrt on old systems.
+//
+//     openmv_shm::Reader reader("/openmv_frame");
+//     openmv_shm::Frame frame;
+//     for (;;) if (reader.next(frame, 1.0)) use(frame);
+//
+// It reads every layout that the bridge writes: the latest frame (VIZN), rings, arrays. A reader sleeps on a futex
+// between frames, maps read-only, and checks every length before it uses it. One reader belongs to one thread.
+#pragma once
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace openmv_shm {
+
+/// What stands under a name cannot be read; what() says why.
+struct Error : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// A frame without its bytes.
+struct Info {
+    uint32_t width = 0, height = 0;   ///< pixels
+    std::string format;               ///< like MJPG, RGB3, BGR3, GREY, RGBA; of an array, its dtype
+    uint64_t timestamp_ns = 0;        ///< Unix time
+    uint64_t sequence = 0;            ///< the camera's count of delivered frames
+    uint64_t number = 0;              ///< of a ring: its own count, from 1 without gaps
+    uint64_t missed = 0;              ///< frames between the one before and this one that this reader did not get
+    std::vector<uint32_t> shape;      ///< of an array
+};
+
+/// A frame, copied. Its buffer is used again by the next read into the same object.
+struct Frame : Info {
+    std::vector<uint8_t> data;
+};
+
+enum class Layout { vizn, ring, array };
+enum class Status {
+    empty,  ///< no frame yet
+    live,
+    stale,  ///< the writer died
+    gone    ///< closed or replaced: open it again
+};
+
+class Reader;
+
+/// A frame of a ring in place. The destructor gives it back. Must not outlive its reader.
+class Lease : public Info {
+   public:
+    Lease(Lease &&other) noexcept { *this = std::move(other); }
+    Lease &operator=(Lease &&other) noexcept {
+        if (this != &other) {
+            release();
+            static_cast<Info &>(*this) = std::move(static_cast<Info &>(other));
+            data_ = other.data_, size_ = other.size_, version_ = other.version_, place_ = other.place_;
+            expected_ = other.expected_, result_ = other.result_;
+            other.version_ = nullptr, other.place_ = nullptr;
+        }
+        return *this;
+    }
+    ~Lease() { release(); }
+
+    const uint8_t *data() const { return data_; }
+    size_t size() const { return size_; }
+    /// The writer leaves the slot alone meanwhile. False without an entry in the lease table.
+    bool pinned() const { return place_ != nullptr; }
+    /// Gives the slot back; whether the bytes were the frame's to the end.
+    bool release() {
+        if (version_ != nullptr) {
+            std::atomic_thread_fence(std::memory_order_acquire);
+            result_ = __atomic_load_n(version_, __ATOMIC_ACQUIRE) == expected_;
+            if (place_ != nullptr) __atomic_store_n(place_, 0u, __ATOMIC_RELEASE);
+            version_ = nullptr;
+        }
+        return result_;
+    }
+
+   private:
+    friend class Reader;
+    Lease() = default;
+    const uint8_t *data_ = nullptr;
+    size_t size_ = 0;
+    const uint32_t *version_ = nullptr;
+    uint32_t *place_ = nullptr;
+    uint32_t expected_ = 0;
+    bool result_ = true;
+};
+
+class Reader {
+   public:
+    /// Opens `name`, waiting for it for `timeout` seconds. Throws Error.
+    explicit Reader(const std::string &name = "/openmv_frame", double timeout = 0)
+        : name_(name.empty() || name[0] != '/' ? "/" + name : name) {
+        const auto end = deadline(timeout);
+        while (!map()) {
+            if (Clock::now() >= end)
+                throw Error("There is no shared memory " + name_ + ". Start the bridge that writes it.");
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
+    }
+    Reader(const Reader &) = delete;
+    Reader &operator=(const Reader &) = delete;
+    ~Reader() { unmap(); }
+
+    const std::string &name() const { return name_; }
+    Layout layout() const { return layout_; }
+    size_t size() const { return size_; }
+    /// Of a ring: frames that were overwritten before they were read, and the number of the last one taken.
+    uint64_t missed() const { return missed_; }
+    uint64_t cursor() const { return cursor_; }
+
+    /// The next frame that this reader has not given. False after `timeout` seconds (below 0: never), or when the
+    /// writer is gone: then `reopen()`. Throws Error when the segment contradicts itself.
+    bool next(Frame &frame, double timeout = -1) {
+        return wait_for([&] { return take(frame); }, timeout);
+    }
+
+    /// Of a ring: the next frame in place.
+    std::optional<Lease> lease(double timeout = -1) {
+        if (layout_ != Layout::ring) throw Error(name_ + " is no ring.");
+        open_table();
+        std::optional<Lease> taken;
+        wait_for([&] { return advance([&](const Look &look) { return hold(look, taken); }); }, timeout);
+        return taken;
+    }
+
+    /// The newest frame, given before or not.
+    bool latest(Frame &frame) {
+        check();
+        if (layout_ == Layout::vizn) return read_vizn(frame, 0);
+        if (layout_ == Layout::array) return read_array(frame, 0);
+        const uint64_t newest = head(), before = cursor_, missed = missed_;
+        if (newest == 0) return false;
+        cursor_ = newest - 1;
+        const bool found = take(frame);
+        missed_ = missed;
+        if (!found) cursor_ = before;
+        return found;
+    }
+
+    /// What is there already is not given by `next()`.
+    void skip() {
+        Frame frame;
+        if (layout_ == Layout::ring) cursor_ = head();
+        else if (latest(frame)) last_ = frame.sequence;
+    }
+
+    Status status() const {
+        struct stat current {};
+        if (bytes_ == nullptr || closed() || stat(path().c_str(), &current) != 0 || current.st_ino != inode_) return Status::gone;
+        if (owned() && owner_dead()) return Status::stale;
+        const bool none = layout_ == Layout::ring    ? head() == 0
+                          : layout_ == Layout::vizn ? load(32) == 0
+                                                    : load(trailer_ + 12) == 0;
+        return none ? Status::empty : Status::live;
+    }
+
+    /// Opens what has the name now, waiting for it for `timeout` seconds. False: there is nothing new yet.
+    bool reopen(double timeout = 0) {
+        const auto end = deadline(timeout);
+        for (;;) {
+            struct stat now {};
+            if (stat(path().c_str(), &now) == 0 && now.st_ino != inode_) {
+                unmap();
+                if (map()) return true;
+            }
+            if (Clock::now() >= end) return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+    }
+
+   private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr uint32_t VIZN = 0x56495A4E, RING = 0x52564D4F, LEASES = 0x4C564D4F, ARRAY = 0x12345678;
+    static constexpr uint32_t OWNER = 0x42564D4F, TRAILER = 0x54564D4F;
+    static constexpr int MAX_SPINS = 2000, MAX_ATTEMPTS = 64;
+    static constexpr double LOOK_AFTER = 0.5;
+    static constexpr size_t ENTRY = 64, LEASES_PER_READER = 8;
+
+    struct Look {
+        Info info;
+        const uint8_t *data;
+        uint32_t slot, size, version;
+        const uint32_t *version_word;
+    };
+
+    static Clock::time_point deadline(double seconds) {
+        return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    }
+    std::string path() const { return "/dev/shm" + name_; }
+
+    uint32_t load(size_t offset) const {
+        return __atomic_load_n(reinterpret_cast<const uint32_t *>(bytes_ + offset), __ATOMIC_ACQUIRE);
+    }
+    uint64_t load64(size_t offset) const {
+        return __atomic_load_n(reinterpret_cast<const uint64_t *>(bytes_ + offset), __ATOMIC_ACQUIRE);
+    }
+    uint64_t head() const { return load64(64); }
+    size_t owner_at() const { return layout_ == Layout::vizn ? 56 : layout_ == Layout::ring ? 32 : 40; }
+    bool owned() const { return load(owner_at()) == OWNER; }
+    bool closed() const { return owned() && load(owner_at() + 20) == 2; }
+
+    bool map() {
+        if (name_.size() < 2 || name_.find('/', 1) != std::string::npos)
+            throw Error(name_ + " is no name of shared memory. Use one like /openmv_frame.");
+        fd_ = open(path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd_ < 0) {
+            if (errno == ENOENT) return false;
+            throw Error("Cannot open the shared memory " + name_ + ": " + strerror(errno) + ".");
+        }
+        struct stat file {};
+        const bool regular = fstat(fd_, &file) == 0 && S_ISREG(file.st_mode);
+        size_ = static_cast<size_t>(file.st_size);
+        inode_ = file.st_ino;
+        if (!regular || size_ < 64 || size_ > (size_t{1} << 30)) fail("is no shared memory of a known layout");
+        if (file.st_uid != 0 && file.st_uid != geteuid() && (file.st_mode & S_IWOTH) != 0)
+            fail("belongs to another user and may be written by everybody");
+        void *mapped = mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd_, 0);
+        if (mapped == MAP_FAILED) fail("cannot be mapped");
+        bytes_ = static_cast<const uint8_t *>(mapped);
+        last_ = cursor_ = missed_ = lost_ = 0;
+        const uint32_t magic = load(0);
+        if (magic == VIZN && size_ >= 128) layout_ = Layout::vizn;
+        else if (magic == RING && size_ >= 128) map_ring();
+        else if (magic == ARRAY) map_array();
+        else fail("begins with nothing that we know");
+        return true;
+    }
+
+    [[noreturn]] void fail(const char *why) {
+        unmap();
+        throw Error("The shared memory " + name_ + " " + why + ".");
+    }
+
+    void unmap() {
+        if (table_ != nullptr) {
+            memset(table_ + entry_, 0, ENTRY);
+            munmap(table_, table_size_);
+            close(table_fd_);
+            table_ = nullptr;
+        }
+        if (bytes_ != nullptr) munmap(const_cast<uint8_t *>(bytes_), size_);
+        if (fd_ >= 0) close(fd_);
+        bytes_ = nullptr;
+        fd_ = -1;
+    }
+
+    void map_ring() {
+        layout_ = Layout::ring;
+        count_ = load(8), stride_ = load(12), capacity_ = load(16), index_ = load(20), slots_ = load(24);
+        const bool possible = load(4) == 1 && count_ >= 4 && count_ <= 1024 && capacity_ >= 1 && stride_ % 64 == 0 &&
+                              stride_ >= uint64_t{64} + capacity_ && index_ % 4 == 0 && index_ >= 128 &&
+                              slots_ % 64 == 0 && slots_ >= index_ + uint64_t{4} * count_ &&
+                              slots_ + uint64_t{count_} * stride_ <= size_;
+        if (!possible) fail("has a ring header that contradicts itself or its size");
+        cursor_ = head() > count_ ? head() - count_ : 0;
+    }
+
+    void map_array() {
+        static const char *const names[] = {"uint8", "int8", "uint16", "int16", "int32", "float32", "float64", "bool"};
+        static const uint64_t sizes[] = {1, 1, 2, 2, 4, 4, 8, 1};
+        layout_ = Layout::array;
+        const uint32_t dtype = load(4), dimensions = load(8);
+        if (dtype > 7 || dimensions > 5) fail("has an array header that cannot be");
+        uint64_t length = sizes[dtype];
+        shape_.clear();
+        for (uint32_t i = 0; i < dimensions; i++) {
+            shape_.push_back(load(12 + 4 * i));
+            length *= shape_.back();
+            if (length > size_) fail("is too small for its shape");
+        }
+        dtype_ = names[dtype];
+        array_size_ = length;
+        trailer_ = 64 + (length + 7) / 8 * 8;
+        if (length == 0 || trailer_ + 16 != size_ || load(trailer_) != TRAILER) fail("is no array of openmv-bridge");
+    }
+
+    // Touching what another program cut off would kill the process.
+    void check() {
+        struct stat file {};
+        if (fd_ < 0) throw Error("The reader of " + name_ + " has nothing open: reopen it.");
+        if (fstat(fd_, &file) != 0 || static_cast<size_t>(file.st_size) < size_)
+            throw Error(name_ + " was cut short. Restart the program that writes it.");
+    }
+
+    // Undefined where nobody wakes: then readers look again and again.
+    std::optional<size_t> wake_offset() const {
+        if (layout_ == Layout::ring) return 72;
+        if (layout_ == Layout::array) return trailer_ + 8;
+        return load(84) == 1 && owned() ? std::optional<size_t>(80) : std::nullopt;
+    }
+    uint32_t seen() const { return load(wake_offset().value_or(36)); }
+
+    void sleep(uint32_t value, double seconds) const {
+        const auto offset = wake_offset();
+        if (!offset) {
+            const auto end = deadline(seconds);
+            while (seen() == value && Clock::now() < end)
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            return;
+        }
+        timespec limit{};
+        limit.tv_sec = static_cast<time_t>(seconds);
+        limit.tv_nsec = static_cast<long>((seconds - std::floor(seconds)) * 1e9);
+        syscall(SYS_futex, bytes_ + *offset, FUTEX_WAIT, value, &limit, nullptr, 0);
+    }
+
+    template <typename Take>
+    bool wait_for(Take take, double timeout) {
+        const auto end = deadline(std::max(timeout, 0.0));
+        for (;;) {
+            check();
+            const uint32_t before = seen();
+            if (take()) return true;
+            double left = LOOK_AFTER;
+            if (timeout >= 0) {
+                left = std::min(left, std::chrono::duration<double>(end - Clock::now()).count());
+                if (left <= 0) return false;
+            }
+            sleep(before, left);
+            // The last may have come between the look and the end.
+            if ((closed() || seen() == before) && status() == Status::gone) return take();
+        }
+    }
+
+    bool take(Frame &frame) {
+        switch (layout_) {
+            case Layout::vizn:
+                return remember(read_vizn(frame, last_), frame);
+            case Layout::array:
+                return remember(read_array(frame, last_), frame);
+            default:
+                return advance([&](const Look &look) {
+                    frame.data.assign(look.data, look.data + look.size);
+                    if (!unchanged(look)) return false;
+                    static_cast<Info &>(frame) = look.info;
+                    return true;
+                });
+        }
+    }
+
+    bool remember(bool found, const Frame &frame) {
+        if (found) last_ = frame.sequence;
+        return found;
+    }
+
+    /// Calls `read` until it ran while nothing was being written: a bounded number of times.
+    template <typename Read>
+    bool stable(size_t version_offset, Read read) const {
+        int spins = 0;
+        for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+            uint32_t before;
+            while ((before = load(version_offset)) & 1)
+                if (++spins > MAX_SPINS) return false;
+            const bool found = read();
+            std::atomic_thread_fence(std::memory_order_acquire);
+            if (load(version_offset) == before) return found;
+        }
+        return false;
+    }
+
+    static uint64_t skipped(uint64_t after, uint64_t sequence) {
+        return after == 0 || sequence <= after ? 0 : sequence - after - 1;
+    }
+
+    static std::string text(const uint8_t *field) {
+        const char *start = reinterpret_cast<const char *>(field);
+        return {start, strnlen(start, 16)};
+    }
+
+    bool read_vizn(Frame &frame, uint64_t after) {
+        check();
+        uint32_t size = 0;
+        bool fits = true;
+        const bool found = stable(36, [&] {
+            const uint32_t sequence = load(32);
+            if (sequence == 0 || sequence == after) return false;
+            size = load(16);
+            fits = size <= size_ - 128;
+            if (fits) frame.data.assign(bytes_ + 128, bytes_ + 128 + size);
+            frame.width = load(4), frame.height = load(8);
+            frame.format = text(bytes_ + 40);
+            memcpy(&frame.timestamp_ns, bytes_ + 24, 8);
+            frame.sequence = sequence;
+            return true;
+        });
+        if (!found) return false;
+        if (!fits) throw Error(name_ + " says that its frame has " + std::to_string(size) + " bytes: it is damaged.");
+        frame.missed = skipped(after, frame.sequence);
+        frame.number = 0;
+        frame.shape.clear();
+        return true;
+    }
+
+    bool read_array(Frame &frame, uint64_t after) {
+        check();
+        double timestamp = 0;
+        const bool found = stable(trailer_ + 4, [&] {
+            frame.sequence = load(trailer_ + 12);
+            if (frame.sequence == 0 || frame.sequence == after) return false;
+            memcpy(&timestamp, bytes_ + 32, 8);
+            frame.data.assign(bytes_ + 64, bytes_ + 64 + array_size_);
+            return true;
+        });
+        if (!found) return false;
+        frame.timestamp_ns = timestamp > 0 ? static_cast<uint64_t>(timestamp * 1e6) * 1000 : 0;
+        frame.format = dtype_;
+        frame.shape = shape_;
+        frame.height = shape_.empty() ? 1 : shape_[0];
+        frame.width = shape_.size() > 1 ? shape_[1] : 1;
+        frame.missed = skipped(after, frame.sequence);
+        frame.number = 0;
+        return true;
+    }
+
+    bool unchanged(const Look &look) const {
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        return __atomic_load_n(look.version_word, __ATOMIC_ACQUIRE) == look.version;
+    }
+
+    /// Where frame `number` is, and what its header says; false: it is gone.
+    bool find(uint64_t number, Look &look) const {
+        look.slot = load(index_ + 4 * (number % count_));
+        if (look.slot >= count_) throw Error(name_ + " has a frame in a slot that it has not: it is damaged.");
+        const uint8_t *at = bytes_ + slots_ + size_t{look.slot} * stride_;
+        look.version_word = reinterpret_cast<const uint32_t *>(at);
+        for (int spin = 0; (look.version = __atomic_load_n(look.version_word, __ATOMIC_ACQUIRE)) & 1;)
+            if (++spin > MAX_SPINS) return false;
+        uint64_t found;
+        memcpy(&look.size, at + 4, 4);
+        memcpy(&found, at + 8, 8);
+        memcpy(&look.info.timestamp_ns, at + 16, 8);
+        memcpy(&look.info.width, at + 24, 4);
+        memcpy(&look.info.height, at + 28, 4);
+        memcpy(&look.info.sequence, at + 48, 8);
+        look.info.format = text(at + 32);
+        look.info.number = number;
+        look.data = at + 64;
+        if (!unchanged(look) || found != number) return false;
+        if (look.size > capacity_) throw Error(name_ + " has a frame larger than its slot: it is damaged.");
+        return true;
+    }
+
+    /// Takes the first frame after the cursor that can still be had.
+    template <typename Take>
+    bool advance(Take take) {
+        check();
+        for (uint32_t attempt = 0; attempt < 2 * count_; attempt++) {
+            const uint64_t newest = head();
+            if (newest <= cursor_) return false;
+            const uint64_t oldest = newest >= count_ ? newest - count_ + 1 : 1;
+            const uint64_t number = std::max(cursor_ + 1, oldest);
+            lost_ += number - cursor_ - 1;
+            missed_ += number - cursor_ - 1;
+            cursor_ = number;
+            Look look{};
+            if (find(number, look)) {
+                look.info.missed = lost_;
+                if (take(look)) {
+                    lost_ = 0;
+                    if (table_ != nullptr) {
+                        memcpy(table_ + entry_ + 8, &cursor_, 8);
+                        memcpy(table_ + entry_ + 16, &missed_, 8);
+                    }
+                    return true;
+                }
+            }
+            missed_++;
+            lost_++;
+        }
+        return false;
+    }
+
+    bool hold(const Look &look, std::optional<Lease> &taken) {
+        uint32_t *place = nullptr;
+        for (size_t i = 0; table_ != nullptr && place == nullptr && i < LEASES_PER_READER; i++) {
+            auto *word = reinterpret_cast<uint32_t *>(table_ + entry_ + 32) + i;
+            if (*word == 0) place = word;
+        }
+        if (place != nullptr) __atomic_store_n(place, look.slot + 1, __ATOMIC_SEQ_CST);
+        // Whoever leases first and then finds the slot at rest is seen by the writer before it takes the slot.
+        if (!unchanged(look)) {
+            if (place != nullptr) __atomic_store_n(place, 0u, __ATOMIC_RELEASE);
+            return false;
+        }
+        Lease lease;
+        static_cast<Info &>(lease) = look.info;
+        lease.data_ = look.data, lease.size_ = look.size;
+        lease.version_ = look.version_word, lease.expected_ = look.version, lease.place_ = place;
+        taken.emplace(std::move(lease));
+        return true;
+    }
+
+    /// An entry in the lease table: it belongs to who holds the kernel's lock on its bytes.
+    void open_table() {
+        if (table_ != nullptr) return;
+        const int fd = open((path() + ".leases").c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0) return;
+        struct stat file {};
+        void *mapped = MAP_FAILED;
+        if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= 128)
+            mapped = mmap(nullptr, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (mapped != MAP_FAILED) {
+            auto *table = static_cast<uint8_t *>(mapped);
+            uint32_t magic, version, entries;
+            uint64_t ring;
+            memcpy(&magic, table, 4), memcpy(&version, table + 4, 4), memcpy(&entries, table + 8, 4);
+            memcpy(&ring, table + 16, 8);
+            entries = std::min<uint32_t>(entries, (file.st_size - 64) / ENTRY);
+            if (magic == LEASES && version == 1 && ring == load64(56)) {
+                for (uint32_t i = 0; i < entries; i++) {
+                    struct flock lock {};
+                    lock.l_type = F_WRLCK, lock.l_whence = SEEK_SET;
+                    lock.l_start = static_cast<off_t>(64 + i * ENTRY), lock.l_len = ENTRY;
+                    if (fcntl(fd, 37 /* F_OFD_SETLK */, &lock) != 0) continue;
+                    table_ = table, table_size_ = file.st_size, table_fd_ = fd, entry_ = 64 + i * ENTRY;
+                    memset(table_ + entry_ + 32, 0, 32);
+                    const uint32_t pid = getpid();
+                    __atomic_store_n(reinterpret_cast<uint32_t *>(table_ + entry_), pid, __ATOMIC_SEQ_CST);
+                    return;
+                }
+            }
+            munmap(mapped, file.st_size);
+        }
+        close(fd);
+    }
+
+    bool owner_dead() const {
+        const size_t at = owner_at();
+        const auto pid = static_cast<pid_t>(load(at + 4));
+        struct stat space {};
+        const uint32_t theirs = load(at + 16);
+        if (theirs != 0 && stat("/proc/self/ns/pid", &space) == 0 && static_cast<uint32_t>(space.st_ino) != theirs)
+            return false;
+        if (pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH)) return true;
+        uint64_t start;
+        memcpy(&start, bytes_ + at + 8, 8);
+        FILE *file = fopen(("/proc/" + std::to_string(pid) + "/stat").c_str(), "r");
+        if (file == nullptr || start == 0) {
+            if (file != nullptr) fclose(file);
+            return false;
+        }
+        char line[1024] = {};
+        const size_t length = fread(line, 1, sizeof line - 1, file);
+        fclose(file);
+        const char *fields = length > 0 ? strrchr(line, ')') : nullptr;
+        char state = 0;
+        unsigned long long started = 0;
+        const char *format =
+            ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu";
+        if (fields == nullptr || sscanf(fields, format, &state, &started) != 2) return false;
+        return state == 'Z' || state == 'X' || started != start;
+    }
+
+    std::string name_;
+    Layout layout_ = Layout::vizn;
+    int fd_ = -1;
+    size_t size_ = 0;
+    ino_t inode_ = 0;
+    const uint8_t *bytes_ = nullptr;
+    uint64_t last_ = 0;
+    // Of a ring.
+    uint32_t count_ = 0, stride_ = 0, capacity_ = 0, index_ = 0, slots_ = 0;
+    uint64_t cursor_ = 0, missed_ = 0, lost_ = 0;
+    uint8_t *table_ = nullptr;
+    size_t table_size_ = 0, entry_ = 0;
+    int table_fd_ = -1;
+    // Of an array.
+    std::vector<uint32_t> shape_;
+    std::string dtype_;
+    size_t array_size_ = 0, trailer_ = 0;
+};
+
+}  // namespace openmv_shm

@@ -1,0 +1,790 @@
+"""Frames of openmv-bridge from shared memory. Python 3.9 or newer; the standard library is enough.
+
+    import openmv_shm
+
+    with openmv_shm.open("/openmv_frame") as shm:
+        for frame in shm.frames():
+            print(frame.sequence, frame.width, frame.height, len(frame.data))
+
+`open` reads every layout that the bridge writes: the latest frame (VIZN), rings, arrays. A reader sleeps on a futex
+between frames (where there is none it looks every 2 ms), maps read-only, and checks every length before it uses it.
+A writer that stops or is killed harms nobody: `frames()` goes on with the next one.
+
+`Frame.array()` needs numpy (and Pillow for JPEGs), `Frame.image()` needs Pillow; nothing else does.
+"""
+
+import ctypes
+import fcntl
+import io
+import mmap
+import os
+import platform
+import stat
+import struct
+import sys
+import time
+from dataclasses import dataclass
+from typing import Iterator, Optional, Tuple, Union
+
+__all__ = ["Frame", "Lease", "ShmError", "State", "open"]
+
+VIZN_MAGIC = 0x56495A4E
+RING_MAGIC = 0x52564D4F
+LEASE_MAGIC = 0x4C564D4F
+ARRAY_MAGIC = 0x12345678
+TRAILER_MAGIC = 0x54564D4F
+OWNER_MAGIC = 0x42564D4F
+
+_MAX_SIZE = 1 << 30
+_MAX_SPINS = 2000
+_MAX_ATTEMPTS = 64
+_POLL = 0.002
+_REOPEN = 0.05
+_LOOK_AFTER = 0.5
+_DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32", "float64", "bool")
+_DTYPE_SIZES = (1, 1, 2, 2, 4, 4, 8, 1)
+_CHANNELS = {"RGB3": 3, "BGR3": 3, "GREY": 1, "RGBA": 4}
+
+
+class ShmError(Exception):
+    """What stands under the name cannot be read. `code` is SHM_FAILED or SHM_INVALID."""
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame. `data` is a copy (bytes), or in a `Lease` the ring's own memory."""
+
+    data: Union[bytes, memoryview]
+    width: int
+    height: int
+    format: str
+    """Like MJPG, RGB3, BGR3, GREY, RGBA; of an array, its dtype."""
+    timestamp_ns: int
+    """Unix time."""
+    sequence: int
+    """The camera's count of delivered frames."""
+    missed: int = 0
+    """Frames between the one before and this one that this reader did not get."""
+    number: int = 0
+    """Of a ring: its own count, from 1 without gaps."""
+    shape: Optional[Tuple[int, ...]] = None
+    """Of an array."""
+
+    @property
+    def jpeg(self) -> Optional[bytes]:
+        """The JPEG, when it is one."""
+        return bytes(self.data) if self.format == "MJPG" else None
+
+    def image(self):
+        """A Pillow image."""
+        from PIL import Image
+
+        if self.format == "MJPG":
+            return Image.open(io.BytesIO(self.data))
+        array = self.array()
+        return Image.fromarray(array[:, :, ::-1].copy() if self.format == "BGR3" else array)
+
+    def array(self):
+        """A numpy array: height x width x channels, or what the array's shape is. Not to be written to."""
+        import numpy
+
+        if self.format == "MJPG":
+            return numpy.asarray(self.image())
+        if self.shape is not None:
+            return numpy.frombuffer(self.data, dtype=self.format).reshape(self.shape)
+        channels = _CHANNELS[self.format]
+        shape = (self.height, self.width) if channels == 1 else (self.height, self.width, channels)
+        return numpy.frombuffer(self.data, dtype=numpy.uint8).reshape(shape)
+
+
+@dataclass(frozen=True)
+class State:
+    status: str
+    """empty: no frame yet; live; stale: the writer died; gone: closed or replaced, open it again."""
+    owner_pid: Optional[int]
+    age: Optional[float]
+    """Seconds since the newest frame's timestamp."""
+
+
+# --- Waiting -----------------------------------------------------------------------------------------------------
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
+
+
+class _PyBuffer(ctypes.Structure):
+    """CPython's Py_buffer: the public way to the address of memory that is mapped read-only."""
+
+    _fields_ = [
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.py_object),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    ]
+
+
+_FUTEX_NUMBERS = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "loongarch64": 98, "ppc64le": 221, "s390x": 238}
+_ORDERED = platform.machine() in ("x86_64", "AMD64")
+
+
+def _bind_futex():
+    number = _FUTEX_NUMBERS.get(platform.machine())
+    if not sys.platform.startswith("linux") or number is None or sys.maxsize < 1 << 32:
+        return None
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syscall
+    except (OSError, AttributeError):
+        return None
+    call.restype = ctypes.c_long
+
+    def futex(address: int, operation: int, value: int, timeout: Optional[_Timespec]) -> int:
+        return call(
+            ctypes.c_long(number),
+            ctypes.c_void_p(address),
+            ctypes.c_int(operation),
+            ctypes.c_uint32(value),
+            ctypes.byref(timeout) if timeout is not None else None,
+            None,
+            ctypes.c_int(0),
+        )
+
+    return futex
+
+
+_futex = _bind_futex()
+_FUTEX_WAIT, _FUTEX_WAKE, _PRIVATE = 0, 1, 128
+_fence_word = ctypes.c_uint32(0)
+
+
+def _full_fence() -> bool:
+    """Keeps stores before it from passing loads after it: the kernel does when it looks for somebody to wake."""
+    if _futex is None:
+        return False
+    _futex(ctypes.addressof(_fence_word), _FUTEX_WAKE | _PRIVATE, 1, None)
+    return True
+
+
+def _load_fence() -> None:
+    if not _ORDERED:
+        _full_fence()
+
+
+def _address_of(mapped: mmap.mmap) -> Optional[int]:
+    """Where the bytes are in this process; None where Python does not tell (then readers poll)."""
+    try:
+        view = _PyBuffer()
+        ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(mapped), ctypes.byref(view), 0)
+        address = view.buf
+        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(view))
+        return address
+    except (AttributeError, ValueError):
+        return None
+
+
+# --- Segments ----------------------------------------------------------------------------------------------------
+
+
+def _path(name: str) -> str:
+    bare = name[1:] if name.startswith("/") else name
+    if not bare or bare in (".", "..") or "/" in bare or "\0" in bare:
+        raise ShmError("SHM_FAILED", f"{name!r} is no name of shared memory. Use one like /openmv_frame.")
+    return "/dev/shm/" + bare
+
+
+def _start_time(pid: int) -> Optional[int]:
+    """Start time of a process in clock ticks; None: there is no such process, or it is a zombie."""
+    try:
+        with io.open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _pid_namespace() -> int:
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
+class Reader:
+    """A segment, mapped read-only. Use `open`. Not to be shared between threads."""
+
+    layout = ""
+    _owner_offset = 0
+    _header_size = 0
+
+    def __init__(self, name: str, descriptor: int, status: os.stat_result, mapped: mmap.mmap):
+        self.name = name if name.startswith("/") else "/" + name
+        self.size = status.st_size
+        self._inode = status.st_ino
+        self._fd = descriptor
+        self._map = mapped
+        self._bytes = memoryview(mapped)
+        self._words = self._bytes[: self.size // 4 * 4].cast("I")
+        self._address = _address_of(mapped)
+        self._last: Optional[int] = None
+
+    # What a layout gives.
+    def _wake_offset(self) -> Optional[int]:
+        raise NotImplementedError
+
+    def _progress(self) -> int:
+        """Changes with every frame, where nobody wakes."""
+        raise NotImplementedError
+
+    def _next(self) -> Optional[Frame]:
+        raise NotImplementedError
+
+    def latest(self) -> Optional[Frame]:
+        """A copy of the newest frame; None when there is none, or none could be had in a bounded time."""
+        raise NotImplementedError
+
+    def _age(self) -> Optional[float]:
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        if self._fd < 0:
+            raise ShmError("SHM_FAILED", f"The reader of {self.name} is closed: open it again to read.")
+        # Touching what was cut off would kill the process.
+        if os.fstat(self._fd).st_size < self.size:
+            raise ShmError("SHM_INVALID", f"{self.name} was cut short. Restart the program that writes it.")
+
+    def _word(self, offset: int) -> int:
+        return self._words[offset >> 2]
+
+    def _seen(self) -> int:
+        offset = self._wake_offset()
+        return self._progress() if offset is None else self._word(offset)
+
+    def _sleep(self, seen: int, timeout: float) -> None:
+        """Until the wake word is no longer `seen`, for `timeout` at most; possibly shorter."""
+        offset = self._wake_offset()
+        if offset is None or _futex is None or self._address is None:
+            end = time.monotonic() + timeout
+            while self._seen() == seen and time.monotonic() < end:
+                time.sleep(_POLL)
+            return
+        limit = _Timespec(int(timeout), int(timeout % 1 * 1e9))
+        _futex(self._address + offset, _FUTEX_WAIT, seen, limit)
+
+    def state(self) -> State:
+        self._check()
+        age = self._age()
+        magic, pid, start, namespace, closed = struct.unpack_from("@IIQII", self._bytes, self._owner_offset)
+        owned = magic == OWNER_MAGIC
+        try:
+            current = os.stat(_path(self.name), follow_symlinks=False).st_ino == self._inode
+        except OSError:
+            current = False
+        dead = False
+        ours = _pid_namespace()
+        if owned and not (namespace and ours and namespace != ours):
+            try:
+                os.kill(pid, 0)
+                exists = True
+            except ProcessLookupError:
+                exists = False
+            except (PermissionError, OverflowError):
+                exists = True
+            started = _start_time(pid)
+            visible = os.path.exists(f"/proc/{os.getpid()}/stat")
+            dead = not exists or (visible and start != 0 and started != start and os.path.exists(f"/proc/{pid}/stat"))
+        if (owned and closed == 2) or not current:
+            status = "gone"
+        elif dead:
+            status = "stale"
+        else:
+            status = "empty" if age is None else "live"
+        return State(status, pid if owned else None, age)
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Frame]:
+        """The next frame that this reader has not given; None after `timeout` seconds, or when the writer is gone."""
+        return self._wait_for(self._next, timeout)
+
+    def _wait_for(self, take, timeout: Optional[float]):
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._check()
+            seen = self._seen()
+            taken = take()
+            if taken is not None:
+                return taken
+            left = _LOOK_AFTER if end is None else min(_LOOK_AFTER, end - time.monotonic())
+            if left <= 0:
+                return None
+            self._sleep(seen, left)
+            if self._seen() == seen or self._closed_by_writer():
+                if self.state().status == "gone":
+                    # The last may have come between the look and the end.
+                    return take()
+
+    def _closed_by_writer(self) -> bool:
+        magic, closed = self._word(self._owner_offset), self._word(self._owner_offset + 20)
+        return magic == OWNER_MAGIC and closed == 2
+
+    def frames(self, follow: bool = True) -> Iterator[Frame]:
+        """Every frame of a ring, the newest of the other layouts, as they come. `follow`: go on with the next writer."""
+        while True:
+            frame = self.next(_LOOK_AFTER)
+            if frame is not None:
+                yield frame
+                continue
+            status = self.state().status
+            if status == "gone":
+                if not follow:
+                    return
+                self._reopen()
+            elif status == "stale" and not follow:
+                return
+
+    def _reopen(self) -> None:
+        while True:
+            try:
+                fresh = open(self.name)
+                if type(fresh) is type(self) and fresh.state().status != "gone":
+                    self._release()
+                    # It is this reader from now on.
+                    self.__dict__, fresh.__dict__ = fresh.__dict__, {"_fd": -1}
+                    return
+                fresh.close()
+            except ShmError:
+                pass
+            time.sleep(_REOPEN)
+
+    def _release(self) -> None:
+        self._words.release()
+        self._bytes.release()
+        self._map.close()
+        os.close(self._fd)
+
+    def close(self) -> None:
+        """Unmaps the segment. Frames stay; leases must have ended. Idempotent."""
+        if self.__dict__.get("_fd", -1) < 0:
+            return
+        self._release()
+        self._fd = -1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def __del__(self):
+        try:
+            self.close()
+        except BufferError:
+            pass
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0", 1)[0].decode("latin-1")
+
+
+class ViznReader(Reader):
+    """The latest frame."""
+
+    layout = "vizn"
+    _owner_offset = 56
+    _header_size = 128
+    _HEADER = struct.Struct("@5I4xQII16s")
+
+    def _wake_offset(self) -> Optional[int]:
+        return 80 if self._word(84) == 1 and self._word(56) == OWNER_MAGIC else None
+
+    def _progress(self) -> int:
+        return self._word(36)
+
+    def _read(self, after: Optional[int]) -> Optional[Frame]:
+        self._check()
+        spins = 0
+        for _ in range(_MAX_ATTEMPTS):
+            before = self._word(36)
+            while before & 1:
+                spins += 1
+                if spins > _MAX_SPINS:
+                    return None
+                before = self._word(36)
+            _load_fence()
+            magic, width, height, _, size, stamp, sequence, _, text = self._HEADER.unpack_from(self._bytes, 0)
+            if sequence == 0 or sequence == after:
+                data = None
+            else:
+                data = self._map[128 : 128 + size] if 128 + size <= self.size else b""
+            _load_fence()
+            if self._word(36) != before:
+                continue
+            if magic != VIZN_MAGIC:
+                raise ShmError("SHM_INVALID", f"{self.name} holds no VIZN frame: another program uses this name.")
+            if data is None:
+                return None
+            if len(data) != size:
+                raise ShmError("SHM_INVALID", f"{self.name} says that its frame has {size} bytes: it is damaged.")
+            ahead = 1 if after is None or sequence <= after else sequence - after
+            return Frame(data, width, height, _text(text), stamp, sequence, ahead - 1)
+        return None
+
+    def _next(self) -> Optional[Frame]:
+        frame = self._read(self._last)
+        if frame is not None:
+            self._last = frame.sequence
+        return frame
+
+    def latest(self) -> Optional[Frame]:
+        return self._read(None)
+
+    def _age(self) -> Optional[float]:
+        _, _, _, _, _, stamp, sequence, _, _ = self._HEADER.unpack_from(self._bytes, 0)
+        return None if sequence == 0 else max(0.0, time.time() - stamp / 1e9)
+
+
+class Lease:
+    """A frame of a ring in place, without a copy: `with shm.lease() as frame: use(frame.data)`."""
+
+    def __init__(self, reader: "RingReader", frame: Frame, slot: int, version: int, place: Optional[int]):
+        self.frame = frame
+        self.pinned = place is not None
+        """The writer leaves the slot alone meanwhile. False without an entry in the lease table."""
+        self._reader = reader
+        self._slot = slot
+        self._version = version
+        self._place = place
+        self._result: Optional[bool] = None
+
+    def release(self) -> bool:
+        """Gives the slot back; whether the bytes were the frame's to the end. Idempotent."""
+        if self._result is None:
+            self._result = self._reader._unchanged(self._slot, self._version)
+            self.frame.data.release()
+            if self._place is not None:
+                self._reader._free(self._place)
+        return self._result
+
+    def __enter__(self) -> Frame:
+        return self.frame
+
+    def __exit__(self, *_) -> None:
+        self.release()
+
+
+class RingReader(Reader):
+    """Every frame, at this reader's own pace. `missed` counts what was overwritten before it was read."""
+
+    layout = "ring"
+    _owner_offset = 32
+    _header_size = 128
+    _SLOT = struct.Struct("@IIQQII16sQ")
+    _ENTRY = 64
+    _LEASES = 8
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        version, self._count, self._stride, self._capacity, self._index, self._first = struct.unpack_from(
+            "@6I", self._bytes, 4
+        )
+        possible = (
+            version == 1
+            and 4 <= self._count <= 1024
+            and self._capacity >= 1
+            and self._stride % 64 == 0
+            and self._stride >= 64 + self._capacity
+            and self._index % 4 == 0
+            and self._index >= 128
+            and self._first % 64 == 0
+            and self._first >= self._index + 4 * self._count
+            and self._first + self._count * self._stride <= self.size
+        )
+        if not possible:
+            self.close()
+            raise ShmError("SHM_INVALID", f"{self.name} has a ring header that contradicts itself or its size.")
+        self._longs = self._bytes[: self.size // 8 * 8].cast("Q")
+        self.cursor = max(0, self._head() - self._count)
+        self.missed = 0
+        self._lost = 0
+        self._table: Optional[mmap.mmap] = None
+        self._table_fd = -1
+        self._entry = 0
+
+    def _head(self) -> int:
+        return self._longs[8]
+
+    def _wake_offset(self) -> Optional[int]:
+        return 72
+
+    def _progress(self) -> int:
+        return self._word(72)
+
+    def _unchanged(self, slot: int, version: int) -> bool:
+        _load_fence()
+        return self._word(self._first + slot * self._stride) == version
+
+    def _look(self, number: int):
+        slot = self._word(self._index + 4 * (number % self._count))
+        if slot >= self._count:
+            raise ShmError("SHM_INVALID", f"{self.name} has frame {number} in slot {slot}: it is damaged.")
+        at = self._first + slot * self._stride
+        version = self._word(at)
+        spins = 0
+        while version & 1 and spins < _MAX_SPINS:
+            spins += 1
+            version = self._word(at)
+        if version & 1:
+            return None
+        _load_fence()
+        _, size, found, stamp, width, height, text, sequence = self._SLOT.unpack_from(self._bytes, at)
+        if not self._unchanged(slot, version) or found != number:
+            return None
+        if size > self._capacity:
+            raise ShmError("SHM_INVALID", f"{self.name} has a frame of {size} bytes: it is damaged.")
+        return slot, version, at + 64, size, stamp, width, height, _text(text), sequence
+
+    def _advance(self, take):
+        for _ in range(2 * self._count):
+            head = self._head()
+            if head <= self.cursor:
+                return None
+            number = max(self.cursor + 1, head - self._count + 1)
+            skipped = number - self.cursor - 1
+            self.cursor = number
+            self.missed += skipped
+            self._lost += skipped
+            look = self._look(number)
+            taken = take(number, *look) if look is not None else None
+            if taken is not None:
+                self._lost = 0
+                if self._table is not None:
+                    struct.pack_into("@QQ", self._table, self._entry + 8, self.cursor, self.missed)
+                return taken
+            self.missed += 1
+            self._lost += 1
+        return None
+
+    def _copy(self, number, slot, version, start, size, stamp, width, height, text, sequence):
+        data = self._map[start : start + size]
+        if not self._unchanged(slot, version):
+            return None
+        return Frame(data, width, height, text, stamp, sequence, self._lost, number)
+
+    def _hold(self, number, slot, version, start, size, stamp, width, height, text, sequence):
+        place = self._occupy(slot)
+        if not self._unchanged(slot, version):
+            if place is not None:
+                self._free(place)
+            return None
+        data = self._bytes[start : start + size]
+        frame = Frame(data, width, height, text, stamp, sequence, self._lost, number)
+        return Lease(self, frame, slot, version, place)
+
+    def _next(self) -> Optional[Frame]:
+        return self._advance(self._copy)
+
+    def lease(self, timeout: Optional[float] = None) -> Optional[Lease]:
+        """The next frame in place; None after `timeout` seconds, or when the writer is gone."""
+        if self._table is None:
+            self._open_table()
+        return self._wait_for(lambda: self._advance(self._hold), timeout)
+
+    def latest(self) -> Optional[Frame]:
+        self._check()
+        before, missed, head = self.cursor, self.missed, self._head()
+        if head == 0:
+            return None
+        self.cursor = head - 1
+        frame = self._next()
+        self.missed = missed
+        if frame is None:
+            self.cursor = before
+        return frame
+
+    def skip(self) -> None:
+        """What is there already is not given by `next`."""
+        self._check()
+        self.cursor = self._head()
+
+    def _age(self) -> Optional[float]:
+        head = self._head()
+        if head == 0:
+            return None
+        look = self._look(head)
+        return max(0.0, time.time() - look[4] / 1e9) if look is not None else 0.0
+
+    # The lease table.
+    def _lock(self, entry: int) -> bool:
+        request = struct.pack("@hh4xqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 64 + entry * self._ENTRY, self._ENTRY, 0)
+        try:
+            fcntl.fcntl(self._table_fd, getattr(fcntl, "F_OFD_SETLK", 37), request)
+            return True
+        except OSError:
+            return False
+
+    def _open_table(self) -> None:
+        if _futex is None:
+            return
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            self._table_fd = os.open(_path(self.name + ".leases"), flags)
+        except OSError:
+            return
+        status = os.fstat(self._table_fd)
+        if stat.S_ISREG(status.st_mode) and status.st_size >= 64 + self._ENTRY:
+            table = mmap.mmap(self._table_fd, status.st_size)
+            magic, version, entries, _, ring = struct.unpack_from("@IIIIQ", table, 0)
+            entries = min(entries, (status.st_size - 64) // self._ENTRY)
+            if magic == LEASE_MAGIC and version == 1 and ring == self._longs[7]:
+                for entry in range(entries):
+                    if self._lock(entry):
+                        self._table, self._entry = table, 64 + entry * self._ENTRY
+                        table[self._entry + 32 : self._entry + 64] = bytes(32)
+                        struct.pack_into("@I", table, self._entry, os.getpid())
+                        return
+            table.close()
+        os.close(self._table_fd)
+        self._table_fd = -1
+
+    def _occupy(self, slot: int) -> Optional[int]:
+        if self._table is None:
+            return None
+        for place in range(self._entry + 32, self._entry + 32 + 4 * self._LEASES, 4):
+            if struct.unpack_from("@I", self._table, place)[0] == 0:
+                struct.pack_into("@I", self._table, place, slot + 1)
+                _full_fence()
+                return place
+        return None
+
+    def _free(self, place: int) -> None:
+        if self._table is not None:
+            struct.pack_into("@I", self._table, place, 0)
+
+    def _release(self) -> None:
+        if self.__dict__.get("_table") is not None:
+            self._table[self._entry : self._entry + self._ENTRY] = bytes(self._ENTRY)
+            self._table.close()
+            os.close(self._table_fd)
+            self._table = None
+        if "_longs" in self.__dict__:
+            self._longs.release()
+        super()._release()
+
+
+class ArrayReader(Reader):
+    """An array that openmv-bridge writes; those of other programs have a semaphore alone: read them with their package."""
+
+    layout = "array"
+    _owner_offset = 40
+    _header_size = 64
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        _, dtype, ndim, *dims = struct.unpack_from("@8I", self._bytes, 0)
+        self._length = 0
+        if dtype < len(_DTYPES) and ndim <= 5:
+            self.shape = tuple(dims[:ndim])
+            self.dtype = _DTYPES[dtype]
+            self._length = _DTYPE_SIZES[dtype]
+            for size in self.shape:
+                self._length *= size
+        self._trailer = 64 + (self._length + 7) // 8 * 8
+        known = self._length > 0 and self._trailer + 16 == self.size and self._word(self._trailer) == TRAILER_MAGIC
+        if not known:
+            self.close()
+            raise ShmError("SHM_INVALID", f"{self.name} is no array of openmv-bridge.")
+
+    def _wake_offset(self) -> Optional[int]:
+        return self._trailer + 8
+
+    def _progress(self) -> int:
+        return self._word(self._trailer + 8)
+
+    def _read(self) -> Optional[Frame]:
+        self._check()
+        spins = 0
+        for _ in range(_MAX_ATTEMPTS):
+            before = self._word(self._trailer + 4)
+            while before & 1:
+                spins += 1
+                if spins > _MAX_SPINS:
+                    return None
+                before = self._word(self._trailer + 4)
+            _load_fence()
+            sequence = self._word(self._trailer + 12)
+            (stamp,) = struct.unpack_from("@d", self._bytes, 32)
+            data = self._map[64 : 64 + self._length] if sequence else b""
+            _load_fence()
+            if self._word(self._trailer + 4) != before:
+                continue
+            if sequence == 0:
+                return None
+            width = self.shape[1] if len(self.shape) > 1 else 1
+            return Frame(
+                data, width, self.shape[0], self.dtype, int(stamp * 1e6) * 1000, sequence, 0, 0, self.shape
+            )
+        return None
+
+    def _next(self) -> Optional[Frame]:
+        if self._word(self._trailer + 12) == self._last:
+            return None
+        frame = self._read()
+        if frame is not None:
+            self._last = frame.sequence
+        return frame
+
+    def latest(self) -> Optional[Frame]:
+        return self._read()
+
+    def _age(self) -> Optional[float]:
+        if self._word(self._trailer + 12) == 0:
+            return None
+        return max(0.0, time.time() - struct.unpack_from("@d", self._bytes, 32)[0])
+
+
+def open(name: str = "/openmv_frame", timeout: float = 0.0) -> Reader:
+    """Opens the shared memory `name` for reading, whatever layout it has; waits for it for `timeout` seconds.
+
+    Raises ShmError: SHM_FAILED when it is not there or may not be read, SHM_INVALID when it has no known layout.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return _open_now(name)
+        except FileNotFoundError:
+            if time.monotonic() >= end:
+                raise ShmError(
+                    "SHM_FAILED", f"There is no shared memory {name}. Start the bridge that writes it."
+                ) from None
+            time.sleep(_REOPEN)
+        except OSError as error:
+            raise ShmError("SHM_FAILED", f"Cannot open the shared memory {name}: {error.strerror}.") from error
+
+
+def _open_now(name: str) -> Reader:
+    descriptor = os.open(_path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or not 64 <= status.st_size <= _MAX_SIZE:
+            raise ShmError("SHM_INVALID", f"{name} is no shared memory of a known layout.")
+        if status.st_uid not in (0, os.geteuid()) and status.st_mode & stat.S_IWOTH:
+            raise ShmError("SHM_INVALID", f"{name} belongs to another user and may be written by everybody.")
+        mapped = mmap.mmap(descriptor, status.st_size, prot=mmap.PROT_READ)
+        (magic,) = struct.unpack_from("@I", mapped, 0)
+        kind = {VIZN_MAGIC: ViznReader, RING_MAGIC: RingReader, ARRAY_MAGIC: ArrayReader}.get(magic)
+        if kind is None or status.st_size < kind._header_size:
+            mapped.close()
+            raise ShmError("SHM_INVALID", f"{name} begins with 0x{magic:08x}, which is no layout that we know.")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return kind(name, descriptor, status, mapped)
