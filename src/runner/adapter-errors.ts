@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { BridgeError } from '../errors.js';
 import type { ChildEnd } from './child-group.js';
+import { type ExitReason, exitReason } from './exit-reason.js';
 import type { Timings } from './options.js';
 
 /** System errors that mean "this program cannot be run", today and the next time. */
@@ -42,23 +43,43 @@ export interface ExitFacts {
   readonly stderr: readonly string[];
   /** The last error it reported for itself, such as a failed import. */
   readonly reported: string | undefined;
+  /** Calls that it has answered. */
+  readonly answered: number;
+  /** The kernel killed processes for want of memory while it ran. */
+  readonly oomKills: boolean;
 }
 
+const EXPLANATIONS: Readonly<Record<ExitReason, string>> = {
+  'import-failed': ' because something it needs could not be loaded',
+  'out-of-memory': ' for want of memory',
+  exception: ' because of an exception',
+  signal: '',
+  'ended-itself':
+    ', as adapters do that cannot read what they are sent, or when the algorithm ends the program',
+  'exit-status': '',
+};
+
 /** Why an adapter ended that nobody had told to. */
-export function exitError({ command, end, stderr, reported }: ExitFacts): BridgeError {
+export function exitError(facts: ExitFacts): BridgeError {
+  const { command, end, stderr, reported } = facts;
+  const reason = exitReason(facts);
   const how = end.signal === null ? `exited with code ${end.code}` : `was ended by ${end.signal}`;
   const last = reported ?? stderr.at(-1);
   const said = last === undefined ? 'It wrote nothing to stderr.' : `Its last words: ${last}`;
-  return new BridgeError('RUNNER_EXITED', `The algorithm adapter ${how}. ${said}`, {
-    context: { command, exitCode: end.code, signal: end.signal, reported, stderr },
+  return new BridgeError('RUNNER_EXITED', `The algorithm adapter ${how}${EXPLANATIONS[reason]}. ${said}`, {
+    context: { command, reason, exitCode: end.code, signal: end.signal, reported, stderr },
   });
 }
 
 /** Why an idle adapter that does not answer pings is restarted. */
-export function silentError({ heartbeatIntervalMs, heartbeatGraceMs }: Timings): BridgeError {
+export function silentError({
+  heartbeatIntervalMs,
+  heartbeatGraceMs,
+  heartbeatMisses,
+}: Timings): BridgeError {
   return new BridgeError(
     'RUNNER_TIMEOUT',
-    `The idle algorithm adapter left two pings unanswered (one every ${heartbeatIntervalMs} ms, ${heartbeatGraceMs} ms to answer); it is restarted.`,
+    `The idle algorithm adapter left ${heartbeatMisses} pings unanswered (one every ${heartbeatIntervalMs} ms, ${heartbeatGraceMs} ms to answer); it is restarted.`,
     { context: { heartbeatIntervalMs, heartbeatGraceMs } },
   );
 }

@@ -2,6 +2,7 @@ import { BridgeError } from '../errors.js';
 import { exitError, startError } from './adapter-errors.js';
 import { type ChildEnd, ChildGroup } from './child-group.js';
 import { Deadline } from './deadline.js';
+import { oomKillCount } from './exit-reason.js';
 import { encodeMessage, type JsonObject, MessageDecoder, showBytes } from './framing.js';
 import { LineSplitter, type LogLine, LogTail } from './log-lines.js';
 import {
@@ -47,6 +48,8 @@ export class AdapterProcess {
   #reported: string | undefined;
   #reason: BridgeError | undefined;
   #stopping = false;
+  #answered = 0;
+  readonly #oomKills = oomKillCount();
 
   constructor(options: ResolvedRunnerOptions, handlers: AdapterHandlers) {
     this.#options = options;
@@ -83,7 +86,7 @@ export class AdapterProcess {
     );
     this.#startup.start(options.timings.startupMs, () => {
       this.kill(
-        this.#timeout(
+        this.timeout(
           `did not say hello within ${options.timings.startupMs} ms. Is the command an algorithm adapter, and does it need more time to start?`,
         ),
       );
@@ -159,6 +162,7 @@ export class AdapterProcess {
     const { message } = parsed;
     if (message.type !== 'hello') {
       if (message.type === 'error' && (message.request_id ?? null) === null) this.#reported = message.message;
+      if (message.type === 'result') this.#answered += 1;
       this.#handlers.message(message);
       return;
     }
@@ -190,12 +194,20 @@ export class AdapterProcess {
     const { command, cwd } = this.#options;
     const ownEnd = () =>
       end.spawnError === undefined
-        ? exitError({ command, end, stderr: this.#tail.lines, reported: this.#reported })
+        ? exitError({
+            command,
+            end,
+            stderr: this.#tail.lines,
+            reported: this.#reported,
+            answered: this.#answered,
+            oomKills: oomKillCount() > this.#oomKills,
+          })
         : startError(end.spawnError, command, cwd);
     this.#handlers.exit(this.#reason ?? ownEnd());
   }
 
-  #timeout(what: string): BridgeError {
+  /** The error of a time limit that ran out. */
+  timeout(what: string): BridgeError {
     return new BridgeError('RUNNER_TIMEOUT', `The algorithm adapter ${what}`, {
       context: { command: this.#options.command, stderr: this.#tail.lines },
     });

@@ -6,7 +6,7 @@ export interface Releasable {
 }
 
 /**
- * `latest`: while one item is worked on, the newest waits and older ones are released unseen.
+ * `latest`: while all consumers are busy, the newest waits and older ones are released unseen.
  * `every`: nothing is skipped; the source waits for room.
  */
 export const DELIVERY_POLICIES = ['latest', 'every'] as const;
@@ -14,13 +14,15 @@ export type DeliveryPolicy = (typeof DELIVERY_POLICIES)[number];
 
 export interface DeliveryOptions<T extends Releasable> {
   readonly policy: DeliveryPolicy;
-  /** Works on one item. The item belongs to it from here on, its release included. */
-  deliver(item: T): Promise<unknown>;
+  /** Consumers, each of which takes one item at a time; default 1. */
+  readonly consumers?: number;
+  /** One consumer works on one item. The item belongs to it from here on, its release included. */
+  deliver(item: T, consumer: number): Promise<unknown>;
   /**
-   * Waited for before an item is taken, so that under `latest` it is still the newest one when a consumer that
-   * was away comes back.
+   * Waited for before a consumer takes an item, so that under `latest` it is still the newest one when a consumer
+   * that was away comes back. `false`: this consumer takes none; another one has to.
    */
-  ready?(): Promise<unknown>;
+  ready?(consumer: number): Promise<unknown>;
   /** `ready` or `deliver` rejected. The item is not released for it: `deliver` may have done so. */
   failed(error: unknown): void;
 }
@@ -36,17 +38,22 @@ export interface DeliveryStats {
 
 const ROOM: Promise<void> = Promise.resolve();
 
-/** Stands between a source of items and a consumer that takes one at a time. Holds one waiting item at most. */
+/**
+ * Stands between a source of items and consumers that take one at a time. Holds one waiting item at most; items are
+ * taken in the order in which they were offered.
+ */
 export class Delivery<T extends Releasable> {
   readonly #options: DeliveryOptions<T>;
   readonly #stats = { offered: 0, delivered: 0, replaced: 0 };
+  /** What each consumer is doing; undefined: it has nothing to do. */
+  readonly #running: (Promise<void> | undefined)[];
   #waiting: T | undefined;
   #room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
-  #running: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: DeliveryOptions<T>) {
     this.#options = options;
+    this.#running = Array.from({ length: options.consumers ?? 1 }, () => undefined);
   }
 
   /**
@@ -73,7 +80,8 @@ export class Delivery<T extends Releasable> {
       this.#stats.replaced += 1;
       replaced.release();
     }
-    this.#running ??= this.#run();
+    // Every idle consumer is woken: the first that is ready takes the item, however long the others are away.
+    for (let consumer = 0; consumer < this.#running.length; consumer += 1) this.#wake(consumer);
     if (this.#waiting === undefined || this.#options.policy === 'latest') return ROOM;
     this.#room ??= makeRoom();
     return this.#room.promise;
@@ -83,11 +91,11 @@ export class Delivery<T extends Releasable> {
     return { ...this.#stats };
   }
 
-  /** Releases what waits and takes no more. Resolves when the item being worked on is done. Idempotent. */
+  /** Releases what waits and takes no more. Resolves when the items being worked on are done. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#take()?.release();
-    await this.#running;
+    await Promise.all(this.#running);
   }
 
   #take(): T | undefined {
@@ -98,21 +106,32 @@ export class Delivery<T extends Releasable> {
     return item;
   }
 
-  async #run(): Promise<void> {
+  #wake(consumer: number): void {
+    if (this.#running[consumer] !== undefined || this.#waiting === undefined) return;
+    this.#running[consumer] = this.#run(consumer).then((wantsMore) => {
+      this.#running[consumer] = undefined;
+      // Offered between its last look and here.
+      if (wantsMore) this.#wake(consumer);
+    });
+  }
+
+  /** Takes items for as long as there are any; false when the consumer took itself out. */
+  async #run(consumer: number): Promise<boolean> {
+    const { ready, deliver, failed } = this.#options;
     while (this.#waiting !== undefined) {
       try {
-        if (this.#options.ready !== undefined) await this.#options.ready();
+        if (ready !== undefined && (await ready(consumer)) === false) return false;
         const item = this.#take();
         if (item === undefined) break;
         this.#stats.delivered += 1;
-        await this.#options.deliver(item);
+        await deliver(item, consumer);
       } catch (error) {
-        this.#options.failed(error);
+        failed(error);
         // Without this a `ready` that always rejects would spin.
         this.#take()?.release();
       }
     }
-    this.#running = undefined;
+    return true;
   }
 }
 

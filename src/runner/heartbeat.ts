@@ -1,16 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Deadline } from './deadline.js';
 
-/** Misses in a row after which an idle adapter is taken for hung (the protocol's own figure). */
-const MISSES = 2;
-
 export interface HeartbeatOptions {
   readonly intervalMs: number;
   readonly graceMs: number;
+  /** In a row, after which an idle adapter is taken for hung. */
+  readonly misses: number;
   /** True while a call is in flight: adapters have one thread and cannot answer then. */
   busy(): boolean;
   ping(requestId: string): void;
-  /** The adapter missed `MISSES` pings in a row while it had nothing else to do. */
+  /** The adapter missed that many pings in a row while it had nothing else to do. */
   dead(): void;
 }
 
@@ -67,7 +66,7 @@ export class Heartbeat {
       this.#awaited = undefined;
       if (this.#options.busy()) return;
       this.#misses += 1;
-      if (this.#misses < MISSES) return;
+      if (this.#misses < this.#options.misses) return;
       this.stop();
       this.#options.dead();
     });

@@ -1,4 +1,6 @@
 export type { CallRequest, CallStats } from './calls.js';
+export { checkAdapter } from './check.js';
+export type { CheckPictures, CheckReport, CheckStep } from './check-report.js';
 export { splitCommandLine } from './command-line.js';
 export {
   DELIVERY_POLICIES,
@@ -9,6 +11,7 @@ export {
   type Releasable,
 } from './delivery.js';
 export { DIALECTS, type Dialect, type ImageReference, type ResolvedDialect } from './dialects.js';
+export type { AlgorithmErrorCode } from './error-codes.js';
 export type { LogLevel, LogLine } from './log-lines.js';
 export type { Rect } from './messages.js';
 export {
@@ -19,7 +22,17 @@ export {
   type Timings,
   timingsSchema,
 } from './options.js';
-export { type CallResult, type FailedCall, RESULT_FLAGS, type ResultFlag, type Verdict } from './result.js';
+export { type PoolCallbacks, RunnerPool } from './pool.js';
+export {
+  type CallResult,
+  type FailedCall,
+  failedCall,
+  RESULT_FLAGS,
+  type ResultFlag,
+  readRects,
+  type Verdict,
+} from './result.js';
+export { RESULT_ORDERS, ResultOrder, type ResultOrderPolicy } from './result-order.js';
 export {
   type AdapterInfo,
   AlgorithmRunner,

@@ -20,8 +20,10 @@ export const timingsSchema = z.strictObject({
   preMs: delay(10_000),
   /** Between two pings of an idle adapter (the protocol's own figure). */
   heartbeatIntervalMs: delay(5_000),
-  /** From a ping to its pong; two misses in a row are taken for a hang (the protocol's own figures). */
+  /** From a ping to its pong (the protocol's own figure). */
   heartbeatGraceMs: delay(2_000),
+  /** Pings unanswered in a row that are taken for a hang (the protocol's own figure). */
+  heartbeatMisses: z.number().int().min(1).default(2),
   /** Silence in the middle of a message: adapters write a message at once, so this much means a stray print. */
   partialMessageMs: delay(5_000),
   /** From a closed stdin or stdout to giving the adapter up; usually its exit follows at once. */

@@ -1,5 +1,6 @@
 import { BridgeError, type ErrorCode } from '../errors.js';
 import type { ImageReference } from './dialects.js';
+import { type AlgorithmErrorCode, describeCode, namedCode } from './error-codes.js';
 import type { JsonObject } from './framing.js';
 import {
   type ErrorMessage,
@@ -50,7 +51,11 @@ export interface FailedCall {
   readonly outcome: 'failed';
   readonly requestId: string;
   readonly status: 'ERROR';
+  /** The error's. ALGORITHM_FAILED: the algorithm itself said so; the RUNNER codes: its process failed. */
+  readonly code: ErrorCode;
   readonly error: BridgeError;
+  /** The algorithm's own code and its name, when it gave one. */
+  readonly algorithmCode?: AlgorithmErrorCode;
   readonly latencyMs: number;
   /** What came with a result of status ERROR. */
   readonly data?: JsonObject;
@@ -58,34 +63,18 @@ export interface FailedCall {
 
 export type CallResult = Verdict | FailedCall;
 
-/** The code of a failure that the algorithm itself reports: status ERROR, or an error message. */
-const ALGORITHM_ERROR: ErrorCode = 'RUNNER_PROTOCOL';
-
 /** Most characters of an algorithm's own text in an error. */
 const MAX_TEXT = 2_000;
 
-/** What the public SDKs' error codes mean (their spec.md, "error codes", and errors.py). */
-const MEANINGS: Readonly<Record<string, string>> = {
-  '1000': 'invalid arguments or return value',
-  '1001': 'product id not supported',
-  '1002': 'image could not be loaded',
-  '1003': 'model not found',
-  '1004': 'entry point not found or GPU out of memory',
-  '1005': 'timeout',
-  '1006': 'invalid parameters',
-  '1007': 'invalid coordinates',
-  '1009': 'exception in the algorithm',
-  '1010': 'algorithm printed to stdout; print to stderr instead',
-};
-
+/** A failure that the algorithm itself reports: status ERROR, or an error message. */
 function algorithmError(text: string | undefined, code: unknown, requestId: string | undefined): BridgeError {
-  const errorCode = typeof code === 'string' || typeof code === 'number' ? String(code) : undefined;
-  const meaning = errorCode === undefined ? undefined : MEANINGS[errorCode];
-  const label = errorCode === undefined ? '' : ` ${errorCode}${meaning === undefined ? '' : ` (${meaning})`}`;
+  const named = namedCode(code);
   const said = text === undefined || text === '' ? 'no message; see its log' : text.slice(0, MAX_TEXT);
-  return new BridgeError(ALGORITHM_ERROR, `The algorithm reports an error${label}: ${said}`, {
-    context: { status: 'ERROR', errorCode, requestId },
-  });
+  return new BridgeError(
+    'ALGORITHM_FAILED',
+    `The algorithm reports an error${describeCode(named)}: ${said}`,
+    { context: { status: 'ERROR', errorCode: named?.code, errorName: named?.name, requestId } },
+  );
 }
 
 /** The failure an adapter reports with an `error` message, for one call or for the adapter as a whole. */
@@ -180,6 +169,15 @@ export function failedCall(
   latencyMs: number,
   data: JsonObject = {},
 ): FailedCall {
-  const failed = { outcome: 'failed', requestId, status: 'ERROR', error, latencyMs } as const;
+  const algorithmCode = namedCode(error.context['errorCode']);
+  const failed = {
+    outcome: 'failed',
+    requestId,
+    status: 'ERROR',
+    code: error.code,
+    error,
+    ...(algorithmCode === undefined ? {} : { algorithmCode }),
+    latencyMs,
+  } as const;
   return Object.keys(data).length === 0 ? failed : { ...failed, data };
 }

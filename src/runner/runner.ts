@@ -86,6 +86,7 @@ export class AlgorithmRunner {
     this.#heartbeat = new Heartbeat({
       intervalMs: timings.heartbeatIntervalMs,
       graceMs: timings.heartbeatGraceMs,
+      misses: timings.heartbeatMisses,
       busy: () => this.#desk.busy,
       ping: (request_id) => this.#process?.send({ type: 'ping', request_id }),
       dead: () => this.#process?.kill(silentError(timings)),

@@ -7,6 +7,7 @@ function setUp() {
   const heartbeat = new Heartbeat({
     intervalMs: 5_000,
     graceMs: 2_000,
+    misses: 2,
     busy: () => state.busy,
     ping: (id) => state.pings.push(id),
     dead: () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LineSplitter, LogTail, levelOf, MAX_LINE_CHARACTERS } from '../../src/runner/log-lines.js';
+import { LineSplitter, LogTail, MAX_LINE_CHARACTERS, parseLine } from '../../src/runner/log-lines.js';
 
 function split(chunks: Uint8Array[]): string[] {
   const lines: string[] = [];
@@ -43,7 +43,7 @@ describe('LineSplitter', () => {
   });
 });
 
-describe('levelOf', () => {
+describe('the level of a line', () => {
   it.each([
     ['{"level": "error", "message": "x"}', 'error'],
     ['{"level": "WARNING"}', 'warn'],
@@ -59,7 +59,50 @@ describe('levelOf', () => {
     ['0 errors found', 'info'],
     ['plain text', 'info'],
   ])('%s: %s', (text, level) => {
-    expect(levelOf(text)).toBe(level);
+    expect(parseLine(text).level).toBe(level);
+  });
+});
+
+describe('a structured line', () => {
+  it('is read: what it says, and what else it carries', () => {
+    const text = '{"level": "warning", "timestamp_ms": 1, "message": "low light", "lux": 3, "camera": "a"}';
+    expect(parseLine(text)).toEqual({
+      level: 'warn',
+      text,
+      message: 'low light',
+      fields: { lux: 3, camera: 'a' },
+    });
+    expect(parseLine('{"level": "info", "msg": "ready"}')).toEqual({
+      level: 'info',
+      text: '{"level": "info", "msg": "ready"}',
+      message: 'ready',
+    });
+  });
+
+  it.each(['{"lux": 3}', '{"message": 7}', '{"message": ""}', '{broken', 'plain', '[1]'])(
+    'without a message says itself: %s',
+    (text) => {
+      expect(parseLine(text).message).toBe(text);
+    },
+  );
+});
+
+describe('a traceback', () => {
+  it('is an error to its last line, and what follows is judged anew', () => {
+    const lines: string[] = [];
+    const splitter = new LineSplitter((line) => lines.push(`${line.level} ${line.text}`));
+    splitter.push(
+      Buffer.from(
+        'Traceback (most recent call last):\n  File "a.py", line 1\n    1 / 0\nZeroDivisionError: x\n  back\n',
+      ),
+    );
+    expect(lines).toEqual([
+      'error Traceback (most recent call last):',
+      'error   File "a.py", line 1',
+      'error     1 / 0',
+      'error ZeroDivisionError: x',
+      'info   back',
+    ]);
   });
 });
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ResultMessage, resultSchema } from '../../src/runner/messages.js';
-import { errorFromMessage, judgeResult } from '../../src/runner/result.js';
+import { errorFromMessage, failedCall, judgeResult } from '../../src/runner/result.js';
 import { failure, picture, verdict } from './support.js';
 
 const image = picture({ width: 100, height: 50 });
@@ -105,6 +105,10 @@ describe('judgeResult', () => {
     );
     const got = failure(judgeResult(message, facts));
     expect(got.error.message).toContain('1003 (model not found): no model');
+    expect(got).toMatchObject({
+      code: 'ALGORITHM_FAILED',
+      algorithmCode: { code: '1003', name: 'model_not_found' },
+    });
     expect(got.data).toEqual({ result_status: 'OK' });
   });
 
@@ -122,6 +126,28 @@ describe('judgeResult', () => {
 });
 
 describe('errorFromMessage', () => {
+  it.each([
+    ['1000', 'invalid_return'],
+    ['1001', 'invalid_pid'],
+    ['1002', 'image_load_failed'],
+    ['1003', 'model_not_found'],
+    ['1004', 'gpu_out_of_memory'],
+    ['1005', 'timeout'],
+    ['1006', 'invalid_params'],
+    ['1007', 'coordinate_invalid'],
+    ['1009', 'execute_exception'],
+    ['1010', 'stdout_contaminated'],
+    ['9999', 'unknown'],
+    ['4711', 'undocumented'],
+  ])('names %s %s', (code, name) => {
+    const error = errorFromMessage({ type: 'error', error_code: code, request_id: 'r' });
+    expect(error).toMatchObject({
+      code: 'ALGORITHM_FAILED',
+      context: { errorCode: code, errorName: name, requestId: 'r' },
+    });
+    expect(failedCall('r', error, 1).algorithmCode).toEqual({ code, name });
+  });
+
   it('explains the code', () => {
     const error = errorFromMessage({
       type: 'error',

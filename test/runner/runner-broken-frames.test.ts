@@ -89,7 +89,7 @@ describe('odd but whole frames', () => {
     await runner.start();
     verdict(await call());
     expect(problems.map((error) => error.message)).toEqual([
-      'The algorithm reports an error 9999: the licence ends tomorrow',
+      'The algorithm reports an error 9999 (unknown error): the licence ends tomorrow',
     ]);
   });
 });

@@ -179,16 +179,17 @@ describe('pre', () => {
 
 describe('an algorithm that fails', () => {
   it.each([
-    ['raise', 'the lens is dirty'],
-    ['error', 'no such product'],
-    ['return-none', 'invalid execute return'],
-    ['no-status', 'result_status'],
-  ])('%s: the call fails and the adapter goes on', async (behaviour, said) => {
+    ['raise', 'ALGORITHM_FAILED', 'the lens is dirty'],
+    ['error', 'ALGORITHM_FAILED', 'no such product'],
+    ['return-none', 'ALGORITHM_FAILED', 'invalid execute return'],
+    ['no-status', 'RUNNER_PROTOCOL', 'result_status'],
+  ])('%s: the call fails and the adapter goes on', async (behaviour, code, said) => {
     const { call, runner, released } = observe(sdk('0.3', behaviour));
     await runner.start();
     for (let n = 0; n < 2; n += 1) {
       const failed = failure(await call());
-      expect(failed.error.code).toBe('RUNNER_PROTOCOL');
+      expect(failed.code).toBe(code);
+      expect(failed.error.code).toBe(code);
       expect(failed.error.message).toContain(said);
     }
     expect(released.count).toBe(2);

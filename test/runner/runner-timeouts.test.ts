@@ -74,6 +74,6 @@ describe('heartbeat', () => {
     await runner.start();
     await until(() => runner.stats.starts === 2 && runner.state === 'ready');
     expect(problems[0]).toMatchObject({ code: 'RUNNER_TIMEOUT' });
-    expect(problems[0]!.message).toContain('two pings unanswered');
+    expect(problems[0]!.message).toContain('2 pings unanswered');
   });
 });

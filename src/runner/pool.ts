@@ -1,0 +1,126 @@
+import type { BridgeError } from '../errors.js';
+import type { CallRequest } from './calls.js';
+import type { LogLine } from './log-lines.js';
+import { type RunnerOptions, resolveRunnerOptions } from './options.js';
+import type { CallResult } from './result.js';
+import { AlgorithmRunner, type RunnerState, type RunnerStats } from './runner.js';
+
+/** Called as things happen, in order; `worker` counts from 1. They must not throw. */
+export interface PoolCallbacks {
+  /** Of the pool as a whole. */
+  onState?(state: RunnerState): void;
+  onLog?(line: LogLine, worker: number): void;
+  /** As of a runner; besides, that a worker is given up. */
+  onProblem?(error: BridgeError, worker: number): void;
+}
+
+/** What the pool is when its workers are in several states: the best of them. */
+const PREFERENCE: readonly RunnerState[] = [
+  'ready',
+  'starting',
+  'restarting',
+  'idle',
+  'closing',
+  'closed',
+  'failed',
+];
+
+/** Several adapters of one algorithm, each supervised by itself. */
+export class RunnerPool {
+  readonly #runners: readonly AlgorithmRunner[];
+  readonly #callbacks: PoolCallbacks;
+  #state: RunnerState = 'idle';
+  #started = false;
+
+  /** Ends in OPTION_INVALID when the options are wrong. Starts nothing. */
+  constructor(options: RunnerOptions, workers: number, callbacks: PoolCallbacks = {}) {
+    this.#callbacks = callbacks;
+    // Once for all: the workers share a session.
+    const resolved = resolveRunnerOptions(options);
+    this.#runners = Array.from(
+      { length: workers },
+      (_, index) =>
+        new AlgorithmRunner(
+          { ...resolved, command: [...resolved.command] },
+          {
+            onState: (state) => this.#changed(index, state),
+            onLog: (line) => callbacks.onLog?.(line, index + 1),
+            onProblem: (error) => callbacks.onProblem?.(error, index + 1),
+          },
+        ),
+    );
+  }
+
+  get size(): number {
+    return this.#runners.length;
+  }
+
+  /** `ready` while one worker is; `failed` when all have failed for good. */
+  get state(): RunnerState {
+    return this.#state;
+  }
+
+  /** Why no worker will ever take a call again; still told when the pool is closed. */
+  get failure(): BridgeError | undefined {
+    const failures = this.#runners.map(({ failure }) => failure);
+    return failures.includes(undefined) ? undefined : failures[0];
+  }
+
+  /** Sums over the workers. */
+  get stats(): RunnerStats {
+    const [first, ...others] = this.#runners.map((runner) => runner.stats);
+    const sum = { ...first! };
+    for (const stats of others) {
+      for (const key of Object.keys(sum) as (keyof RunnerStats)[]) sum[key] += stats[key];
+    }
+    return sum;
+  }
+
+  /**
+   * Starts every adapter; resolves at the first hello, the others follow while calls go to those that are there.
+   * Rejects as a runner's `start` does when none can be had.
+   */
+  async start(): Promise<void> {
+    try {
+      await Promise.any(this.#runners.map((runner) => runner.start()));
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error;
+    }
+    this.#started = true;
+    for (const [index, { failure }] of this.#runners.entries()) {
+      if (failure !== undefined) this.#callbacks.onProblem?.(failure, index + 1);
+    }
+  }
+
+  /**
+   * For a consumer that is one worker (from 0): waits until it may be called. False: it has failed for good while
+   * others have not. When all have failed it is true, so that what waits gets its failure.
+   */
+  async ready(worker: number): Promise<boolean> {
+    if (await this.#runners[worker]!.whenReady()) return true;
+    return this.#runners.every(
+      ({ state }) => state === 'failed' || state === 'closing' || state === 'closed',
+    );
+  }
+
+  /** Has a worker (from 0) inspect one picture; see `AlgorithmRunner.submit`. */
+  submit(worker: number, request: CallRequest): Promise<CallResult> {
+    return this.#runners[worker]!.submit(request);
+  }
+
+  /** Ends all adapters and everything they started. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.all(this.#runners.map((runner) => runner.close()));
+  }
+
+  #changed(index: number, state: RunnerState): void {
+    const failure = this.#runners[index]?.failure;
+    // While starting, the rejection of `start` says it.
+    if (state === 'failed' && this.#started && failure) this.#callbacks.onProblem?.(failure, index + 1);
+    const states = this.#runners.map((runner) => runner.state);
+    const best = PREFERENCE.find((candidate) => states.includes(candidate)) ?? 'idle';
+    if (best === this.#state) return;
+    this.#state = best;
+    this.#callbacks.onState?.(best);
+  }
+}
