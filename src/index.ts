@@ -5,12 +5,17 @@ export { openBridge } from './bridge/open-bridge.js';
 export type { BridgeInput, BridgeOptions } from './bridge/options.js';
 export { Camera, type CameraEvent, type CameraInfo, connectCamera } from './camera/camera.js';
 export type { Channel } from './camera/channel.js';
+export type { CameraControls } from './camera/controls.js';
+export type { ControlSettings, ControlValues } from './camera/controls-values.js';
 export type { CameraInput, CameraOptions } from './camera/options.js';
+export { ControlServer } from './control/index.js';
 export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';
 export type { Frame } from './frames/frame.js';
 export type { DropReason } from './frames/frame-puller.js';
 export { checkJpeg, type JpegCheck, type JpegHeader } from './frames/jpeg.js';
 export type { LinkStats } from './link/link-types.js';
+export { type Annotation, annotatePicture } from './pictures/annotate.js';
+export { annotationOf } from './pictures/annotation.js';
 export { listCameras } from './port/index.js';
 export type {
   Capabilities,
@@ -20,5 +25,41 @@ export type {
   SystemInfo,
   VersionInfo,
 } from './protocol/structures.js';
-export type { CallResult, FailedCall, Rect, Verdict } from './runner/index.js';
-export { openViznReader, type ViznReader, type ViznSnapshot, type ViznState } from './shm/index.js';
+export type {
+  AlgorithmErrorCode,
+  CallResult,
+  CheckReport,
+  FailedCall,
+  LogLine,
+  Rect,
+  ResultFlag,
+  Verdict,
+} from './runner/index.js';
+export {
+  type ArrayData,
+  type ArrayOptions,
+  type ArrayReader,
+  type ArraySnapshot,
+  type ArrayWriter,
+  type DType,
+  type FollowOptions,
+  openArrayReader,
+  openArrayWriter,
+  openRingReader,
+  openRingWriter,
+  openShm,
+  openViznReader,
+  openViznWriter,
+  type RingFrame,
+  type RingLease,
+  type RingReader,
+  type RingWriter,
+  type ShmFrame,
+  type ShmLayout,
+  type ShmReader,
+  type ShmState,
+  type ViznReader,
+  type ViznSnapshot,
+  type ViznState,
+  type ViznWriter,
+} from './shm/index.js';

@@ -15,11 +15,27 @@ const ALLOWED: Record<string, readonly string[]> = {
   frames: ['protocol', 'link', 'camera'],
   shm: [],
   runner: [],
-  bridge: ['protocol', 'link', 'camera', 'frames', 'shm', 'runner'],
-  cli: ['protocol', 'link', 'port', 'virtual', 'camera', 'frames', 'shm', 'runner', 'bridge'],
+  gstreamer: [],
+  algorithm: [],
+  pictures: ['frames', 'runner'],
+  bridge: ['protocol', 'link', 'camera', 'frames', 'shm', 'runner', 'pictures', 'gstreamer'],
+  control: ['port', 'camera', 'frames', 'bridge'],
+  cli: [
+    'protocol',
+    'link',
+    'port',
+    'virtual',
+    'camera',
+    'frames',
+    'shm',
+    'runner',
+    'pictures',
+    'bridge',
+    'control',
+  ],
 };
 /** Modules at the top of src that every room may use. */
-const COMMON = new Set(['errors.js', 'package.js']);
+const COMMON = new Set(['errors.js', 'package.js', 'command-line.js']);
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];
 

@@ -2,16 +2,18 @@
 import { type Observable, Subject } from 'rxjs';
 import type { Camera } from '../camera/camera.js';
 import type { CameraKeeper } from '../camera/keeper.js';
-import { asBridgeError, type BridgeError } from '../errors.js';
+import { asBridgeError, BridgeError } from '../errors.js';
 import { Frame } from '../frames/frame.js';
 import { FramePuller, type PulledFrame } from '../frames/frame-puller.js';
 import type { Algorithm } from './algorithm.js';
 import { CameraLife } from './camera-life.js';
 import type { BridgeEvent, BridgeStats, FrameResult } from './events.js';
 import type { FrameFiles } from './frame-files.js';
+import { reloadScript } from './frame-script.js';
 import type { BridgeOptions } from './options.js';
 import { StatsMeter } from './stats-meter.js';
-import type { Stores } from './stores.js';
+import type { Segment, Stores } from './stores.js';
+import type { Streaming } from './streaming.js';
 
 const STATS_MS = 1_000;
 /** Events kept until the program that opened the bridge has had time to subscribe. */
@@ -23,6 +25,7 @@ export interface Parts {
   stores: Stores;
   algorithm: Algorithm | undefined;
   files: FrameFiles | undefined;
+  streaming: Streaming;
 }
 
 export class Bridge {
@@ -48,6 +51,7 @@ export class Bridge {
   #durationTimer: NodeJS.Timeout | undefined;
   readonly #abort = new AbortController();
   #closing: Promise<void> | undefined;
+  #scriptReplaced = false;
   #finish: (error?: BridgeError) => void = () => undefined;
 
   /** Use `openBridge`. */
@@ -56,6 +60,7 @@ export class Bridge {
     this.#parts = parts;
     this.cameraId = parts.keeper.camera.id;
     this.#puller = new FramePuller(options.channel, {
+      ready: () => parts.streaming.pass(this.camera),
       frame: (frame) => this.#deliver(frame),
       dropped: (reason, count) => {
         this.#meter.drop(reason, count);
@@ -114,6 +119,52 @@ export class Bridge {
     return this.#parts.stores.name;
   }
 
+  /** Whether frames are pulled, starting and stopping them, and the GStreamer pipeline. */
+  get streaming(): Streaming {
+    return this.#parts.streaming;
+  }
+
+  /**
+   * Pulls frames from now on, the first one newer than the last stop where the script has a control channel. When `execScript` or `stopScript` took the frame script's place, it is sent again first.
+   * Ends in the errors of `streaming.start`, SCRIPT_FAILED or FILE_FAILED.
+   */
+  async startStreaming(): Promise<void> {
+    if (this.#scriptReplaced) {
+      await reloadScript(this.camera, this.options);
+      this.#scriptReplaced = false;
+    } else if (!this.streaming.active) {
+      await this.camera.controls.refresh().catch(asBridgeError);
+    }
+    await this.streaming.start();
+  }
+
+  /** Runs another script on the camera while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*. */
+  async execScript(script: string): Promise<void> {
+    this.#replaceScript();
+    await this.camera.exec(script);
+  }
+
+  /** Stops the camera's script while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*. */
+  async stopScript(): Promise<void> {
+    this.#replaceScript();
+    await this.camera.stop();
+  }
+
+  /** The VIZN segment; null: there is none. */
+  get segment(): Segment | null {
+    return this.#parts.stores.segment;
+  }
+
+  /** Puts another VIZN segment in the place of the one there is, if any; `size` in bytes. SHM_*, OPTION_INVALID. */
+  openSegment(name: string, size: number): void {
+    this.#parts.stores.openSegment({ ...this.options, shmName: name, shmSize: size });
+  }
+
+  /** Takes the VIZN segment away. */
+  closeSegment(): void {
+    this.#parts.stores.closeSegment();
+  }
+
   /** Whether the algorithm has failed for good. */
   get algorithmFailure(): BridgeError | undefined {
     return this.#parts.algorithm?.failure;
@@ -133,6 +184,16 @@ export class Bridge {
 
   result(result: FrameResult): void {
     this.#results$.next(result);
+  }
+
+  #replaceScript(): void {
+    if (this.streaming.active) {
+      throw new BridgeError(
+        'OPTION_INVALID',
+        'The script cannot be changed while streaming is active, for the frames come from it: stop streaming (stop_stream) first.',
+      );
+    }
+    this.#scriptReplaced = true;
   }
 
   #start(): void {
@@ -169,6 +230,7 @@ export class Bridge {
     const frame = new Frame({ cameraId, sequence, ...pulled }, withAlgorithm ? imageId : stores.name);
     this.#meter.frame(frame);
     stores.write(frame);
+    this.#parts.streaming.offer(frame);
     const room = withAlgorithm ? algorithm.offer(frame, imageId) : undefined;
     this.#frames$.next(frame);
     if (frames !== undefined && sequence >= frames) this.#puller.stop();
@@ -200,7 +262,7 @@ export class Bridge {
     this.#abort.abort();
     const { stores, algorithm } = this.#parts;
     stores.close();
-    await Promise.allSettled([algorithm?.close(), this.camera.close()]);
+    await Promise.allSettled([algorithm?.close(), this.#parts.streaming.close(), this.camera.close()]);
     this.#stats$.next(this.stats());
     for (const subject of [this.#frames$, this.#results$, this.#events$, this.#stats$]) subject.complete();
     this.#finish();

@@ -34,13 +34,34 @@ export type BridgeEvent =
   | { readonly type: 'error'; readonly cameraId: string; readonly error: BridgeError }
   /** The algorithm's process: its state, and lines of its stderr. */
   | { readonly type: 'runner'; readonly cameraId: string; readonly state: RunnerState }
-  | { readonly type: 'log'; readonly cameraId: string; readonly line: LogLine };
+  | {
+      readonly type: 'log';
+      readonly cameraId: string;
+      readonly line: LogLine;
+      /** Which of the adapters, counted from 1. */
+      readonly worker: number;
+    };
 
 /** The algorithm's answer to one frame. */
 export type FrameResult = CallResult & {
   readonly cameraId: string;
   /** The frame's. */
   readonly sequence: number;
+  /** The frame's: Unix milliseconds. */
+  readonly timestampMs: number;
+  /** The id of the frame's image file, which was there while the algorithm worked. */
+  readonly imageId: string;
+  /** Which of the adapters it came from, counted from 1. */
+  readonly worker: number;
+  /**
+   * Milliseconds: waiting for a free worker (and for a session's first `pre` call), handing the picture over, and
+   * from the call to its result. Together, from the frame's arrival to the result.
+   */
+  readonly latency: {
+    readonly queueMs: number;
+    readonly transferMs: number;
+    readonly computeMs: number;
+  };
 };
 
 /** A second's figures; counters are since the bridge was opened. */
@@ -64,7 +85,9 @@ export interface BridgeStats {
 }
 
 export interface AlgorithmStats {
+  /** Of the best of the workers. */
   readonly state: RunnerState;
+  readonly workers: number;
   readonly ok: number;
   readonly ng: number;
   /** Calls without a verdict. */
@@ -73,4 +96,11 @@ export interface AlgorithmStats {
   readonly skipped: number;
   /** From sending a call to its result, mean over the last interval, in milliseconds; null: no result in it. */
   readonly latencyMs: number | null;
+  /** Adapters started, and those that ended or had to be ended without being asked to. */
+  readonly starts: number;
+  readonly crashes: number;
+  /** Calls that took too long. */
+  readonly timeouts: number;
+  /** Answers that belong to no call under way; dropped. */
+  readonly stray: { readonly late: number; readonly duplicate: number; readonly unknown: number };
 }

@@ -38,6 +38,13 @@ export async function restoreChannel(camera: Camera, options: BridgeOptions): Pr
   return run(camera, options, packageFile('firmware/frame_channel.py'));
 }
 
+/** Runs the bridge's own script again after another one had its place; none when none may be sent. SCRIPT_FAILED, FILE_FAILED. */
+export async function reloadScript(camera: Camera, options: BridgeOptions): Promise<void> {
+  if (typeof options.script === 'string') return run(camera, options, options.script);
+  if (options.script === false || options.channel !== BUNDLED_CHANNEL) return;
+  return run(camera, options, packageFile('firmware/frame_channel.py'));
+}
+
 async function run(camera: Camera, options: BridgeOptions, path: string): Promise<void> {
   let script: string;
   try {

@@ -8,6 +8,7 @@ import { FrameFiles } from './frame-files.js';
 import { prepareChannel } from './frame-script.js';
 import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema } from './options.js';
 import { Stores } from './stores.js';
+import { Streaming } from './streaming.js';
 
 /**
  * Connects to a camera, makes sure that its frame channel is there, opens shared memory, starts the algorithm.
@@ -37,15 +38,20 @@ export async function openBridge(input: BridgeInput = {}): Promise<Bridge> {
     const algorithm =
       options.runner === undefined
         ? undefined
-        : new Algorithm(options.runner, options, {
+        : await Algorithm.open(options.runner, options, {
             result: (result) => bridge?.result(result),
             state: (state) => report((cameraId) => ({ type: 'runner', cameraId, state })),
-            log: (line) => report((cameraId) => ({ type: 'log', cameraId, line })),
+            log: (line, worker) => report((cameraId) => ({ type: 'log', cameraId, line, worker })),
             error: (error) => report((cameraId) => ({ type: 'error', cameraId, error })),
           });
     if (algorithm) cleanUps.push(() => algorithm.close());
+    const streaming = new Streaming(options.pipeline, (error) =>
+      report((cameraId) => ({ type: 'error', cameraId, error })),
+    );
+    cleanUps.push(() => streaming.close());
     await Promise.all([prepareChannel(camera, options), algorithm?.start()]);
-    bridge = new Bridge(options, { keeper, stores, algorithm, files }, early);
+    if (options.streaming) await streaming.start();
+    bridge = new Bridge(options, { keeper, stores, algorithm, files, streaming }, early);
     return bridge;
   } catch (error) {
     await Promise.allSettled(cleanUps.map((cleanUp) => cleanUp()));

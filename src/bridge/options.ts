@@ -1,8 +1,13 @@
 /** Options of a bridge: those of its camera, and what happens to its frames. */
 import { z } from 'zod';
 import { cameraOptionsSchema } from '../camera/options.js';
-import { DELIVERY_POLICIES, DIALECTS } from '../runner/index.js';
-import { VIZN_DEFAULT_NAME, VIZN_DEFAULT_SIZE } from '../shm/index.js';
+import {
+  RING_DEFAULT_SLOT_SIZE,
+  RING_DEFAULT_SLOTS,
+  VIZN_DEFAULT_NAME,
+  VIZN_DEFAULT_SIZE,
+} from '../shm/index.js';
+import { algorithmOptionsShape } from './algorithm-options.js';
 
 /** The longest a Node timer runs. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -36,17 +41,28 @@ export const bridgeOptionsSchema = cameraOptionsSchema.extend({
     .min(4_096)
     .max(2 ** 31 - 1)
     .default(VIZN_DEFAULT_SIZE),
-  /** Permission bits of the segment. */
+  /** Permission bits of everything in shared memory that has a name given here. */
   shmMode: z.number().int().min(0).max(0o777).default(0o600),
-  /** Where image files for the algorithm go; default: a private directory under /dev/shm. */
-  imageDir: z.string().min(1).optional(),
-  /** The algorithm's adapter: "CMD ARGS", split as a shell splits, or the words. */
-  runner: z.union([z.string().min(1), z.array(z.string()).min(1)]).optional(),
-  dialect: z.enum(DIALECTS).default('auto'),
-  /** How long one call may take before the adapter is restarted. */
-  callTimeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).default(30_000),
-  /** A busy algorithm skips to the newest frame, or every frame is processed and the sensor waits. */
-  delivery: z.enum(DELIVERY_POLICIES).default('latest'),
+  /** What the VIZN segment holds: the JPEG as it came, or decoded pixels. */
+  shmFormat: z.enum(['mjpg', 'rgb3', 'bgr3', 'grey', 'rgba']).default('mjpg'),
+  /** Base name of arrays with a semaphore: decoded frames in the channel `image`. Default: none. */
+  arrays: z.string().min(1).optional(),
+  /** Name of a ring with every frame, for any number of readers. Default: none. */
+  ring: z.string().min(1).optional(),
+  /** Frames that the ring keeps. */
+  ringSlots: z.number().int().min(4).max(1_024).default(RING_DEFAULT_SLOTS),
+  /** Bytes of the largest frame that the ring takes. */
+  ringSlotSize: z
+    .number()
+    .int()
+    .min(1_024)
+    .max(2 ** 26)
+    .default(RING_DEFAULT_SLOT_SIZE),
+  /** GStreamer pipeline that every frame is given to, such as `videoconvert ! autovideosink`. Default: none. */
+  pipeline: z.string().min(1).optional(),
+  /** Whether frames are pulled from the start; else from `bridge.streaming.start()` on. */
+  streaming: z.boolean().default(true),
+  ...algorithmOptionsShape,
 });
 
 /** Complete options, defaults filled in. */

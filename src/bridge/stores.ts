@@ -1,14 +1,31 @@
 /** The places in shared memory that every delivered frame is put into. */
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Frame } from '../frames/frame.js';
-import { type FrameStore, openViznWriter } from '../shm/index.js';
+import {
+  type FrameStore,
+  openDecodedArrays,
+  openDecodedVizn,
+  openRingWriter,
+  openViznWriter,
+  type PixelFormat,
+} from '../shm/index.js';
 import type { BridgeOptions } from './options.js';
+
+/** The VIZN segment that there is. */
+export interface Segment {
+  readonly name: string;
+  /** Bytes, its header included. */
+  readonly size: number;
+}
+
+type SegmentOptions = Pick<BridgeOptions, 'shmName' | 'shmSize' | 'shmMode' | 'shmFormat'>;
 
 export class Stores {
   readonly #stores: FrameStore[] = [];
   readonly #failed: (error: BridgeError) => void;
   /** Stores whose failure has been told and that have not worked since. */
   readonly #failing = new Set<FrameStore>();
+  #segment: { readonly store: FrameStore; readonly size: number } | undefined;
 
   /** `failed` is told what does not work; once for each store, until it works again. */
   constructor(failed: (error: BridgeError) => void) {
@@ -21,11 +38,13 @@ export class Stores {
    */
   open(options: BridgeOptions): void {
     try {
-      if (options.shm) {
-        this.#add(() =>
-          openViznWriter({ name: options.shmName, size: options.shmSize, mode: options.shmMode }),
-        );
+      const { shmMode: mode, ring, arrays } = options;
+      if (options.shm) this.#add(() => this.#makeSegment(options));
+      if (ring !== undefined) {
+        const { ringSlots: slots, ringSlotSize: slotSize } = options;
+        this.#add(() => openRingWriter({ name: ring, slots, slotSize, mode }));
       }
+      if (arrays !== undefined) this.#add(() => openDecodedArrays({ base: arrays, mode }, this.#failed));
     } catch (error) {
       this.close();
       throw error;
@@ -35,6 +54,25 @@ export class Stores {
   /** Name of the first store, by which events lead to the frame; null: there is none. */
   get name(): string | null {
     return this.#stores[0]?.name ?? null;
+  }
+
+  get segment(): Segment | null {
+    return this.#segment ? { name: this.#segment.store.name, size: this.#segment.size } : null;
+  }
+
+  /** Opens a VIZN segment in the place of the one there is, if any. What `openViznWriter` throws is thrown. */
+  openSegment(options: SegmentOptions): void {
+    this.closeSegment();
+    this.#stores.unshift(this.#makeSegment(options));
+  }
+
+  /** Takes the VIZN segment away, if there is one. */
+  closeSegment(): void {
+    const store = this.#segment?.store;
+    this.#segment = undefined;
+    if (!store) return;
+    this.#stores.splice(this.#stores.indexOf(store), 1);
+    store.close();
   }
 
   /** Publishes a frame everywhere. */
@@ -52,7 +90,16 @@ export class Stores {
 
   /** Takes them all away. Idempotent. */
   close(): void {
+    this.#segment = undefined;
     for (const store of this.#stores.splice(0)) store.close();
+  }
+
+  #makeSegment({ shmName, shmSize, shmMode, shmFormat }: SegmentOptions): FrameStore {
+    const vizn = { name: shmName, size: shmSize, mode: shmMode };
+    const format = shmFormat === 'mjpg' ? undefined : (shmFormat.toUpperCase() as PixelFormat);
+    const store = format ? openDecodedVizn({ ...vizn, format }, this.#failed) : openViznWriter(vizn);
+    this.#segment = { store, size: shmSize };
+    return store;
   }
 
   #add(open: () => FrameStore): void {

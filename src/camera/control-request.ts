@@ -1,14 +1,16 @@
 /** One request at a time to a script's channel `control`, and the reply that carries the request's number. */
 import { z } from 'zod';
 import { BridgeError } from '../errors.js';
-import type { Channel } from './channel.js';
+import { Channel } from './channel.js';
 import type { Session } from './session.js';
 
 /** Bytes that the script takes and that are believed of it. */
 const REQUEST_LIMIT = 1_024;
 const REPLY_LIMIT = 16 * 1_024;
 /** A change of the frame's form is proven by a capture, which a slow sensor takes its time for. */
-const REPLY_MS = 10_000;
+const REPLY_MS = 5_000;
+/** A request that takes this long may be waiting for a script that has ended: its channels stay and answer. */
+const SLOW_MS = 400;
 /** Between two looks for the reply, when no event tells of it. */
 const FIRST_LOOK_MS = 4;
 const LONGEST_LOOK_MS = 100;
@@ -27,6 +29,7 @@ export type ControlReply = z.infer<typeof replySchema>;
 export class ControlRequests {
   readonly #channel: Channel;
   readonly #session: Session;
+  readonly #stdin: Channel;
   #last: Promise<unknown> = Promise.resolve();
   /** Begins anywhere, so that a reply to a host before this one is not taken for ours. */
   #id = Math.floor(Math.random() * MAX_ID);
@@ -34,6 +37,7 @@ export class ControlRequests {
   constructor(channel: Channel, session: Session) {
     this.#channel = channel;
     this.#session = session;
+    this.#stdin = new Channel('stdin', session);
   }
 
   /** Sends a request after those before it and resolves to its reply. CHANNEL_MISSING, CAMERA_*, OPTION_INVALID. */
@@ -49,7 +53,7 @@ export class ControlRequests {
         return await this.#exchange(request);
       } catch (error) {
         if (!(error instanceof BridgeError)) throw error;
-        if (error.code === 'CHANNEL_MISSING') throw missing(error);
+        if (error.code === 'CHANNEL_MISSING' && error.context['channel'] !== undefined) throw missing(error);
         const passing = error.code === 'CAMERA_SILENT' || error.code === 'CAMERA_PROTOCOL';
         if (!passing || error.context['unanswered'] === true || attempt >= ATTEMPTS) throw error;
       }
@@ -75,6 +79,7 @@ export class ControlRequests {
         const [size, answered] = await this.#channel.shape();
         if (answered === id && size !== undefined) return await this.#read(size, id);
         if (performance.now() > until) throw unanswered();
+        if (performance.now() > until - REPLY_MS + SLOW_MS && !(await this.#stdin.poll())) throw notRunning();
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, pause);
           wake = () => {
@@ -107,6 +112,13 @@ function missing(cause: BridgeError): BridgeError {
     'CHANNEL_MISSING',
     'The script on the camera has no channel `control`, so its settings cannot be changed: the script has none. Run firmware/frame_channel.py on the camera.',
     { context: cause.context, cause },
+  );
+}
+
+function notRunning(): BridgeError {
+  return new BridgeError(
+    'CHANNEL_MISSING',
+    'No script runs on the camera that could change its settings: run firmware/frame_channel.py on it.',
   );
 }
 

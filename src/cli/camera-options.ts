@@ -33,7 +33,7 @@ export function addVirtualOptions(command: Command): Command {
     .addOption(
       new Option(
         '--virtual-faults <spec>',
-        'virtual camera: damage to its line, such as 2% or drop=1%,flip=0.5%,cut=0.5%,seed=7',
+        'virtual camera: faults of its line, such as 2% or drop=1%,double=1%,stall=0.1%,seed=7',
       ),
     )
     .addOption(new Option('--virtual-ledger <file>', 'virtual camera: write a JSON line for each capture'));

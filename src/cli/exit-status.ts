@@ -4,6 +4,8 @@ import type { BridgeError, ErrorCode } from '../errors.js';
 export const EXIT = {
   done: 0,
   scriptException: 1,
+  /** Of `algo run`: every picture has a verdict, and some are NG. */
+  someNg: 1,
   usage: 2,
   port: 3,
   camera: 4,
@@ -34,6 +36,7 @@ const ALGORITHM: readonly ErrorCode[] = [
   'RUNNER_EXITED',
   'RUNNER_TIMEOUT',
   'RUNNER_PROTOCOL',
+  'ALGORITHM_FAILED',
 ];
 
 /** The status a program ends with because of an error. */

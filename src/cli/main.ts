@@ -2,6 +2,9 @@
 /** The command `openmv-bridge`. */
 import { Command } from 'commander';
 import { packageVersion } from '../package.js';
+import { addAlgoCommand } from './algo.js';
+import { addAnnotateCommand } from './annotate.js';
+import { addCtlCommand } from './ctl.js';
 import { addExecCommand } from './exec.js';
 import { EXIT } from './exit-status.js';
 import { addInfoCommand } from './info.js';
@@ -46,10 +49,13 @@ Exit status: 0 done or stopped by the user, 2 wrong usage, 3 no usable port, 4 c
 70 a defect in this program.`,
   );
 addRunCommand(program, algorithm);
+addAlgoCommand(program, algorithm);
+addAnnotateCommand(program);
 addListCommand(program);
 addInfoCommand(program);
 addSnapshotCommand(program);
 addExecCommand(program);
+addCtlCommand(program);
 addVirtualCommand(program);
 addWatchCommand(program);
 

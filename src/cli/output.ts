@@ -48,6 +48,13 @@ export class Output {
     }
   }
 
+  /** Takes back a live line, where it was one. */
+  erase(): void {
+    if (!this.#live) return;
+    this.#live = false;
+    (this.json ? process.stderr : process.stdout).write(CLEAR_LINE);
+  }
+
   log(level: Level, message: string): void {
     if (LOG_LEVELS.indexOf(level) < this.#threshold) return;
     this.#endLive();

@@ -1,14 +1,16 @@
 /** Tells what a running bridge does: JSON lines for programs, a live line a second for people. */
 import type { Bridge } from '../bridge/bridge.js';
-import type { BridgeEvent, BridgeStats, FrameResult } from '../bridge/events.js';
-import type { Frame } from '../frames/frame.js';
+import type { BridgeEvent, BridgeStats } from '../bridge/events.js';
+import { frameLine } from '../bridge/json-lines.js';
+import type { ControlServer } from '../control/index.js';
 import type { Output } from './output.js';
+import { logLine, logText, resultLine } from './result-line.js';
 
 /** Subscribes to everything; ends with the bridge. */
 export function reportBridge(bridge: Bridge, output: Output, several: boolean): void {
   const name = several ? `${bridge.camera.id} ` : '';
   bridge.events$.subscribe((event) => {
-    reportEvent(event, output, name);
+    reportEvent(event, output, name, bridge.options.workers > 1);
   });
   bridge.stats$.subscribe((stats) => {
     if (output.json) output.line({ type: 'stats', ...stats });
@@ -23,12 +25,30 @@ export function reportBridge(bridge: Bridge, output: Output, several: boolean): 
   });
 }
 
-function reportEvent(event: BridgeEvent, output: Output, name: string): void {
+/** Adds a camera to the control socket, and its statistics as VizionStreamer prints them to stderr. */
+export function attachControl(
+  control: ControlServer,
+  bridge: Bridge,
+  output: Output,
+  several: boolean,
+): void {
+  control.add(bridge);
+  const name = several ? `${bridge.cameraId} ` : '';
+  bridge.stats$.subscribe(({ framesPerSecond, delivered, frameBytes }) => {
+    if (!bridge.streaming.active) return;
+    output.log(
+      'info',
+      `${name}FPS: ${Math.round(framesPerSecond)} | Total frames: ${delivered} | Frame size: ${frameBytes} bytes`,
+    );
+  });
+}
+
+function reportEvent(event: BridgeEvent, output: Output, name: string, workers: boolean): void {
   if (event.type === 'error') {
     output.error(event.error);
     return;
   }
-  if (output.json && event.type !== 'runner' && event.type !== 'log') output.line(event);
+  if (output.json && event.type !== 'runner') output.line(event.type === 'log' ? logLine(event) : event);
   switch (event.type) {
     case 'connected':
       output.log(
@@ -52,23 +72,11 @@ function reportEvent(event: BridgeEvent, output: Output, name: string): void {
       output.log(event.state === 'failed' ? 'error' : 'debug', `${name}algorithm: ${event.state}`);
       break;
     case 'log':
-      output.log(event.line.level, `${name}algorithm: ${event.line.text}`);
+      output.log(
+        event.line.level,
+        `${name}algorithm${workers ? ` ${event.worker}` : ''}: ${logText(event.line)}`,
+      );
   }
-}
-
-function frameLine(frame: Frame): object {
-  const { cameraId, sequence, width, height, bytes, crc32, timestampMs, sharedMemId } = frame;
-  return { type: 'frame', cameraId, sequence, width, height, bytes, crc32, timestampMs, sharedMemId };
-}
-
-function resultLine(result: FrameResult): object {
-  const { cameraId, sequence, requestId, status, latencyMs } = result;
-  const common = { type: 'result', cameraId, sequence, requestId, status };
-  if (result.outcome === 'failed') {
-    const { code, message } = result.error;
-    return { ...common, resultStatus: null, latencyMs, data: result.data ?? null, error: { code, message } };
-  }
-  return { ...common, resultStatus: result.resultStatus, latencyMs, data: result.data };
 }
 
 function liveLine(stats: BridgeStats): string {

@@ -4,15 +4,24 @@ import { type Command, Option } from 'commander';
 import type { Bridge } from '../bridge/bridge.js';
 import { openBridge } from '../bridge/open-bridge.js';
 import type { BridgeInput } from '../bridge/options.js';
+import type { ControlServer } from '../control/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
+import {
+  type AlgorithmFlags,
+  addCallOptions,
+  addDeliveryOption,
+  addResultOptions,
+  algorithmInput,
+} from './algorithm-flags.js';
 import { byteCount, collect, octalMode, reconnectPolicy, seconds, wholeNumber } from './arguments.js';
 import { addCameraOptions, type CameraFlags, cameraInput, defined } from './camera-options.js';
+import { addControlOptions, type ControlFlags, openControl } from './control-options.js';
 import { EXIT, exitStatus } from './exit-status.js';
 import { type Level, LOG_LEVELS, Output } from './output.js';
-import { reportBridge } from './run-report.js';
+import { attachControl, reportBridge } from './run-report.js';
 import { onStop } from './stop-signals.js';
 
-interface RunFlags extends CameraFlags {
+interface RunFlags extends CameraFlags, AlgorithmFlags, ControlFlags {
   port?: string[];
   script?: string | false;
   channel?: string;
@@ -24,11 +33,11 @@ interface RunFlags extends CameraFlags {
   shmName?: string;
   shmSize?: number;
   shmMode?: number;
-  imageDir?: string;
-  runner?: string;
-  dialect?: BridgeInput['dialect'];
-  callTimeout?: number;
-  delivery?: BridgeInput['delivery'];
+  shmFormat?: BridgeInput['shmFormat'];
+  arrays?: string;
+  ring?: string;
+  ringSlots?: number;
+  ringSlotSize?: number;
   json?: boolean;
   config?: string;
   logLevel: Level;
@@ -64,30 +73,27 @@ export function addRunCommand(program: Command, algorithm: readonly string[]): v
     .option('--no-shm', 'no shared-memory segment')
     .option('--shm-size <bytes>', 'its size, header included (default: 8294528)', byteCount)
     .option('--shm-mode <mode>', 'its permissions (default: 0600)', octalMode)
-    .option('--image-dir <dir>', 'image files for the algorithm (default: a private one under /dev/shm)')
-    .option('--runner <command>', 'the algorithm, or give it behind --')
     .addOption(
-      new Option('--dialect <name>', 'how it is called (default: auto)').choices([
-        'auto',
-        'execute',
-        'phased',
-        'flat',
-        'method',
+      new Option('--shm-format <format>', 'what the segment holds (default: mjpg)').choices([
+        'mjpg',
+        'rgb3',
+        'bgr3',
+        'grey',
+        'rgba',
       ]),
     )
-    .option('--call-timeout <ms>', 'longest call (default: 30000)', wholeNumber(1, 2_147_483_647))
-    .addOption(
-      new Option('--delivery <policy>', 'frames for a busy algorithm (default: latest)').choices([
-        'latest',
-        'every',
-      ]),
-    )
+    .option('--arrays <base>', 'decoded frames as <base>_image arrays with a semaphore')
+    .option('--ring <name>', 'every frame in a ring for several readers')
+    .option('--ring-slots <n>', 'frames that the ring keeps (default: 16)', wholeNumber(4, 1_024))
+    .option('--ring-slot-size <bytes>', 'largest frame of the ring (default: 524288)', byteCount)
     .option('--json', 'one JSON object a line on stdout; words for people go to stderr')
     .option('--config <file>', "JSON file with the library's options; flags win over it")
     .addOption(
       new Option('--log-level <level>', 'least important log line').choices(LOG_LEVELS).default('info'),
     )
     .option('--quiet', 'errors only');
+  addDeliveryOption(addResultOptions(addCallOptions(command)));
+  addControlOptions(command);
   addCameraOptions(command).action(async (flags: RunFlags) => {
     process.exitCode = await run(flags, algorithm);
   });
@@ -100,6 +106,7 @@ async function run(flags: RunFlags, algorithm: readonly string[]): Promise<numbe
     quiet: flags.quiet ?? false,
   });
   const bridges: Bridge[] = [];
+  let control: ControlServer | undefined;
   let stopped = false;
   const stopListening = onStop(() => {
     stopped = true;
@@ -109,10 +116,12 @@ async function run(flags: RunFlags, algorithm: readonly string[]): Promise<numbe
   });
   try {
     const inputs = await bridgeInputs(flags, algorithm);
+    control = await openControl(flags);
     for (const input of inputs) {
       const bridge = await openBridge(input);
       bridges.push(bridge);
       reportBridge(bridge, output, inputs.length > 1);
+      if (control) attachControl(control, bridge, output, inputs.length > 1);
       if (stopped) void bridge.close();
     }
     const ends = await Promise.allSettled(bridges.map((bridge) => bridge.done));
@@ -128,6 +137,7 @@ async function run(flags: RunFlags, algorithm: readonly string[]): Promise<numbe
     await Promise.all(bridges.map((bridge) => bridge.close()));
     return report(asBridgeError(error), output);
   } finally {
+    await control?.close();
     stopListening();
   }
 }
@@ -151,9 +161,6 @@ async function bridgeInputs(flags: RunFlags, algorithm: readonly string[]): Prom
       'The same --port is given twice: each camera has one of its own.',
     );
   }
-  if (algorithm.length > 0 && flags.runner !== undefined) {
-    throw new BridgeError('OPTION_INVALID', 'Give the algorithm with --runner or behind --, not both.');
-  }
   const common: BridgeInput = {
     ...config,
     ...defined({
@@ -163,23 +170,35 @@ async function bridgeInputs(flags: RunFlags, algorithm: readonly string[]): Prom
       durationMs: flags.duration,
       reconnect: flags.reconnect,
       save: flags.save,
+      pipeline: flags.pipeline,
+      streaming: flags.stream ? undefined : false,
       shm: flags.shm ? undefined : false,
       shmName: flags.shmName,
       shmSize: flags.shmSize,
       shmMode: flags.shmMode,
-      imageDir: flags.imageDir,
-      runner: algorithm.length > 0 ? [...algorithm] : flags.runner,
-      dialect: flags.dialect,
-      callTimeoutMs: flags.callTimeout,
-      delivery: flags.delivery,
+      shmFormat: flags.shmFormat,
+      arrays: flags.arrays,
+      ring: flags.ring,
+      ringSlots: flags.ringSlots,
+      ringSlotSize: flags.ringSlotSize,
     }),
+    ...algorithmInput(flags, algorithm),
     port: 'auto',
   };
   return ports.map((port, index) => ({
     ...common,
     ...cameraInput(flags, port, index),
-    ...(index > 0 ? { shmName: `${common.shmName ?? '/openmv_frame'}_${index + 1}` } : {}),
+    ...(index > 0 ? numberedNames(common, index + 1) : {}),
   }));
+}
+
+/** Names in shared memory of the second camera and those after it. */
+function numberedNames({ shmName = '/openmv_frame', ring, arrays }: BridgeInput, number: number) {
+  return {
+    shmName: `${shmName}_${number}`,
+    ...(ring === undefined ? {} : { ring: `${ring}_${number}` }),
+    ...(arrays === undefined ? {} : { arrays: `${arrays}_${number}` }),
+  };
 }
 
 async function readConfig(path: string): Promise<ConfigFile> {

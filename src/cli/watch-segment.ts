@@ -1,38 +1,42 @@
 /** Follows a segment for as long as it is asked to, over the life of any number of writers. */
 import { BridgeError } from '../errors.js';
-import type { ViznReader } from '../shm/index.js';
+import { openShm, type ShmFrame, type ShmReader } from '../shm/index.js';
 import type { Output } from './output.js';
 
-/** How often to look for a frame: well below the time between two frames of a fast camera. */
-const LOOK_MS = 4;
 const REPORT_MS = 1_000;
 /** How often to look for a segment that is not there. */
 const REOPEN_MS = 200;
 
-interface Figures {
-  frames: number;
-  bytes: number;
-  /** Frames that were replaced before this reader looked. */
-  missed: number;
+class Figures {
+  frames = 0;
+  bytes = 0;
+  /** Frames that were replaced before this reader had them. */
+  missed = 0;
+  readonly #since = performance.now();
+
+  count(frame: ShmFrame): void {
+    this.frames++;
+    this.bytes += frame.data.length;
+    this.missed += frame.missed;
+  }
+
+  /** Of a count, per second. */
+  rate(count: number): number {
+    return (count * 1_000) / Math.max(1, performance.now() - this.#since);
+  }
 }
 
-const none = (): Figures => ({ frames: 0, bytes: 0, missed: 0 });
-
-export async function watchSegment(
-  name: string,
-  open: () => ViznReader,
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
+/** Reports what is in the segment `name`, whatever its layout, once a second until `signal` says stop. */
+export async function watchSegment(name: string, output: Output, signal: AbortSignal): Promise<void> {
   let waiting = false;
   while (!signal.aborted) {
-    const reader = tryOpen(open);
-    if (reader) {
+    const shm = tryOpen(name);
+    if (shm) {
       waiting = false;
       try {
-        await follow(reader, output, signal);
+        await follow(shm, output, signal);
       } finally {
-        reader.close();
+        await shm.close();
       }
     } else if (!waiting) {
       waiting = true;
@@ -43,9 +47,9 @@ export async function watchSegment(
 }
 
 /** undefined: there is no such segment now. */
-function tryOpen(open: () => ViznReader): ViznReader | undefined {
+function tryOpen(name: string): ShmReader | undefined {
   try {
-    return open();
+    return openShm(name);
   } catch (error) {
     if (error instanceof BridgeError && error.context['errno'] === 'ENOENT') return undefined;
     throw error;
@@ -53,54 +57,59 @@ function tryOpen(open: () => ViznReader): ViznReader | undefined {
 }
 
 /** Until the segment belongs to nobody any more. */
-async function follow(reader: ViznReader, output: Output, signal: AbortSignal): Promise<void> {
-  let sequence: number | undefined;
-  let figures = none();
-  let since = performance.now();
-  while (!signal.aborted) {
-    const frame = reader.latest(sequence);
-    if (frame) {
-      figures.missed += sequence === undefined ? 0 : Math.max(0, frame.sequence - sequence - 1);
-      figures.frames++;
-      figures.bytes += frame.data.length;
-      sequence = frame.sequence;
+async function follow(shm: ShmReader, output: Output, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  let figures = new Figures();
+  let last: ShmFrame | undefined;
+  let failure: unknown;
+  const timer = setInterval(() => {
+    try {
+      show(shm, last, figures, output);
+      figures = new Figures();
+      if (shm.state().status === 'gone') over.abort();
+    } catch (error) {
+      failure = error;
+      over.abort();
     }
-    const now = performance.now();
-    if (now - since >= REPORT_MS) {
-      const state = reader.state();
-      show(reader, figures, (now - since) / 1_000, output);
-      if (state.status === 'gone') return;
-      figures = none();
-      since = now;
+  }, REPORT_MS);
+  try {
+    for await (const frame of shm.frames({ signal: AbortSignal.any([signal, over.signal]) })) {
+      figures.count(frame);
+      last = frame;
     }
-    await sleep(LOOK_MS, signal);
+  } finally {
+    clearInterval(timer);
   }
+  if (failure !== undefined) throw failure;
 }
 
-function show(reader: ViznReader, figures: Figures, elapsed: number, output: Output): void {
-  const { status, ownerPid, sequence, frameAgeMs } = reader.state();
-  const frame = reader.latest();
+function show(shm: ShmReader, frame: ShmFrame | undefined, figures: Figures, output: Output): void {
+  const { status, ownerPid, frameAgeMs } = shm.state();
   const report = {
-    name: reader.name,
+    name: shm.name,
+    layout: shm.layout,
     status,
     ownerPid: ownerPid ?? null,
-    framesPerSecond: figures.frames / elapsed,
-    bytesPerSecond: figures.bytes / elapsed,
+    framesPerSecond: figures.rate(figures.frames),
+    bytesPerSecond: figures.rate(figures.bytes),
     missed: figures.missed,
-    sequence: sequence ?? null,
+    sequence: frame?.sequence ?? null,
     ageMs: frameAgeMs ?? null,
     width: frame?.width ?? 0,
     height: frame?.height ?? 0,
     format: frame?.format ?? null,
+    shape: frame?.shape ?? null,
     bytes: frame?.data.length ?? 0,
+    segmentBytes: shm.size,
   };
   if (output.json) {
     output.line({ type: 'segment', ...report });
     return;
   }
   const age = report.ageMs === null ? 'no frame yet' : `age ${report.ageMs.toFixed(0)} ms`;
+  const size = report.shape?.join(' x ') ?? `${report.width}x${report.height}`;
   output.live(
-    `${report.name} ${status} | ${report.framesPerSecond.toFixed(1)} frames/s | ${(report.bytesPerSecond / 1e6).toFixed(2)} MB/s | ${report.format ?? '-'} ${report.width}x${report.height} ${(report.bytes / 1024).toFixed(1)} KB | #${report.sequence ?? '-'} ${age} | missed ${report.missed} | writer ${report.ownerPid ?? 'unknown'}`,
+    `${report.name} ${report.layout} ${status} | ${report.framesPerSecond.toFixed(1)} frames/s | ${(report.bytesPerSecond / 1e6).toFixed(2)} MB/s | ${report.format ?? '-'} ${size} ${(report.bytes / 1024).toFixed(1)} KB | #${report.sequence ?? '-'} ${age} | missed ${report.missed} | writer ${report.ownerPid ?? 'unknown'}`,
   );
 }
 

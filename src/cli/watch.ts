@@ -1,6 +1,5 @@
 /** `openmv-bridge watch`: reads the shared memory as another program would. */
 import type { Command } from 'commander';
-import { openViznReader } from '../shm/index.js';
 import { seconds } from './arguments.js';
 import { withOutput } from './command.js';
 import { onStop } from './stop-signals.js';
@@ -10,7 +9,7 @@ export function addWatchCommand(program: Command): void {
   program
     .command('watch')
     .description('show what is in a shared-memory segment: rate, age, drops, sizes')
-    .argument('[name]', 'the segment', '/openmv_frame')
+    .argument('[name]', 'a segment, a ring or an array', '/openmv_frame')
     .option('--duration <s>', 'stop after that many seconds', seconds)
     .option('--json', 'one JSON object a line')
     .action((name: string, flags: { duration?: number; json?: boolean }) =>
@@ -20,7 +19,7 @@ export function addWatchCommand(program: Command): void {
         const timer =
           flags.duration === undefined ? undefined : setTimeout(() => abort.abort(), flags.duration);
         try {
-          await watchSegment(name, () => openViznReader(name), output, abort.signal);
+          await watchSegment(name, output, abort.signal);
         } finally {
           clearTimeout(timer);
           stopListening();

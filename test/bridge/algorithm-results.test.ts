@@ -78,6 +78,12 @@ describe('results$', () => {
     expect(bridge.stats().algorithm).toMatchObject({ timeouts: 1, crashes: 1, failed: 1, ok: 2 });
   });
 
+  it('a verdict about a picture that went away is none', async () => {
+    const { results } = await collect({ frames: 4, runner: [process.execPath, PACED, '1', 'unlink'] });
+    expect(results.map((result) => result.outcome)).toEqual(['failed', 'ok', 'failed', 'ok']);
+    expect(results[0]).toMatchObject({ code: 'SHM_FAILED', data: { result_status: 'OK' } });
+  });
+
   it('an image file that cannot be written costs the frame its result, never its verdict', async () => {
     const { rmSync } = await import('node:fs');
     const { mkdtemp } = await import('node:fs/promises');
