@@ -124,6 +124,7 @@ export class FramePuller {
       const latch = await source.latch.read();
       if (latch.size > 0) await this.#take(source, latch);
       if (!this.#stopped) this.#pace.waited(!(await this.#wake.wait(this.#pace.waitMs)));
+      if (this.#pace.doubtful) source.camera.forgetChannels();
     } catch (error) {
       await this.#recover(source, error);
     }

@@ -7,6 +7,8 @@ const LONGEST_MS = 250;
 const SHORTEST_MS = 5;
 /** Until the first frame there is no event to wait for. */
 const FIRST_MS = 20;
+/** About two seconds of looks in vain. */
+const DOUBTFUL_LOOKS = 12;
 
 export class PullPace {
   #lastTaken = 0;
@@ -28,6 +30,11 @@ export class PullPace {
   /** A wait ended: by an event, or because its time was over. */
   waited(byEvent: boolean): void {
     this.#idle = byEvent ? 0 : this.#idle + 1;
+  }
+
+  /** Long enough without anything that the channel itself may have gone without a word. */
+  get doubtful(): boolean {
+    return this.#idle > 0 && this.#idle % DOUBTFUL_LOOKS === 0;
   }
 
   get waitMs(): number {
