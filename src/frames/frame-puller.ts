@@ -45,6 +45,12 @@ export interface PullerStats {
   released: number;
 }
 
+/**
+ * How long a latch is trusted without being asked again; the bundled script gives a frame up, for a change of
+ * settings, when it has not been read from for 300 ms.
+ */
+const TRUSTED_MS = 150;
+
 /** The connection that frames are pulled from. */
 interface Source {
   readonly camera: Camera;
@@ -132,6 +138,7 @@ export class FramePuller {
 
   async #take(source: Source, latch: Latch): Promise<void> {
     const { camera, channel, session } = source;
+    const begun = performance.now();
     if (latch.size > camera.options.maxFrameBytes) {
       this.#handlers.dropped('too_large', 1);
       this.#last = undefined;
@@ -152,9 +159,10 @@ export class FramePuller {
       await release(source, latch);
       return;
     }
-    // With acks on nothing in a reply betrays a camera that began anew and whose number fitted by chance.
-    const doubtful = camera.info().link.ack && latch.number !== undefined;
-    if (doubtful && !reader.continues(await source.latch.read())) return;
+    // With acks on nothing in a reply betrays a camera that began anew and whose number fitted by chance; and a
+    // frame that nobody touches for a while may make room for a change of settings.
+    const doubtful = camera.info().link.ack || performance.now() - begun > TRUSTED_MS;
+    if (doubtful && latch.number !== undefined && !reader.continues(await source.latch.read())) return;
     await reader.readLast(channel, session);
     await this.#deliver(reader);
   }

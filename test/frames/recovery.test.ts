@@ -118,3 +118,31 @@ it('a restart of the interpreter in the middle of a frame: nothing of the old fr
   expect(Buffer.compare(frames[0]!.jpeg, again!.captured[0]!)).toBe(0);
   expect(Buffer.compare(frames[0]!.jpeg, channel.captured[0]!)).not.toBe(0);
 });
+
+it('a frame that was given up while the host was held up in the middle of it is begun again', async () => {
+  const fake = new FakeCamera('virtual', 498);
+  const first = fakeJpeg(1, 40_000); // more than one READ at this payload
+  const second = fakeJpeg(2, 40_000);
+  let number = 1;
+  const current = (): Uint8Array => (number === 1 ? first : second);
+  fake.device.register({
+    name: 'frame',
+    flags: 1,
+    shape: () => [40_000, 32, 24, number],
+    readp: (offset, length) => {
+      const bytes = current().subarray(offset, offset + length);
+      if (offset === 0 && number === 1) {
+        // The first READ is answered; then the host is held up, and the camera takes another picture.
+        setImmediate(() => {
+          const until = performance.now() + 250;
+          while (performance.now() < until);
+          number = 2;
+        });
+      }
+      return bytes;
+    },
+  });
+  const { frames, running } = await pull(fake, 1);
+  await running;
+  expect(Buffer.compare(frames[0]!.jpeg, second)).toBe(0);
+});
