@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Algorithm } from '../bridge/algorithm.js';
 import { algorithmOptionsSchema } from '../bridge/algorithm-options.js';
 import type { FrameResult } from '../bridge/events.js';
+import { logLine, resultLine } from '../bridge/json-lines.js';
 import { parseOptions } from '../camera/options.js';
 import { BridgeError } from '../errors.js';
 import { Frame } from '../frames/frame.js';
@@ -10,8 +11,8 @@ import { expandPicturePaths, readPicture } from '../pictures/picture-file.js';
 import { type AlgorithmFlags, addCallOptions, addResultOptions, algorithmInput } from './algorithm-flags.js';
 import { withOutput } from './command.js';
 import { EXIT } from './exit-status.js';
+import { logText } from './log-text.js';
 import type { Output } from './output.js';
-import { logLine, logText, resultLine } from './result-line.js';
 import { onStop } from './stop-signals.js';
 
 interface RunFlags extends AlgorithmFlags {

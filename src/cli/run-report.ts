@@ -1,10 +1,10 @@
 /** Tells what a running bridge does: JSON lines for programs, a live line a second for people. */
 import type { Bridge } from '../bridge/bridge.js';
 import type { BridgeEvent, BridgeStats } from '../bridge/events.js';
-import { frameLine } from '../bridge/json-lines.js';
+import { frameLine, logLine, resultLine } from '../bridge/json-lines.js';
 import type { ControlServer } from '../control/index.js';
+import { logText } from './log-text.js';
 import type { Output } from './output.js';
-import { logLine, logText, resultLine } from './result-line.js';
 
 /** Subscribes to everything; ends with the bridge. */
 export function reportBridge(bridge: Bridge, output: Output, several: boolean): void {

@@ -1,4 +1,5 @@
 /** Follows a segment for as long as it is asked to, over the life of any number of writers. */
+import { setTimeout } from 'node:timers/promises';
 import { BridgeError } from '../errors.js';
 import { openShm, type ShmFrame, type ShmReader } from '../shm/index.js';
 import type { Output } from './output.js';
@@ -113,15 +114,7 @@ function show(shm: ShmReader, frame: ShmFrame | undefined, figures: Figures, out
   );
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
+/** Ends early when told to stop. */
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }

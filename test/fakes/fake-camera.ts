@@ -9,6 +9,7 @@ import type { ByteStream, ByteStreamHandlers, LineKind } from '../../src/link/by
 import { DeviceLink } from '../../src/link/device-link.js';
 import type { DeviceChannel } from '../../src/link/device-types.js';
 import { ChannelFlag } from '../../src/protocol/constants.js';
+import { TEST_INFO, testIdentity } from './test-identity.js';
 
 /** What a test does to a packet on its way: returns the bytes that arrive, none for a lost packet. */
 export type Damage = (packet: Uint8Array, direction: 'to-host' | 'to-camera') => Uint8Array | undefined;
@@ -28,21 +29,9 @@ export class FakeCamera implements ByteStream {
     this.device = new DeviceLink({
       maxPayload,
       identity: {
-        version: () => ({ protocol: [1, 0, 2], bootloader: [1, 0, 3], firmware: [5, 0, 0] }),
-        systemInfo: () => ({
-          cpuId: 0x411fc271,
-          deviceId: this.deviceId,
-          usbVendorId: 0x37c5,
-          usbProductId: 0x1206,
-          chipIds: [0x2642, 0, 0],
-          hardwareCaps: [0, 0],
-          flashKb: 0,
-          ramKb: 0,
-          framebufferKb: 4_096,
-          streamBufferKb: 1_024,
-        }),
+        ...testIdentity(() => this.unplug()),
+        systemInfo: () => ({ ...TEST_INFO, deviceId: this.deviceId }),
         memory: () => [{ type: 'gc', flags: 0, total: 1_000, used: 400, free: 600, persist: 0, peak: 0 }],
-        reset: () => this.unplug(),
       },
       transmit: (packet) => this.#send(packet.slice()),
     });

@@ -1,7 +1,5 @@
-/** How an algorithm's results and log lines are told: to programs and to people. */
+/** How an algorithm's log lines are told to people. */
 import type { LogLine } from '../runner/index.js';
-
-export { logLine, resultLine } from '../bridge/json-lines.js';
 
 /** What a line says, for people: the message of a structured one, and its fields behind it. */
 export function logText({ message, fields = {} }: LogLine): string {
