@@ -144,11 +144,14 @@ export class SegmentRingReader implements RingReader {
   }
 
   #unchanged(look: Look): boolean {
+    return this.#changes(look) === 0;
+  }
+
+  /** How far the slot's version has moved on since the look. */
+  #changes(look: Look): number {
     fence();
-    return (
-      Atomics.load(this.#slots.atomics, (this.#slots.offset(look.slot) + SLOT_OFFSET.version) / 4) ===
-      look.version
-    );
+    const index = (this.#slots.offset(look.slot) + SLOT_OFFSET.version) / 4;
+    return (Atomics.load(this.#slots.atomics, index) - look.version) | 0;
   }
 
   #copy(look: Look, missed: number): RingFrame | undefined {
@@ -163,16 +166,21 @@ export class SegmentRingReader implements RingReader {
       free?.();
       return undefined;
     }
+    // The writer marks a slot to look for leases of it, finds this one and lets go: only a second step takes it away.
+    const whole = (): boolean => {
+      const changes = this.#changes(look);
+      return changes === 0 || (changes === 1 && free !== undefined);
+    };
     let held = true;
     let result = true;
     this.#leases++;
     return {
       ...this.#frame(look, this.#slots.bytes.subarray(look.start, look.start + look.size), missed),
       pinned: free !== undefined,
-      whole: () => (held ? this.#unchanged(look) : result),
+      whole: () => (held ? whole() : result),
       release: () => {
         if (!held) return result;
-        result = this.#unchanged(look);
+        result = whole();
         held = false;
         free?.();
         this.#leases--;

@@ -128,14 +128,14 @@ class SegmentRingWriter implements RingWriter {
         this.#clearDead();
         if (this.#leases.holds(slot)) continue;
       }
-      if (this.#take(slot, false)) {
+      if (this.#take(slot)) {
         order.splice(index, 1);
         return slot;
       }
     }
     // Readers that hold everything lose the oldest: the writer waits for nobody.
     const slot = order.shift()!;
-    this.#take(slot, true);
+    this.#revoke(slot);
     this.revoked++;
     return slot;
   }
@@ -144,15 +144,23 @@ class SegmentRingWriter implements RingWriter {
    * Marks a slot as being written, then looks for leases once more: a reader leases first and looks at the mark
    * then, so of the two at least one sees the other.
    */
-  #take(slot: number, byForce: boolean): boolean {
+  #take(slot: number): boolean {
     const { atomics } = this.#slots;
     const index = (this.#slots.offset(slot) + SLOT_OFFSET.version) / 4;
     const before = Atomics.load(atomics, index);
     beginWrite(atomics, index);
-    if (byForce || !this.#leases.holds(slot)) return true;
+    if (!this.#leases.holds(slot)) return true;
     Atomics.store(atomics, index, before);
     fence();
     return false;
+  }
+
+  /** Marks a leased slot as being written. The next odd number but one: the next is only a look at the leases. */
+  #revoke(slot: number): void {
+    const { atomics } = this.#slots;
+    const index = (this.#slots.offset(slot) + SLOT_OFFSET.version) / 4;
+    Atomics.store(atomics, index, Atomics.load(atomics, index) + 3);
+    fence();
   }
 
   #clearDead(): void {

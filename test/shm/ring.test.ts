@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { openRingReader } from '../../src/shm/ring-reader.js';
 import type { RingReader } from '../../src/shm/ring-types.js';
@@ -15,6 +15,7 @@ import {
 } from './support.js';
 
 const SLOTS = 8;
+const LANGUAGES = ['node', 'python', 'c++'];
 const closers: (() => void)[] = [];
 afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
@@ -133,6 +134,29 @@ test('readers that lease every slot lose the oldest and learn of it; the writer 
   expect(leases.map((lease) => lease.release())).toEqual([false, false, true, true, true, true, true, true]);
 });
 
+/** A child that leases the first three frames of a ring and gives them back at a line. */
+function leaseHolder(language: string, name: string): Child {
+  if (language === 'node') return startNode('lease.mjs', name);
+  if (language === 'python') return new Child('python3', [fixture('lease.py'), name]);
+  return new Child(compileReader('lease.cpp'), [name]);
+}
+
+test.each(LANGUAGES)('a %s lease is whole while the writer only looks for leases', async (language) => {
+  const name = uniqueName();
+  write(writerOf(name), 1, SLOTS);
+  const child = leaseHolder(language, name);
+  expect(await child.json()).toEqual({ numbers: [1, 2, 3], pinned: true });
+  // A writer that stands still in the middle: of a look, of a take, after it.
+  const file = openSync(pathOf(name), 'r+');
+  for (const [slot, version] of [3, 5, 6].entries()) {
+    writeSync(file, Uint32Array.of(version), 0, 4, 4_096 + slot * 1_088);
+  }
+  closeSync(file);
+  child.say('release');
+  expect(await child.json()).toEqual([true, false, false]);
+  await child.kill();
+});
+
 test('a reader holds as many leases as it has places for, the next are unpinned', () => {
   const name = uniqueName();
   const writer = closing(openRingWriter({ name, slots: 16, slotSize: 1_000 }));
@@ -144,30 +168,22 @@ test('a reader holds as many leases as it has places for, the next are unpinned'
   expect(leases.map((lease) => lease.release())).toEqual([...new Array(8).fill(true), false, false]);
 });
 
-test.each(['node', 'python', 'c++'])(
-  'a %s reader killed with leases in hand gives them back',
-  async (language) => {
-    const name = uniqueName();
-    const writer = writerOf(name);
-    write(writer, 1, SLOTS);
-    const child =
-      language === 'node'
-        ? startNode('lease.mjs', name)
-        : language === 'python'
-          ? new Child('python3', [fixture('lease.py'), name])
-          : new Child(compileReader('lease.cpp'), [name]);
-    expect(await child.json()).toEqual({ numbers: [1, 2, 3], pinned: true });
-    write(writer, SLOTS + 1, SLOTS + 20);
-    const mine = readerOf(name);
-    // Five slots go round, three are in its hand.
-    expect(numbers(mine)).toHaveLength(SLOTS - 3);
-    expect(writer.revoked).toBe(0);
-    await child.kill();
-    await new Promise((done) => setTimeout(done, 60));
-    write(writer, SLOTS + 21, SLOTS + 20 + 3 * SLOTS);
-    expect(numbers(readerOf(name))).toHaveLength(SLOTS);
-  },
-);
+test.each(LANGUAGES)('a %s reader killed with leases in hand gives them back', async (language) => {
+  const name = uniqueName();
+  const writer = writerOf(name);
+  write(writer, 1, SLOTS);
+  const child = leaseHolder(language, name);
+  expect(await child.json()).toEqual({ numbers: [1, 2, 3], pinned: true });
+  write(writer, SLOTS + 1, SLOTS + 20);
+  const mine = readerOf(name);
+  // Five slots go round, three are in its hand.
+  expect(numbers(mine)).toHaveLength(SLOTS - 3);
+  expect(writer.revoked).toBe(0);
+  await child.kill();
+  await new Promise((done) => setTimeout(done, 60));
+  write(writer, SLOTS + 21, SLOTS + 20 + 3 * SLOTS);
+  expect(numbers(readerOf(name))).toHaveLength(SLOTS);
+});
 
 test('a frame that does not fit is refused, and what was there stays', () => {
   const name = uniqueName();

@@ -88,7 +88,9 @@ class Lease : public Info {
     bool release() {
         if (version_ != nullptr) {
             std::atomic_thread_fence(std::memory_order_acquire);
-            result_ = __atomic_load_n(version_, __ATOMIC_ACQUIRE) == expected_;
+            const uint32_t changes = __atomic_load_n(version_, __ATOMIC_ACQUIRE) - expected_;
+            // The writer marks a slot to look for leases of it, finds this one and lets go: one step takes nothing.
+            result_ = changes == 0 || (changes == 1 && pinned());
             if (place_ != nullptr) __atomic_store_n(place_, 0u, __ATOMIC_RELEASE);
             version_ = nullptr;
         }

@@ -468,7 +468,9 @@ class Lease:
     def release(self) -> bool:
         """Gives the slot back; whether the bytes were the frame's to the end. Idempotent."""
         if self._result is None:
-            self._result = self._reader._unchanged(self._slot, self._version)
+            changes = self._reader._changes(self._slot, self._version)
+            # The writer marks a slot to look for leases of it, finds this one and lets go: one step takes nothing.
+            self._result = changes == 0 or (changes == 1 and self.pinned)
             self.frame.data.release()
             if self._place is not None:
                 self._reader._free(self._place)
@@ -529,8 +531,12 @@ class RingReader(Reader):
         return self._word(72)
 
     def _unchanged(self, slot: int, version: int) -> bool:
+        return self._changes(slot, version) == 0
+
+    def _changes(self, slot: int, version: int) -> int:
+        """How far the slot's version has moved on since it was `version`."""
         _load_fence()
-        return self._word(self._first + slot * self._stride) == version
+        return (self._word(self._first + slot * self._stride) - version) & 0xFFFFFFFF
 
     def _look(self, number: int):
         slot = self._word(self._index + 4 * (number % self._count))
