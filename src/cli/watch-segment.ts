@@ -1,7 +1,7 @@
 /** Follows a segment for as long as it is asked to, over the life of any number of writers. */
 import { setTimeout } from 'node:timers/promises';
 import { BridgeError } from '../errors.js';
-import { openShm, type ShmFrame, type ShmReader } from '../shm/index.js';
+import { openShm, type ShmFrame, type ShmReader, type ShmState } from '../shm/index.js';
 import type { Output } from './output.js';
 
 const REPORT_MS = 1_000;
@@ -65,9 +65,9 @@ async function follow(shm: ShmReader, output: Output, signal: AbortSignal): Prom
   let failure: unknown;
   const timer = setInterval(() => {
     try {
-      show(shm, last, figures, output);
+      const status = show(shm, last, figures, output);
       figures = new Figures();
-      if (shm.state().status === 'gone') over.abort();
+      if (status === 'gone') over.abort();
     } catch (error) {
       failure = error;
       over.abort();
@@ -84,7 +84,13 @@ async function follow(shm: ShmReader, output: Output, signal: AbortSignal): Prom
   if (failure !== undefined) throw failure;
 }
 
-function show(shm: ShmReader, frame: ShmFrame | undefined, figures: Figures, output: Output): void {
+/** One look at the segment: what it says is what the caller goes by, or the end could pass unsaid. */
+function show(
+  shm: ShmReader,
+  frame: ShmFrame | undefined,
+  figures: Figures,
+  output: Output,
+): ShmState['status'] {
   const { status, ownerPid, frameAgeMs } = shm.state();
   const report = {
     name: shm.name,
@@ -105,13 +111,14 @@ function show(shm: ShmReader, frame: ShmFrame | undefined, figures: Figures, out
   };
   if (output.json) {
     output.line({ type: 'segment', ...report });
-    return;
+    return status;
   }
   const age = report.ageMs === null ? 'no frame yet' : `age ${report.ageMs.toFixed(0)} ms`;
   const size = report.shape?.join(' x ') ?? `${report.width}x${report.height}`;
   output.live(
     `${report.name} ${report.layout} ${status} | ${report.framesPerSecond.toFixed(1)} frames/s | ${(report.bytesPerSecond / 1e6).toFixed(2)} MB/s | ${report.format ?? '-'} ${size} ${(report.bytes / 1024).toFixed(1)} KB | #${report.sequence ?? '-'} ${age} | missed ${report.missed} | writer ${report.ownerPid ?? 'unknown'}`,
   );
+  return status;
 }
 
 /** Ends early when told to stop. */
