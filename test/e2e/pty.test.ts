@@ -8,6 +8,7 @@ import {
   leftovers,
   readLedger,
   segmentName,
+  unplug,
   useScratch,
 } from './support.js';
 
@@ -80,7 +81,7 @@ describe('a virtual camera on a pty', () => {
     const shm = segmentName();
     const program = start(['--port', link, '--json', '--shm-name', shm, '--reconnect', 'off']);
     await program.line((line) => line.type === 'frame' && line['sequence'] >= 20);
-    camera.kill('SIGKILL');
+    unplug(camera, link);
     const { status } = await program.ended;
     expect(status).toBe(4);
     expect(program.of('disconnected')).toHaveLength(1);
@@ -96,7 +97,8 @@ describe('a virtual camera on a pty', () => {
       const before = program.of('frame').length;
       await program.line((line) => line.type === 'frame' && line['sequence'] > before + 10);
       const camera = programs.findLast((other) => other.stderr.includes('virtual camera on'))!;
-      camera.kill(again === 'killed' ? 'SIGKILL' : 'SIGINT');
+      if (again === 'killed') unplug(camera, first.link);
+      else camera.kill('SIGINT');
       await camera.ended;
       await expect.poll(() => program.of('disconnected').length, { timeout: 20_000 }).toBe(index + 1);
       await serve('back', ['--virtual-fps', '60']);
@@ -113,7 +115,7 @@ describe('a virtual camera on a pty', () => {
     const { camera, link } = await serve('away');
     const program = start(['--port', link, '--json', '--no-shm', '--reconnect', '3']);
     await program.line((line) => line.type === 'frame');
-    camera.kill('SIGKILL');
+    unplug(camera, link);
     expect((await program.ended).status).toBe(4);
     expect(program.of('error').at(-1)).toMatchObject({ code: 'PORT_NOT_FOUND' });
   });

@@ -1,7 +1,7 @@
 /** Several cameras in one process: what happens to one is nothing to the others. */
 import { afterEach, expect, it } from 'vitest';
 import { Program } from './program.js';
-import { expectSequence, leftovers, segmentName, useScratch } from './support.js';
+import { expectSequence, leftovers, segmentName, unplug, useScratch } from './support.js';
 
 const scratch = useScratch();
 const programs: Program[] = [];
@@ -59,7 +59,7 @@ it('a camera that stalls, goes and comes back does not hold up the others', asyn
   await Promise.all([more(second, 40), more(third, 40)]);
   one.camera.kill('SIGCONT');
   await more(first, 5);
-  one.camera.kill('SIGKILL');
+  unplug(one.camera, one.link);
   await program.line((line) => line.type === 'disconnected' && line['cameraId'] === first);
   await Promise.all([more(second, 40), more(third, 40)]);
   await serve('one', 1);

@@ -1,5 +1,5 @@
 /** What the end-to-end tests share: a scratch directory, names in shared memory, the camera they run on. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,15 @@ export function useScratch(): { path(name: string): string } {
     await rm(dir, { recursive: true, force: true });
   });
   return { path: (name) => join(dir, name) };
+}
+
+/**
+ * Kills a camera that is served on a pty, and removes its link first: the number of a killed pty is given to the next
+ * one, which may be another test's, and a host that follows the link left behind would be a guest there.
+ */
+export function unplug(camera: { kill(signal: 'SIGKILL'): void }, link: string): void {
+  rmSync(link);
+  camera.kill('SIGKILL');
 }
 
 let segments = 0;
