@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync, unlinkSync } from 'node:fs';
-import { access, lstat, readlink, rename, stat, symlink } from 'node:fs/promises';
+import { lstat, readlink, rename, stat, symlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { BridgeError } from '../errors.js';
 import { findPtyOwner } from './holders.js';
@@ -15,21 +15,19 @@ function invalid(linkPath: string, reason: string, cause?: unknown): BridgeError
   });
 }
 
-/** Throws unless the link may be replaced: its target is gone, is our own pty or the pty of a later process. */
+/** Throws unless the link may be replaced: its target is gone, is our own pty or a later one. */
 async function mayReplace(linkPath: string, target: string, slavePath: string): Promise<void> {
   if (target === slavePath) return;
-  const there = await access(target).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return;
+  const slave = await stat(target).catch(() => undefined);
+  if (slave === undefined) return;
   const index = /^\/dev\/pts\/(\d+)$/.exec(target)?.[1];
   if (index === undefined) {
     throw invalid(linkPath, `it exists and points to ${target}. Choose another name or remove it.`);
   }
+  // A pty that is younger than the link has only inherited the number of the one that the link was made for. Reading
+  // and writing leave the change time as it was then.
+  if (slave.ctimeMs > (await lstat(linkPath)).ctimeMs) return;
   const owner = await findPtyOwner(Number(index));
-  // A pty that a process started after the link was made has only inherited the number of the one we look for.
-  if (owner && (await startedAfter(owner.pid, linkPath))) return;
   const who = owner ? `${owner.name} (process ${owner.pid})` : 'another program';
   throw new BridgeError(
     'PORT_BUSY',
@@ -37,15 +35,6 @@ async function mayReplace(linkPath: string, target: string, slavePath: string): 
       `link if it is left over: rm ${linkPath}`,
     { context: { path: linkPath, target, owner } },
   );
-}
-
-async function startedAfter(pid: number, linkPath: string): Promise<boolean> {
-  try {
-    const [processFolder, link] = await Promise.all([stat(`/proc/${pid}`), lstat(linkPath)]);
-    return processFolder.ctimeMs > link.ctimeMs;
-  } catch {
-    return false;
-  }
 }
 
 /**
