@@ -8,49 +8,23 @@
 import {
   DEVICE_MIN_PAYLOAD,
   Flag,
-  HEADER_SIZE,
   Opcode,
   PACKET_OVERHEAD,
   Status,
   SystemEvent,
 } from '../protocol/constants.js';
-import { type PacketHeader, packetSize, writeHeader, writePacket } from '../protocol/packet.js';
+import type { PacketHeader } from '../protocol/packet.js';
 import { type Capabilities, type DeviceStats, decodeCaps, encodeHalfWord } from '../protocol/structures.js';
 import { DeviceChannels } from './device-channels.js';
 import { DeviceReceiver } from './device-receiver.js';
 import { answerRequest } from './device-requests.js';
+import { DeviceSender } from './device-sender.js';
 import type { DeviceChannel, DeviceLinkOptions } from './device-types.js';
+import { once, type ReplySource } from './reply-source.js';
 import { DEVICE_TIMING } from './timing.js';
 
 /** Flags on which the device never asks for an acknowledgement by itself. */
 const NO_ACK = Flag.ACK | Flag.NAK | Flag.EVENT;
-
-/** What a reply is taken from: one buffer, or a backend that is asked piece by piece. */
-export interface ReplySource {
-  /** Bytes left to send. */
-  remaining: number;
-  /** The vendor's loop over a `read()` backend does not notice a reset of the session: it sends the next piece. */
-  readonly outlivesReset?: boolean;
-  /** The next piece, at most `limit` bytes; undefined ends the reply with NAK FAILED. */
-  next(limit: number): Uint8Array | undefined;
-}
-
-interface Transfer {
-  readonly opcode: number;
-  readonly channel: number;
-  readonly flags: number;
-  readonly source: ReplySource | undefined;
-}
-
-/** The packet that waits for its ACK. */
-interface Waiting {
-  readonly packet: Uint8Array;
-  readonly header: PacketHeader;
-  readonly transfer: Transfer;
-  retries: number;
-  timeout: number;
-  since: number;
-}
 
 export class DeviceLink {
   /** A host is there (DTR high). While it is not, nothing is sent and `sendEvent` fails. */
@@ -68,19 +42,17 @@ export class DeviceLink {
 
   readonly #channels: DeviceChannels;
   readonly #receiver: DeviceReceiver;
-  readonly #packet: Uint8Array;
+  readonly #sender: DeviceSender;
   #caps: Capabilities;
-  #sequence = 0;
   #lastLock = Number.NEGATIVE_INFINITY;
-  #waiting: Waiting | undefined;
   #now = 0;
 
   constructor(options: DeviceLinkOptions) {
     this.options = options;
     this.#caps = this.#defaultCaps();
-    this.#packet = new Uint8Array(options.maxPayload + PACKET_OVERHEAD);
     this.#channels = new DeviceChannels();
     this.#receiver = new DeviceReceiver(options.maxPayload + PACKET_OVERHEAD, this);
+    this.#sender = new DeviceSender(this);
   }
 
   /** The capabilities in force. */
@@ -90,12 +62,17 @@ export class DeviceLink {
 
   /** The number of the next packet, and of the next request. */
   get sequence(): number {
-    return this.#sequence;
+    return this.#sender.sequence;
   }
 
   /** A reply or event waits for its ACK; the vendor's firmware does not run the script meanwhile. */
   get busy(): boolean {
-    return this.#waiting !== undefined;
+    return this.#sender.waiting !== undefined;
+  }
+
+  /** The time of the call at hand. */
+  get now(): number {
+    return this.#now;
   }
 
   /**
@@ -132,14 +109,12 @@ export class DeviceLink {
   /** Repeats what was not acknowledged in time. */
   tick(now: number): void {
     this.#now = now;
-    const waiting = this.#waiting;
-    // The same sum as the deadline's: a difference may round to less than the timeout.
-    if (waiting && now >= waiting.since + waiting.timeout) this.#repeat(waiting);
+    this.#sender.tick();
   }
 
   /** When `tick` wants to be called; undefined: not until something happens. */
   deadline(): number | undefined {
-    return this.#waiting && this.#waiting.since + this.#waiting.timeout;
+    return this.#sender.deadline;
   }
 
   /**
@@ -154,23 +129,21 @@ export class DeviceLink {
     this.stats.sentEvents++;
     if (waitAck && this.#caps.ack) {
       if (this.busy) return false;
-      this.#send({
+      this.#sender.send({
         opcode,
         channel: channelId,
         flags: Flag.EVENT | Flag.ACK_REQ,
         source: payload && once(payload),
       });
     } else {
-      const header = this.#header(opcode, channelId, Flag.EVENT, payload?.length ?? 0);
-      this.options.transmit(this.#build(header, payload));
+      this.#sender.sendEvent(opcode, channelId, payload);
     }
     return true;
   }
 
   /** Default capabilities, number 0, locks released, nothing pending. */
   reset(): void {
-    this.#sequence = 0;
-    this.#waiting = undefined;
+    this.#sender.clear();
     this.#caps = this.#defaultCaps();
     this.#receiver.clear();
     this.#channels.unlockAll();
@@ -180,7 +153,7 @@ export class DeviceLink {
   acceptsSequence(header: Readonly<PacketHeader>): boolean {
     return (
       !this.#caps.sequence ||
-      header.sequence === this.#sequence ||
+      header.sequence === this.sequence ||
       (header.flags & (Flag.ACK | Flag.NAK)) !== 0 ||
       header.opcode === Opcode.SYS_EVENT ||
       header.opcode === Opcode.CHANNEL_EVENT ||
@@ -190,28 +163,17 @@ export class DeviceLink {
 
   /** For the receiver: what the host answered to the packet that waits. Returns whether it was that packet's. */
   acknowledged(header: Readonly<PacketHeader>): boolean {
-    const waiting = this.#waiting;
-    if (!waiting || header.opcode !== waiting.header.opcode || header.sequence !== waiting.header.sequence)
-      return false;
-    if ((header.flags & Flag.ACK) !== 0) {
-      this.#waiting = undefined;
-      this.#advance(waiting.transfer.flags);
-      this.#continue(waiting.transfer);
-    } else {
-      // The vendor's loop leaves the NAK's mark standing: it repeats until its retries are used up.
-      while (this.#waiting === waiting) this.#repeat(waiting);
-    }
-    return true;
+    return this.#sender.acknowledged(header);
   }
 
   /** For the receiver: SYNC, at any moment. */
   synchronize(): void {
     this.stats.receivedPackets++;
-    const interrupted = this.#waiting?.transfer;
+    const interrupted = this.#sender.waiting;
     this.reset();
     this.#reply(Opcode.PROTO_SYNC, 0, Flag.ACK);
-    this.#sequence = 0;
-    if (interrupted?.source?.outlivesReset) this.#continue(interrupted);
+    this.#sender.sequence = 0;
+    if (interrupted?.source?.outlivesReset) this.#sender.continue(interrupted);
   }
 
   /** For the receiver: a whole request with good CRCs and the right number. */
@@ -249,73 +211,7 @@ export class DeviceLink {
 
   #reply(opcode: number, channel: number, flags: number, source?: ReplySource): void {
     const ackRequested = this.#caps.ack && (flags & NO_ACK) === 0 ? Flag.ACK_REQ : 0;
-    this.#send({ opcode, channel, flags: flags | ackRequested, source });
-  }
-
-  /** Sends packets until the reply is complete or one of them has to wait for its ACK. */
-  #send(transfer: Transfer): void {
-    if (!this.active) return;
-    const { opcode, channel, flags, source } = transfer;
-    do {
-      const piece = source?.next(this.#caps.maxPayload);
-      if (source && !piece) {
-        this.sendStatus(opcode, channel, Status.FAILED);
-        return;
-      }
-      const fragment = source !== undefined && source.remaining > 0 ? Flag.FRAGMENT : 0;
-      const header = this.#header(opcode, channel, flags | fragment, piece?.length ?? 0);
-      const packet = this.#build(header, piece);
-      if ((flags & Flag.ACK_REQ) !== 0) {
-        this.#waiting = {
-          packet: packet.slice(),
-          header,
-          transfer,
-          retries: DEVICE_TIMING.rtxRetries,
-          timeout: DEVICE_TIMING.rtxTimeoutMs,
-          since: this.#now,
-        };
-        this.options.transmit(packet);
-        return;
-      }
-      this.options.transmit(packet);
-      this.#advance(flags);
-    } while (source && source.remaining > 0);
-  }
-
-  /** After an ACK: the next fragment, or the next request that came meanwhile. */
-  #continue(transfer: Transfer): void {
-    if (transfer.source && transfer.source.remaining > 0) this.#send(transfer);
-  }
-
-  #repeat(waiting: Waiting): void {
-    if (waiting.retries-- <= 0) {
-      this.reset();
-      if (waiting.transfer.source?.outlivesReset) this.#continue(waiting.transfer);
-      return;
-    }
-    waiting.timeout *= 2;
-    waiting.since = this.#now;
-    this.stats.retransmits++;
-    waiting.header.flags |= Flag.RTX;
-    writeHeader(waiting.packet, 0, waiting.header, this.#caps.crc);
-    this.options.transmit(waiting.packet);
-  }
-
-  #advance(flags: number): void {
-    if ((flags & Flag.EVENT) !== 0) return;
-    this.#sequence = (this.#sequence + 1) & 0xff;
-    this.stats.sentPackets++;
-  }
-
-  #header(opcode: number, channel: number, flags: number, length: number): PacketHeader {
-    return { sequence: this.#sequence, channel, flags, opcode, length };
-  }
-
-  #build(header: PacketHeader, payload: Uint8Array | undefined): Uint8Array {
-    const size = packetSize(header.length);
-    if (payload) writePacket(this.#packet, 0, header, payload, 0, this.#caps.crc);
-    else writeHeader(this.#packet, 0, header, this.#caps.crc);
-    return this.#packet.subarray(0, payload ? size : HEADER_SIZE);
+    this.#sender.send({ opcode, channel, flags: flags | ackRequested, source });
   }
 
   #setCaps(payload: Uint8Array): void {
@@ -331,18 +227,4 @@ export class DeviceLink {
   #defaultCaps(): Capabilities {
     return { crc: true, sequence: true, ack: true, events: true, maxPayload: this.options.maxPayload };
   }
-}
-
-/** A reply source of one small buffer. */
-export function once(bytes: Uint8Array): ReplySource {
-  let at = 0;
-  return {
-    remaining: bytes.length,
-    next(limit) {
-      const piece = bytes.subarray(at, at + limit);
-      at += piece.length;
-      this.remaining = bytes.length - at;
-      return piece;
-    },
-  };
 }

@@ -6,7 +6,7 @@
  */
 import { Flag, HEADER_SIZE, Opcode, Status, SYNC_BYTE_0, SYNC_BYTE_1 } from '../protocol/constants.js';
 import { headerCrc, payloadCrc } from '../protocol/crc.js';
-import { type PacketHeader, packetSize } from '../protocol/packet.js';
+import { type PacketHeader, packetSize, readHeader, readUint32 } from '../protocol/packet.js';
 import type { Capabilities } from '../protocol/structures.js';
 
 /** What the receiver asks of the device machine. */
@@ -149,14 +149,7 @@ export class DeviceReceiver {
   }
 
   #headerAt(at: number): PacketHeader {
-    const b = this.#buffer;
-    return {
-      sequence: b[at + 2]!,
-      channel: b[at + 3]!,
-      flags: b[at + 4]!,
-      opcode: b[at + 5]!,
-      length: b[at + 6]! | (b[at + 7]! << 8),
-    };
+    return readHeader(this.#buffer, at);
   }
 
   #consume(count: number): void {
@@ -175,8 +168,4 @@ const isSync = (header: PacketHeader): boolean =>
 
 function hasGoodCrc(bytes: Uint8Array, at: number): boolean {
   return headerCrc.compute(bytes, at, at + 8) === (bytes[at + 8]! | (bytes[at + 9]! << 8));
-}
-
-function readUint32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }

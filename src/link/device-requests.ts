@@ -13,13 +13,10 @@ import {
   IO_REQUEST_SIZE,
   IOCTL_REQUEST_SIZE,
 } from '../protocol/structures.js';
-import { type DeviceLink, once, type ReplySource } from './device-link.js';
+import type { DeviceLink } from './device-link.js';
 import type { DeviceChannel } from './device-types.js';
+import { exactly, once, piecewise } from './reply-source.js';
 
-/** A `read()` backend is asked for pieces of at most this many bytes. */
-const READ_PIECE = 512;
-/** What lies behind a channel's buffer in the device's memory, as far as a host can tell: bytes not its own. */
-const FOREIGN_BYTE = 0xa5;
 /** A READ longer than this crashes the vendor's device; here it is refused. */
 const LONGEST_READ = 64 * 1024 * 1024;
 
@@ -122,31 +119,6 @@ function answerRead(
     return;
   }
   link.sendData(Opcode.CHANNEL_READ, id, piecewise(channel, offset, length));
-}
-
-/** The device sends `length` bytes from the buffer's address, whatever the buffer's own length is. */
-function exactly(buffer: Uint8Array, length: number): Uint8Array {
-  if (buffer.length >= length) return buffer.subarray(0, length);
-  const bytes = new Uint8Array(length).fill(FOREIGN_BYTE);
-  bytes.set(buffer);
-  return bytes;
-}
-
-/** A `read()` backend gives what it likes; the reply goes on until all of `length` has been given. */
-function piecewise(channel: DeviceChannel, start: number, length: number): ReplySource {
-  let offset = start;
-  return {
-    remaining: length,
-    outlivesReset: true,
-    next(limit) {
-      const wanted = Math.min(this.remaining, READ_PIECE, limit);
-      const piece = channel.read?.(offset, wanted)?.subarray(0, wanted);
-      if (!piece || piece.length === 0) return undefined;
-      offset += piece.length;
-      this.remaining -= piece.length;
-      return piece;
-    },
-  };
 }
 
 function write(channel: DeviceChannel | undefined, payload: Uint8Array): number {

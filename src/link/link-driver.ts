@@ -23,6 +23,8 @@ export class LinkDriver {
   readonly #handlers: LinkDriverHandlers;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
+  /** A deadline has come, and the line is read once more before the machine hears of it. */
+  #lastRead: NodeJS.Immediate | undefined;
   #ended = false;
   #settleConnect: { resolve(caps: Capabilities): void; reject(error: BridgeError): void } | undefined;
 
@@ -109,6 +111,7 @@ export class LinkDriver {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
+    clearImmediate(this.#lastRead);
     this.#link.close();
     this.#settleConnect?.reject(error ?? new BridgeError('PORT_CLOSED', 'The connection was closed.'));
     this.#settleConnect = undefined;
@@ -118,7 +121,7 @@ export class LinkDriver {
 
   /** Keeps the timer at or before the deadline; one that fires early just looks again. */
   #arm(): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#lastRead) return;
     const deadline = this.#link.deadline();
     if (deadline === undefined || (this.#timer && this.#timerAt <= deadline)) return;
     clearTimeout(this.#timer);
@@ -126,11 +129,25 @@ export class LinkDriver {
     this.#timer = setTimeout(() => this.#fire(), Math.max(0, deadline - performance.now()));
   }
 
+  /**
+   * After a turn that took long the event loop runs its timers before it reads: the bytes that the machine waits
+   * for may have been in the kernel for long. An immediate runs behind the reading, so they come first.
+   */
   #fire(): void {
     this.#timer = undefined;
-    const deadline = this.#link.deadline();
-    if (deadline !== undefined && performance.now() >= deadline) this.#run((now) => this.#link.tick(now));
+    if (this.#due()) this.#lastRead = setImmediate(() => this.#tick());
     else this.#arm();
+  }
+
+  #tick(): void {
+    this.#lastRead = undefined;
+    if (this.#due()) this.#run((now) => this.#link.tick(now));
+    else this.#arm();
+  }
+
+  #due(): boolean {
+    const deadline = this.#link.deadline();
+    return deadline !== undefined && performance.now() >= deadline;
   }
 
   /** A call into the machine. An error in it, or in what it reports to, ends the line. */

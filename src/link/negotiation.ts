@@ -6,12 +6,13 @@ import type { LinkOutcome, LinkRequest } from './link-types.js';
 
 const EMPTY = new Uint8Array(0);
 
-/** Asks for the device's payload limit. A lost answer is found by the deadline. */
+/** Asks for the device's payload limit. A lost answer is found by the deadline, `waitMs` from now. */
 export function getCapsRequest(
+  waitMs: number,
   known: (limit: number) => void,
   failed: (error: BridgeError) => void,
 ): LinkRequest {
-  return internal(Opcode.PROTO_GET_CAPS, EMPTY, (outcome) => {
+  return internal(Opcode.PROTO_GET_CAPS, EMPTY, waitMs, (outcome) => {
     if (outcome.kind !== 'reply') return;
     let limit: number;
     try {
@@ -28,13 +29,14 @@ export function getCapsRequest(
 export function setCapsRequest(
   wanted: Capabilities,
   deviceLimit: number,
+  waitMs: number,
   agreed: (caps: Capabilities) => void,
   failed: (error: BridgeError) => void,
 ): LinkRequest {
   const asked = Math.min(deviceLimit, Math.max(HOST_MIN_PAYLOAD, wanted.maxPayload));
   const maxPayload = Math.max(DEVICE_MIN_PAYLOAD, asked);
   const caps = { ...wanted, maxPayload };
-  return internal(Opcode.PROTO_SET_CAPS, encodeCaps(caps), (outcome) => {
+  return internal(Opcode.PROTO_SET_CAPS, encodeCaps(caps), waitMs, (outcome) => {
     if (outcome.kind === 'ack') agreed(caps);
     else if (outcome.kind === 'nak') {
       failed(
@@ -49,6 +51,11 @@ export function setCapsRequest(
 }
 
 /** No attempts: nobody outside waits for it. */
-function internal(opcode: number, payload: Uint8Array, settle: (outcome: LinkOutcome) => void): LinkRequest {
-  return { opcode, channel: 0, payload, attempts: 0, settle };
+function internal(
+  opcode: number,
+  payload: Uint8Array,
+  timeoutMs: number,
+  settle: (outcome: LinkOutcome) => void,
+): LinkRequest {
+  return { opcode, channel: 0, payload, attempts: 0, timeoutMs, settle };
 }

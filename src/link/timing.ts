@@ -57,8 +57,9 @@ export const HOST_TIMING = {
    */
   ackPauseMs: 1,
   /**
-   * A tick later than this shows that the process was busy elsewhere: bytes that came meanwhile wait to be read.
-   * The wait goes on once for as long again, so that they are.
+   * A tick later than this shows that the process was busy elsewhere. The driver has read the line by then, but an
+   * answer may still be on its way through another thread that was held up as well: a thread pool that reads, a
+   * camera in the same process. The wait goes on once for as long again.
    */
   stallMs: 20,
 } as const;

@@ -30,8 +30,8 @@ export class Wait {
   }
 
   /**
-   * A tick much later than its deadline shows that the process was busy elsewhere: bytes that came meanwhile wait
-   * to be read. Goes on once, so that they are; true: it does.
+   * A tick much later than its deadline shows that the process was busy elsewhere: bytes that came meanwhile may
+   * still be on their way to it. Goes on once, so that they arrive; true: it does.
    */
   prolong(now: number): boolean {
     if (this.deadline === undefined || this.#prolonged || now <= this.deadline + HOST_TIMING.stallMs)

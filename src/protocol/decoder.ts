@@ -8,55 +8,13 @@
  *
  * Bounded: one header, one payload of at most `maxPayload` bytes and its CRC are all that is ever held.
  */
-import {
-  Flag,
-  HEADER_SIZE,
-  MAX_CHANNELS,
-  Opcode,
-  PAYLOAD_CRC_SIZE,
-  SYNC_BYTE_0,
-  SYNC_BYTE_1,
-} from './constants.js';
-import { headerCrc, payloadCrc } from './crc.js';
-import { type PacketHeader, packetSize, writeHeader } from './packet.js';
+import { Flag, HEADER_SIZE, MAX_CHANNELS, Opcode, SYNC_BYTE_0, SYNC_BYTE_1 } from './constants.js';
+import { headerCrc } from './crc.js';
+import { IncomingPayload } from './incoming-payload.js';
+import { type PacketHeader, packetSize, readHeader, writeHeader } from './packet.js';
+import type { DecoderStats, PacketSink } from './packet-sink.js';
 
-/** Where a payload goes: `header.length` bytes of `buffer` from `offset`. */
-export interface PayloadSlot {
-  buffer: Uint8Array;
-  offset: number;
-}
-
-/** Both objects are reused for every packet: valid only during the call. */
-export interface PacketSink {
-  /**
-   * Called at a valid header with a payload. The slot holds the decoder's own scratch space; the sink may name
-   * another place with room for `header.length` bytes. What stands there is not valid before `packet`.
-   */
-  place?(header: Readonly<PacketHeader>, slot: PayloadSlot): void;
-  /** A whole packet, its CRCs good. */
-  packet(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void;
-  /** A packet whose header was good and whose payload was not. */
-  damaged?(header: Readonly<PacketHeader>): void;
-}
-
-/** What the decoder has seen since it was made. */
-export interface DecoderStats {
-  /** Bytes pushed. */
-  bytes: number;
-  /** Packets handed over. */
-  packets: number;
-  /** Bytes that were part of no good packet. */
-  discardedBytes: number;
-  /** Ten bytes that began like a packet and had a bad header CRC. */
-  headerErrors: number;
-  /** Packets with a good header and a bad payload CRC. */
-  payloadErrors: number;
-  /** Good headers that claimed more than `maxPayload` bytes. */
-  oversized: number;
-}
-
-const State = { Header: 0, Payload: 1, Tail: 2 } as const;
-type State = (typeof State)[keyof typeof State];
+export type { DecoderStats, PacketSink, PayloadSlot } from './packet-sink.js';
 
 const ALL_FLAGS = Flag.ACK | Flag.NAK | Flag.RTX | Flag.ACK_REQ | Flag.FRAGMENT | Flag.EVENT;
 const OPCODES = new Set<number>(Object.values(Opcode));
@@ -75,31 +33,28 @@ export class StreamDecoder {
 
   readonly #sink: PacketSink;
   #maxPayload: number;
-  #scratch: Uint8Array;
-  #state: State = State.Header;
   /** Where in the chunk at hand the packet in progress began; -1: in an earlier chunk. */
   #begunAt = -1;
+  /** A header that is not whole yet. */
   readonly #head = new Uint8Array(HEADER_SIZE);
   #headLength = 0;
+  /** The header of the packet in progress, and its CRC field. */
   readonly #header: PacketHeader = { sequence: 0, channel: 0, flags: 0, opcode: 0, length: 0 };
   #headerCheck = 0;
-  readonly #slot: PayloadSlot = { buffer: new Uint8Array(0), offset: 0 };
-  #received = 0;
-  #crc = 0;
-  readonly #tail = new Uint8Array(PAYLOAD_CRC_SIZE);
-  #tailLength = 0;
+  readonly #payload: IncomingPayload;
+  #inPacket = false;
 
   /** `maxPayload`: bytes; a header that claims more is taken for damage. */
   constructor(sink: PacketSink, maxPayload: number) {
     this.#sink = sink;
     this.#maxPayload = maxPayload;
-    this.#scratch = new Uint8Array(maxPayload);
+    this.#payload = new IncomingPayload(maxPayload);
   }
 
   /** A packet in progress keeps its place: a smaller limit applies from the next header on. */
   set maxPayload(bytes: number) {
     this.#maxPayload = bytes;
-    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
+    this.#payload.reserve(bytes);
   }
 
   get maxPayload(): number {
@@ -108,7 +63,7 @@ export class StreamDecoder {
 
   /** Whether the decoder is in the middle of a packet's payload or CRC. */
   get inPacket(): boolean {
-    return this.#state !== State.Header;
+    return this.#inPacket;
   }
 
   /** Takes the next bytes, in any chunking; calls the sink for each packet that they complete. */
@@ -122,7 +77,7 @@ export class StreamDecoder {
    * for its payload.
    */
   abandon(): void {
-    if (this.#state !== State.Header) this.#rescan(0);
+    if (this.#inPacket) this.#rescan(0);
   }
 
   /**
@@ -130,17 +85,13 @@ export class StreamDecoder {
    * there. Needed when that place is about to be used for something else.
    */
   detach(): void {
-    const slot = this.#slot;
-    if (this.#state === State.Header || slot.buffer === this.#scratch) return;
-    this.#scratch.set(slot.buffer.subarray(slot.offset, slot.offset + this.#received));
-    slot.buffer = this.#scratch;
-    slot.offset = 0;
+    if (this.#inPacket) this.#payload.detach();
   }
 
   /** Forgets the packet in progress and all that was held of it. */
   reset(): void {
-    this.stats.discardedBytes += this.#state === State.Header ? this.#headLength : this.#heldLength();
-    this.#state = State.Header;
+    this.stats.discardedBytes += this.#inPacket ? HEADER_SIZE + this.#payload.held : this.#headLength;
+    this.#inPacket = false;
     this.#headLength = 0;
   }
 
@@ -149,8 +100,7 @@ export class StreamDecoder {
     let at = 0;
     this.#begunAt = -1;
     while (at < end) {
-      if (this.#state === State.Payload) at = this.#takePayload(chunk, at);
-      else if (this.#state === State.Tail) at = this.#takeTail(chunk, at);
+      if (this.#inPacket) at = this.#takePayload(chunk, at);
       else if (this.#headLength > 0) at = this.#completeHeader(chunk, at);
       else at = this.#findHeader(chunk, at);
     }
@@ -206,12 +156,7 @@ export class StreamDecoder {
 
   #parseHeader(bytes: Uint8Array, at: number): boolean {
     if (bytes[at] !== SYNC_BYTE_0 || bytes[at + 1] !== SYNC_BYTE_1) return false;
-    const header = this.#header;
-    header.sequence = bytes[at + 2]!;
-    header.channel = bytes[at + 3]!;
-    header.flags = bytes[at + 4]!;
-    header.opcode = bytes[at + 5]!;
-    header.length = bytes[at + 6]! | (bytes[at + 7]! << 8);
+    const header = readHeader(bytes, at, this.#header);
     this.#headerCheck = bytes[at + 8]! | (bytes[at + 9]! << 8);
     if (this.crc ? headerCrc.compute(bytes, at, at + 8) !== this.#headerCheck : !isPlausible(header)) {
       this.stats.headerErrors++;
@@ -226,57 +171,33 @@ export class StreamDecoder {
 
   /** A good header: hands an empty packet over, or makes ready for the payload. */
   #begin(): void {
-    const slot = this.#slot;
-    slot.buffer = this.#scratch;
-    slot.offset = 0;
+    const payload = this.#payload;
+    payload.begin(this.#header.length);
     if (this.#header.length === 0) {
       this.#emit();
       return;
     }
-    this.#sink.place?.(this.#header, slot);
-    this.#received = 0;
-    this.#crc = payloadCrc.start;
-    this.#state = State.Payload;
+    this.#sink.place?.(this.#header, payload.slot);
+    this.#inPacket = true;
   }
 
   #takePayload(chunk: Uint8Array, from: number): number {
-    const take = Math.min(this.#header.length - this.#received, chunk.length - from);
-    const to = from + take;
-    const { buffer, offset } = this.#slot;
-    buffer.set(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to), offset + this.#received);
-    if (this.crc) this.#crc = payloadCrc.update(this.#crc, chunk, from, to);
-    this.#received += take;
-    if (this.#received === this.#header.length) {
-      this.#state = State.Tail;
-      this.#tailLength = 0;
-    }
-    return to;
-  }
-
-  #takeTail(chunk: Uint8Array, from: number): number {
-    const tail = this.#tail;
-    let at = from;
-    while (this.#tailLength < PAYLOAD_CRC_SIZE && at < chunk.length) tail[this.#tailLength++] = chunk[at++]!;
-    if (this.#tailLength < PAYLOAD_CRC_SIZE) return at;
-    const check = (tail[0]! | (tail[1]! << 8) | (tail[2]! << 16) | (tail[3]! << 24)) >>> 0;
-    if (this.crc && check !== payloadCrc.finish(this.#crc)) {
+    const payload = this.#payload;
+    const at = payload.take(chunk, from, this.crc);
+    if (!payload.whole) return at;
+    if (this.crc && !payload.intact) {
       this.stats.payloadErrors++;
       this.#sink.damaged?.(this.#header);
       return this.#rescan(at);
     }
-    this.#state = State.Header;
+    this.#inPacket = false;
     this.#emit();
     return at;
   }
 
   #emit(): void {
     this.stats.packets++;
-    this.#sink.packet(this.#header, this.#slot);
-  }
-
-  /** What has come of the packet in progress, its header included. */
-  #heldLength(): number {
-    return HEADER_SIZE + this.#received + (this.#state === State.Tail ? this.#tailLength : 0);
+    this.#sink.packet(this.#header, this.#payload.slot);
   }
 
   /**
@@ -286,22 +207,14 @@ export class StreamDecoder {
    */
   #rescan(at: number): number {
     this.stats.discardedBytes++;
-    if (this.#begunAt >= 0) {
-      this.#state = State.Header;
-      return this.#begunAt + 1;
-    }
-    const length = this.#heldLength();
+    this.#inPacket = false;
+    if (this.#begunAt >= 0) return this.#begunAt + 1;
     const held = new Uint8Array(packetSize(this.#header.length));
     writeHeader(held, 0, this.#header, false);
     held[8] = this.#headerCheck;
     held[9] = this.#headerCheck >>> 8;
-    const { buffer, offset } = this.#slot;
-    held.set(buffer.subarray(offset, offset + this.#received), HEADER_SIZE);
-    if (this.#state === State.Tail) {
-      held.set(this.#tail.subarray(0, this.#tailLength), HEADER_SIZE + this.#received);
-    }
-    this.#state = State.Header;
-    this.#process(held.subarray(1, length));
+    this.#payload.copyTo(held, HEADER_SIZE);
+    this.#process(held.subarray(1, HEADER_SIZE + this.#payload.held));
     return at;
   }
 }

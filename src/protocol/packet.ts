@@ -25,6 +25,24 @@ export function writeUint32(bytes: Uint8Array, at: number, value: number): void 
   bytes[at + 3] = value >>> 24;
 }
 
+export function readUint32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+/** Takes the fields of the header at `at`, whether they make sense or not. */
+export function readHeader(
+  bytes: Uint8Array,
+  at: number,
+  header: PacketHeader = { sequence: 0, channel: 0, flags: 0, opcode: 0, length: 0 },
+): PacketHeader {
+  header.sequence = bytes[at + 2]!;
+  header.channel = bytes[at + 3]!;
+  header.flags = bytes[at + 4]!;
+  header.opcode = bytes[at + 5]!;
+  header.length = bytes[at + 6]! | (bytes[at + 7]! << 8);
+  return header;
+}
+
 /** Puts a header at `at`; its CRC field is 0 with `crc` off, as on the vendor's device. */
 export function writeHeader(
   target: Uint8Array,

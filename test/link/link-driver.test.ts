@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { BridgeError } from '../../src/errors.js';
 import { LinkDriver, type LinkDriverHandlers } from '../../src/link/link-driver.js';
+import { HOST_TIMING } from '../../src/link/timing.js';
 import { Opcode, SystemEvent } from '../../src/protocol/constants.js';
 import type { Capabilities } from '../../src/protocol/structures.js';
 import { encodeIoRequest } from '../../src/protocol/structures.js';
@@ -225,6 +226,21 @@ describe('its timer', () => {
     await vi.advanceTimersByTimeAsync(1_000);
     expect((await asked).kind).toBe('reply');
     expect(seen.resyncs).toEqual(['timeout']);
+    await driver.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('finds a lost request out as soon as its wait is over', async () => {
+    const stream = new FakeStream();
+    const { driver } = driverOn(stream, { ack: false });
+    const connecting = driver.connect();
+    await vi.advanceTimersByTimeAsync(5);
+    await connecting;
+    stream.mute = true;
+    const asked = driver.request(version);
+    await vi.advanceTimersByTimeAsync(HOST_TIMING.minReplyMs + 2);
+    expect(await asked).toEqual({ kind: 'lost', reason: 'timeout' });
+    expect(driver.stats).toMatchObject({ timeouts: 1, resyncs: 1 });
     await driver.close();
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -1,0 +1,234 @@
+/**
+ * The host's requests: those that wait, the one under way, and how each of them ends. One is under way at a time.
+ * README.md has the table of transitions; this is `ready`, and the requests of `negotiating`.
+ */
+import { Flag, Status, statusName } from '../protocol/constants.js';
+import type { PayloadSlot } from '../protocol/decoder.js';
+import type { PacketHeader } from '../protocol/packet.js';
+import { Exchange } from './exchange.js';
+import type { HostSession } from './host-session.js';
+import type { LinkOutcome, LinkRequest, LossReason } from './link-types.js';
+import type { PacketSender } from './packet-sender.js';
+import { RequestQueue, refusal } from './request-queue.js';
+import { HOST_TIMING } from './timing.js';
+
+/** How often a request is repeated that the device refused unread. */
+const MAX_CHECKSUM_REPEATS = 20;
+
+/** What the requests ask of the link. */
+export interface RequestsOwner {
+  /** The device's number is not known any more: begins anew with SYNC. */
+  restart(reason: LossReason): void;
+  /** Nothing may be written to the destination of the request under way any more. */
+  detach(): void;
+}
+
+export class HostRequests {
+  readonly #session: HostSession;
+  readonly #sender: PacketSender;
+  readonly #owner: RequestsOwner;
+  readonly #queue = new RequestQueue();
+  #exchange: Exchange | undefined;
+  /** The pause behind a reply, acks on. */
+  #holdUntil = 0;
+
+  constructor(session: HostSession, sender: PacketSender, owner: RequestsOwner) {
+    this.#session = session;
+    this.#sender = sender;
+    this.#owner = owner;
+  }
+
+  get underWay(): boolean {
+    return this.#exchange !== undefined;
+  }
+
+  /** When the next one may be sent, if one waits for nothing else. */
+  get heldUntil(): number | undefined {
+    const held = this.#session.ready && !this.#exchange && this.#queue.length > 0;
+    return held ? this.#holdUntil : undefined;
+  }
+
+  /** Queues a request; false: there are too many. */
+  submit(request: LinkRequest): boolean {
+    if (!this.#queue.add(request)) return false;
+    this.startNext();
+    return true;
+  }
+
+  /** Sends the next request, if the device may be asked now. */
+  startNext(): void {
+    const session = this.#session;
+    while (session.ready && !this.#exchange && session.now >= this.#holdUntil) {
+      const request = this.#queue.next();
+      if (!request) return;
+      const refused = refusal(request, session);
+      if (refused) {
+        request.settle(refused);
+        continue;
+      }
+      session.counters.requests++;
+      this.begin(request);
+    }
+  }
+
+  /** Sends a request now. */
+  begin(request: LinkRequest, refusals = 0): void {
+    const session = this.#session;
+    const exchange = new Exchange(request, session.sequence, session.caps.maxPayload, session.now, refusals);
+    this.#sender.send(exchange.header, request.payload, session.crc);
+    if (request.silent) {
+      request.settle({ kind: 'ack' });
+      return;
+    }
+    this.#exchange = exchange;
+    const least = request.timeoutMs ?? 0;
+    session.wait.arm(session.now, exchange.internal ? least : Math.max(this.#replyMs, least));
+  }
+
+  /** Names the place of a READ's fragment. */
+  place(header: Readonly<PacketHeader>, slot: PayloadSlot): void {
+    this.#exchange?.place(header, slot);
+  }
+
+  /** A good packet that is no event. */
+  take(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {
+    const session = this.#session;
+    if ((header.flags & Flag.ACK_REQ) !== 0) {
+      if (session.ready && !session.caps.ack) {
+        // We agreed on none: the device has begun anew with its defaults, and its number fitted by chance.
+        this.#owner.restart('sequence');
+        return;
+      }
+      this.#sender.acknowledge(header, session.crc);
+    }
+    if ((header.flags & Flag.NAK) !== 0) {
+      this.#takeNak(header, payload);
+      return;
+    }
+    const exchange = this.#exchange;
+    if (!exchange?.expects(header)) {
+      if ((header.flags & Flag.RTX) !== 0) session.counters.duplicates++;
+      else session.counters.stale++;
+      return;
+    }
+    // A repeated packet says nothing about the line: it was held back by a loss.
+    if (!exchange.begun && (header.flags & Flag.RTX) === 0) {
+      session.roundTrip.measured(session.now - exchange.startedAt);
+    }
+    const outcome = exchange.take(header, payload);
+    if (outcome) this.#finish(exchange, outcome);
+    else if (session.ready) session.wait.arm(session.now, this.#fragmentMs);
+  }
+
+  /** The wait for the reply, or for its next fragment, is over. */
+  timeout(): void {
+    const exchange = this.#exchange;
+    if (!exchange) return;
+    const { caps, counters } = this.#session;
+    counters.timeouts++;
+    const partial = exchange.partial();
+    if (!partial) {
+      this.#owner.restart('timeout');
+    } else if (caps.ack && exchange.numberAfter !== undefined) {
+      // The device stands at a fragment that did not get through; only SYNC makes it let go of the rest.
+      counters.fragmentsLost += exchange.fragmentsMissing;
+      this.#exchange = undefined;
+      this.#owner.restart('timeout');
+      exchange.request.settle(partial);
+    } else {
+      this.#finish(exchange, partial);
+    }
+  }
+
+  /** Takes the request under way off the line, unsettled. */
+  interrupt(): Exchange | undefined {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    return exchange;
+  }
+
+  /** A request that will not be answered any more: repeated after the resynchronisation if it may be. */
+  lose(exchange: Exchange, reason: LossReason): void {
+    if (exchange.internal) return;
+    const { request } = exchange;
+    if (reason !== 'reboot' && request.attempts > 1) {
+      this.#session.counters.retries++;
+      this.#queue.addFirst({
+        ...request,
+        attempts: request.attempts - 1,
+        settle: (outcome) => request.settle(outcome),
+      });
+    } else {
+      request.settle({ kind: 'lost', reason });
+    }
+  }
+
+  /** The end: nothing is repeated. */
+  loseAll(reason: LossReason): void {
+    const exchange = this.interrupt();
+    this.#owner.detach();
+    const waiting = this.#queue.clear();
+    exchange?.request.settle({ kind: 'lost', reason });
+    for (const request of waiting) request.settle({ kind: 'lost', reason });
+  }
+
+  get #replyMs(): number {
+    const { caps, roundTrip } = this.#session;
+    return caps.ack ? HOST_TIMING.ackReplyMs : roundTrip.replyMs;
+  }
+
+  get #fragmentMs(): number {
+    return this.#session.caps.ack ? HOST_TIMING.ackReplyMs : HOST_TIMING.fragmentMs;
+  }
+
+  #takeNak(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {
+    const { counters } = this.#session;
+    const { buffer, offset } = payload;
+    const status = header.length >= 2 ? buffer[offset]! | (buffer[offset + 1]! << 8) : Status.UNKNOWN;
+    const name = statusName(status);
+    counters.naks[name] = (counters.naks[name] ?? 0) + 1;
+    if (status === Status.SEQUENCE) {
+      // The device counts differently, and each NAK moves its count on: only SYNC is sure to end that.
+      this.#owner.restart('sequence');
+      return;
+    }
+    const exchange = this.#exchange;
+    if (!exchange?.owns(header)) {
+      counters.stale++;
+      return;
+    }
+    this.#session.sequence = (header.sequence + 1) & 0xff;
+    if (status === Status.CHECKSUM && exchange.refusals < MAX_CHECKSUM_REPEATS) {
+      // Refused unread: it was damaged on the way and has not been carried out.
+      counters.retries++;
+      this.#exchange = undefined;
+      this.begin(exchange.request, exchange.refusals + 1);
+      return;
+    }
+    this.#settle(exchange, { kind: 'nak', status });
+  }
+
+  #finish(exchange: Exchange, outcome: LinkOutcome): void {
+    const next = exchange.numberAfter;
+    if (outcome.kind === 'read') this.#session.counters.fragmentsLost += exchange.fragmentsMissing;
+    if (next === undefined) {
+      this.#owner.restart('timeout');
+      return;
+    }
+    this.#session.sequence = next;
+    this.#settle(exchange, outcome);
+  }
+
+  #settle(exchange: Exchange, outcome: LinkOutcome): void {
+    const session = this.#session;
+    this.#exchange = undefined;
+    // From here on the destination is its owner's again.
+    this.#owner.detach();
+    if (session.ready) {
+      session.wait.disarm();
+      this.#holdUntil = session.caps.ack ? session.now + HOST_TIMING.ackPauseMs : session.now;
+    }
+    exchange.request.settle(outcome);
+    this.startNext();
+  }
+}
