@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError } from '../errors.js';
 import { channelNames, type DType } from './array-layout.js';
 import { type ArraySegmentReader, type ArraySnapshot, openArraySegment } from './array-segment.js';
+import { closed } from './segment-view.js';
 import { LOCK_TIMEOUT_MS } from './semaphore.js';
 import { systemCode } from './system-errors.js';
 
@@ -26,13 +27,14 @@ export interface ArrayReader {
   getNdim(name: string): number | undefined;
   /** Waits until the channel exists; false when it does not within `timeoutMs`. */
   waitForArray(name: string, timeoutMs?: number): Promise<boolean>;
-  /** Unmaps everything. Idempotent. */
+  /** Unmaps everything; what is asked for afterwards ends in `SHM_FAILED`. Idempotent. */
   close(): void;
 }
 
 class ChannelsReader implements ArrayReader {
   readonly base: string;
   readonly #channels = new Map<string, ArraySegmentReader>();
+  #open = true;
 
   constructor(base: string) {
     channelNames(base, 'image');
@@ -96,6 +98,7 @@ class ChannelsReader implements ArrayReader {
 
   /** The channel that has the name now. */
   #channel(name: string): ArraySegmentReader | undefined {
+    if (!this.#open) throw closed(this.base);
     const known = this.#channels.get(name);
     if (known?.view.current() === true) return known;
     try {
@@ -111,6 +114,7 @@ class ChannelsReader implements ArrayReader {
   }
 
   close(): void {
+    this.#open = false;
     for (const channel of this.#channels.values()) channel.close();
     this.#channels.clear();
   }

@@ -1,5 +1,4 @@
 /** Reads one array segment, whoever writes it. */
-import { BridgeError } from '../errors.js';
 import {
   ARRAY_HEADER_SIZE,
   ARRAY_OFFSET,
@@ -15,7 +14,7 @@ import {
   TRAILER_SIZE,
   trailerOffset,
 } from './array-layout.js';
-import { type SegmentState, segmentState } from './reader-state.js';
+import { type ShmState, segmentState } from './reader-state.js';
 import { invalid, type SegmentView, viewSegment } from './segment-view.js';
 import { Lock } from './semaphore.js';
 import { readStable } from './seqlock.js';
@@ -32,6 +31,11 @@ export interface ArraySnapshot {
 }
 
 const MS_PER_S = 1_000;
+
+/** Whether a timestamp in milliseconds can be one: other programs write what they like. */
+export function tellsTime(timestampMs: number): boolean {
+  return Number.isFinite(timestampMs) && timestampMs >= 0;
+}
 
 /** One segment, for as long as it lasts. */
 export class ArraySegmentReader {
@@ -79,26 +83,24 @@ export class ArraySegmentReader {
 
   /** Changes with every array: the wake word, or something made of the timestamp. */
   get wake(): number {
+    this.view.check();
     if (this.#trailer) return Atomics.load(this.#trailer, TRAILER_OFFSET.wake / 4);
     return new Int32Array(this.view.buffer, ARRAY_OFFSET.timestamp, 2).reduce((a, b) => (a ^ b) | 0, 0);
   }
 
-  /** Different for every array: the sequence, or the timestamp. */
-  mark(snapshot: ArraySnapshot): number {
-    return this.#trailer ? snapshot.sequence : snapshot.timestampMs;
-  }
-
   /** A copy; undefined: none yet, or the writer is at work at this moment. Throws `SHM_INVALID` or `SHM_FAILED`. */
   read(): ArraySnapshot | undefined {
-    if (!this.#open) throw new BridgeError('SHM_FAILED', `The reader of ${this.name} is closed.`);
-    if (!this.view.intact())
-      throw invalid(this.name, 'was cut short by another program. Restart the writer.');
+    this.view.check();
     return this.#trailer ? this.#readWithSequence(this.#trailer) : this.#readLocked();
   }
 
-  #copy(sequence: number): ArraySnapshot | undefined {
+  /** Other writers tell by the timestamp alone that there is an array. */
+  get #empty(): boolean {
+    return (this.#trailer?.[TRAILER_OFFSET.sequence / 4] ?? this.#timestamp[0]) === 0;
+  }
+
+  #copy(sequence: number): ArraySnapshot {
     const timestampMs = this.#timestamp[0]! * MS_PER_S;
-    if (timestampMs === 0) return undefined;
     const bytes = this.#bytes.slice(ARRAY_HEADER_SIZE, ARRAY_HEADER_SIZE + this.#length);
     return { ...this.form, data: elements(bytes, this.form.dtype), timestampMs, sequence };
   }
@@ -120,7 +122,7 @@ export class ArraySegmentReader {
     if (lock === undefined || grip === undefined) return undefined;
     let copy: ArraySnapshot | undefined;
     try {
-      copy = grip === 'sole' ? this.#copy(0) : undefined;
+      copy = grip === 'sole' && !this.#empty ? this.#copy(0) : undefined;
       if (copy !== undefined && !this.#same(copy)) copy = undefined;
     } finally {
       if (!lock.release()) copy = undefined;
@@ -132,16 +134,17 @@ export class ArraySegmentReader {
     const now = Buffer.from(this.#bytes.buffer, ARRAY_HEADER_SIZE, this.#length);
     return (
       now.equals(Buffer.from(data.buffer, data.byteOffset, data.byteLength)) &&
-      this.#timestamp[0]! * MS_PER_S === timestampMs
+      Object.is(this.#timestamp[0]! * MS_PER_S, timestampMs)
     );
   }
 
-  state(): SegmentState & { readonly frameAgeMs: number | undefined } {
+  state(): ShmState {
+    this.view.check();
     const timestampMs = this.#timestamp[0]! * MS_PER_S;
-    const empty = timestampMs === 0;
+    const empty = this.#empty;
     return {
       ...segmentState(this.view, ARRAY_OFFSET.owner, empty),
-      frameAgeMs: empty ? undefined : Math.max(0, Date.now() - timestampMs),
+      frameAgeMs: empty || !tellsTime(timestampMs) ? undefined : Math.max(0, Date.now() - timestampMs),
     };
   }
 

@@ -18,6 +18,8 @@ import {
   TRAILER_OFFSET,
   trailerOffset,
 } from './array-layout.js';
+import { closeAtExit } from './cleanup.js';
+import { nanoseconds } from './frame-values.js';
 import { createSegment, type Segment } from './segment.js';
 import { Lock, unlinkSemaphore } from './semaphore.js';
 import { beginWrite, endWrite } from './seqlock.js';
@@ -28,7 +30,7 @@ export interface ArrayOptions {
   readonly shape?: readonly number[];
   /** Default: that of the typed array. Booleans are a Uint8Array of 0 and 1 with dtype `bool`. */
   readonly dtype?: DType;
-  /** Unix time; default: now. */
+  /** Unix time, from 0; default: now. */
   readonly timestampMs?: number;
 }
 
@@ -66,6 +68,7 @@ class Channel {
   readonly #segment: Segment;
   readonly #lock: Lock;
   readonly #trailer: Int32Array;
+  readonly #forget: () => void;
   #open = true;
 
   constructor(base: string, name: string, form: ArrayForm, mode: number) {
@@ -93,6 +96,7 @@ class Channel {
       this.#segment.close();
       throw error;
     }
+    this.#forget = closeAtExit(() => this.close());
   }
 
   async write(data: ArrayData, timestampMs: number): Promise<void> {
@@ -117,6 +121,7 @@ class Channel {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#forget();
     this.#lock.close(true);
     this.#segment.close();
   }
@@ -150,6 +155,7 @@ class ChannelsWriter implements ArrayWriter {
         { context: { dtype, shape, bytes: data.byteLength } },
       );
     }
+    nanoseconds({ timestampMs });
     const before = this.#turns.get(name) ?? Promise.resolve();
     const turn = before.then(() => this.#channel(name, form).write(data, timestampMs));
     // Whoever comes next does not fail for this one.

@@ -1,7 +1,8 @@
 /** A segment of any layout as a source of frames, chosen by what it begins with. */
 import { ARRAY_HEADER_SIZE, ARRAY_MAGIC, type DType } from './array-layout.js';
-import { ArraySegmentReader } from './array-segment.js';
-import type { SegmentState } from './reader-state.js';
+import { ArraySegmentReader, tellsTime } from './array-segment.js';
+import type { CountedFrame } from './frame.js';
+import type { ShmState } from './reader-state.js';
 import { RING_MAGIC, RING_OFFSET } from './ring-layout.js';
 import { ringReader, type SegmentRingReader } from './ring-reader.js';
 import type { RingLease } from './ring-types.js';
@@ -9,21 +10,7 @@ import { type SegmentView, viewSegment } from './segment-view.js';
 import { type SegmentReader, viznReader } from './vizn-reader.js';
 
 /** A frame of any layout, copied: it stays as it is. */
-export interface ShmFrame {
-  readonly data: Uint8Array;
-  /** `data` when it is one whole JPEG. */
-  readonly jpeg: Uint8Array | undefined;
-  /** Pixels; of an array, its second and first dimension. */
-  readonly width: number;
-  readonly height: number;
-  /** Like `MJPG`, `RGB3`; of an array, its dtype. */
-  readonly format: string;
-  /** Unix time. */
-  readonly timestampNs: bigint;
-  /** The producer's count; 0 in arrays of other programs. */
-  readonly sequence: number;
-  /** Frames between the one before and this one that this reader did not get. */
-  readonly missed: number;
+export interface ShmFrame extends CountedFrame {
   /** Of an array. */
   readonly shape: readonly number[] | undefined;
   readonly dtype: DType | undefined;
@@ -31,17 +18,13 @@ export interface ShmFrame {
 
 export type ShmLayout = 'vizn' | 'ring' | 'array';
 
-export interface ShmState extends SegmentState {
-  readonly frameAgeMs: number | undefined;
-}
-
 /** One opened segment. */
 export interface FrameSource {
   readonly name: string;
   readonly layout: ShmLayout;
   /** Bytes. */
   readonly size: number;
-  /** The wake word: where it is (undefined: nobody wakes), and its value now. */
+  /** The wake word: where it is (undefined: nobody wakes), and its value now, which throws as `next()` does. */
   readonly wakeAddress: number | undefined;
   readonly wake: () => number;
   /** The next frame that this source has not given yet. */
@@ -119,7 +102,7 @@ function arraySource(reader: ArraySegmentReader): FrameSource {
       width: shape[1] ?? 1,
       height: shape[0] ?? 1,
       format: dtype,
-      timestampNs: BigInt(Math.round(timestampMs * 1_000)) * 1_000n,
+      timestampNs: tellsTime(timestampMs) ? BigInt(Math.round(timestampMs * 1_000)) * 1_000n : 0n,
       sequence,
       missed: 0,
       shape,

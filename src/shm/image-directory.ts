@@ -59,14 +59,19 @@ function directoryError(path: string, cause: unknown): BridgeError {
   );
 }
 
-/** Whether the owner is certainly dead, or never came to sign. */
-function isLeftover(work: string): boolean {
-  let marker: Uint8Array;
+/** The bytes of the marker; none when there is none yet, or its owner died before he wrote it. */
+function readMarker(work: string): Uint8Array {
   try {
-    marker = readFileSync(join(work, MARKER));
+    return readFileSync(join(work, MARKER));
   } catch (error) {
-    return systemCode(error) === 'ENOENT' && Date.now() - statSync(work).mtimeMs > UNMARKED_GRACE_MS;
+    if (systemCode(error) === 'ENOENT') return new Uint8Array();
+    throw error;
   }
+}
+
+/** Whether the owner is certainly dead, or never came to sign. */
+function isLeftover(work: string, marker: Uint8Array): boolean {
+  if (marker.length === 0) return Date.now() - statSync(work).mtimeMs > UNMARKED_GRACE_MS;
   const owner = decodeOwner(marker);
   return owner !== undefined && !isAlive(owner);
 }
@@ -77,14 +82,15 @@ function identity(path: string): string {
 }
 
 /** Removes from `files` what is the same file as one in `work`, then `work`. */
-function removeLeftover(work: string, files: string): void {
-  const marked = readdirSync(work).includes(MARKER);
-  if (!marked) {
-    // Nobody signed it: gone if it is empty, left alone if not.
+function removeLeftover(work: string, files: string, signed: boolean): void {
+  const names = readdirSync(work);
+  if (!signed) {
+    // Gone if there is nothing else in it, left alone if there is.
+    if (names.every((name) => name === MARKER)) rmSync(join(work, MARKER), { force: true });
     rmdirSync(work);
     return;
   }
-  const ours = new Set(readdirSync(work).map((name) => identity(join(work, name))));
+  const ours = new Set(names.map((name) => identity(join(work, name))));
   for (const name of readdirSync(files)) {
     const path = join(files, name);
     if (name.endsWith('.bin') && ours.has(identity(path))) unlinkSync(path);
@@ -100,7 +106,8 @@ function sweep(base: string): void {
     try {
       const found = lstatSync(work);
       if (!found.isDirectory() || found.uid !== (process.geteuid?.() ?? found.uid)) continue;
-      if (isLeftover(work)) removeLeftover(work, base);
+      const marker = readMarker(work);
+      if (isLeftover(work, marker)) removeLeftover(work, base, marker.length > 0);
     } catch {
       // Gone meanwhile, or not to be read: whoever can clear it will.
     }

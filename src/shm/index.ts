@@ -8,7 +8,7 @@ export {
   openArrayWriter,
 } from './array-writer.js';
 export { type DecodedStore, openDecodedArrays, openDecodedVizn } from './decoded-store.js';
-export type { ShmFrame, ShmLayout, ShmState } from './frame-source.js';
+export type { ShmFrame, ShmLayout } from './frame-source.js';
 export {
   type ImageFiles,
   type ImageFilesOptions,
@@ -18,6 +18,7 @@ export {
 } from './image-files.js';
 export { type FollowOptions, openShm, type ShmReader } from './open-shm.js';
 export { isAlive, liveness, type Owner } from './owner.js';
+export type { ShmState } from './reader-state.js';
 export { RING_DEFAULT_SLOT_SIZE, RING_DEFAULT_SLOTS } from './ring-layout.js';
 export { openRingReader } from './ring-reader.js';
 export type { RingFrame, RingLease, RingReader, RingState } from './ring-types.js';

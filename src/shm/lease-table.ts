@@ -15,6 +15,7 @@ import {
 import { recordLocks } from './record-lock.js';
 import { createSegment } from './segment.js';
 import { segmentPath } from './segment-name.js';
+import { segmentError } from './system-errors.js';
 
 export interface LeaseTable {
   /** Whether a reader has that slot in hand. */
@@ -44,7 +45,7 @@ export function createLeaseTable(ring: string, ringId: bigint, mode: number | un
     fd = openSync(segmentPath(name), constants.O_RDWR | constants.O_NOFOLLOW);
   } catch (error) {
     segment.close();
-    throw error;
+    throw segmentError('open', name, error);
   }
   const first = (entry: number): number => (entryOffset(entry) + ENTRY_OFFSET.leases) / 4;
   let open = true;

@@ -2,13 +2,8 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Observable } from 'rxjs';
 import { BridgeError } from '../errors.js';
-import {
-  type FrameSource,
-  openSource,
-  type ShmFrame,
-  type ShmLayout,
-  type ShmState,
-} from './frame-source.js';
+import { type FrameSource, openSource, type ShmFrame, type ShmLayout } from './frame-source.js';
+import type { ShmState } from './reader-state.js';
 import type { RingLease } from './ring-types.js';
 import { segmentName } from './segment-name.js';
 import { systemCode } from './system-errors.js';
@@ -39,7 +34,9 @@ export interface ShmReader {
   /**
    * Every frame of a ring, the newest of the other layouts, as they come, copied. Sleeps in between: neither the event
    * loop nor a processor is kept busy. Each call has a cursor and a mapping of its own, given back when the iteration
-   * ends. Throws what `openShm` throws.
+   * ends: it begins with the segment that has the name by then. If there is none, because the writer has ended since
+   * `openShm`, it waits for the next writer, or ends at once without `follow`. Throws what `openShm` throws, except for
+   * that.
    */
   frames(options?: FollowOptions): AsyncGenerator<ShmFrame, void, void>;
   /** The same without copying, of a ring: each frame is valid until the next one is asked for. `OPTION_INVALID` otherwise. */
@@ -103,8 +100,9 @@ class Followed {
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return systemCode(error) === 'ENOENT' || (error instanceof BridgeError && error.code === 'SHM_INVALID');
+/** Other programs fill their segments in under the name. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof BridgeError && error.code === 'SHM_INVALID';
 }
 
 class Reader implements ShmReader {
@@ -170,12 +168,15 @@ class Reader implements ShmReader {
     let followed: Followed | undefined;
     let first = true;
     try {
-      while (!signal.aborted) {
-        followed = await this.#find(follow && !first, signal);
-        if (followed === undefined) return;
+      for (; !signal.aborted; first = false) {
+        followed = await this.#find(follow, first);
+        if (followed === undefined) {
+          if (!follow) return;
+          await sleep(REOPEN_MS, undefined, { signal }).catch(() => undefined);
+          continue;
+        }
         this.#open.add(followed);
         if (first && !existing) followed.source.skip();
-        first = false;
         const take = taker(followed.source);
         for (let count = 1; ; count++) {
           const taken = await followed.next(take, follow, signal);
@@ -193,18 +194,18 @@ class Reader implements ShmReader {
     }
   }
 
-  /** Opens the segment that has the name; `wait`: as soon as there is one. */
-  async #find(wait: boolean, signal: AbortSignal): Promise<Followed | undefined> {
-    while (!signal.aborted) {
-      try {
-        const followed = new Followed(this.name);
-        // A dead writer's: there will be another under the name, or none.
-        if (!wait || followed.source.state().status !== 'gone') return followed;
-        await followed.close();
-      } catch (error) {
-        if (!wait || !isMissing(error)) throw error;
-      }
-      await sleep(REOPEN_MS, undefined, { signal }).catch(() => undefined);
+  /**
+   * The segment that has the name now; undefined when there is none. With `follow`, what cannot be read yet is none,
+   * and after the first neither is one whose writer has ended: there will be another under the name.
+   */
+  async #find(follow: boolean, first: boolean): Promise<Followed | undefined> {
+    try {
+      const followed = new Followed(this.name);
+      if (first || followed.source.state().status !== 'gone') return followed;
+      await followed.close();
+    } catch (error) {
+      const none = systemCode(error) === 'ENOENT' || (follow && isUnreadable(error));
+      if (!none) throw error;
     }
     return undefined;
   }

@@ -16,6 +16,11 @@ export interface SegmentState {
   readonly ownerAlive: boolean | undefined;
 }
 
+export interface ShmState extends SegmentState {
+  /** Milliseconds since the newest frame's timestamp, at least 0; undefined when there is none, or it tells no time. */
+  readonly frameAgeMs: number | undefined;
+}
+
 /** The state of a segment whose owner record stands at `ownerOffset`. */
 export function segmentState(view: SegmentView, ownerOffset: number, empty: boolean): SegmentState {
   const owner = decodeOwner(new Uint8Array(view.buffer, 0, ownerOffset + 24), ownerOffset);

@@ -3,6 +3,8 @@
  * it to the byte. A slot's version is a sequence lock: odd while the writer has the slot in hand.
  */
 import { BridgeError } from '../errors.js';
+import { formatName } from './frame.js';
+import type { RingFrame } from './ring-types.js';
 import type { SegmentLayout } from './segment-layout.js';
 
 /** The bytes `OMVR` on a little-endian machine. */
@@ -120,6 +122,12 @@ export function readGeometry(words: Uint32Array, size: number): RingGeometry | s
   return possible ? { ...told, size } : 'has a header that contradicts itself or its size';
 }
 
+/** A frame as its slot describes it. */
+export interface SlotHeader extends Omit<RingFrame, 'data' | 'jpeg' | 'missed'> {
+  /** Bytes of the frame. */
+  readonly size: number;
+}
+
 /** The slots of a mapped ring, seen as words and bytes. */
 export class RingSlots {
   readonly geometry: RingGeometry;
@@ -154,6 +162,21 @@ export class RingSlots {
   /** The wake word as it is now. */
   get wake(): number {
     return Atomics.load(this.atomics, RING_OFFSET.wake / 4);
+  }
+
+  /** What a slot's header says now; it may be torn while the writer has the slot in hand. */
+  describe(slot: number): SlotHeader {
+    const at = this.offset(slot);
+    const format = at + SLOT_OFFSET.formatName;
+    return {
+      size: this.words[(at + SLOT_OFFSET.size) / 4]!,
+      number: Number(this.long(at + SLOT_OFFSET.number)),
+      timestampNs: this.long(at + SLOT_OFFSET.timestampNs),
+      width: this.words[(at + SLOT_OFFSET.width) / 4]!,
+      height: this.words[(at + SLOT_OFFSET.height) / 4]!,
+      format: formatName(this.bytes.subarray(format, format + RING_FORMAT_NAME_SIZE)),
+      sequence: Number(this.long(at + SLOT_OFFSET.sequence)),
+    };
   }
 
   long(offset: number): bigint {

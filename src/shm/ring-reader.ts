@@ -1,9 +1,8 @@
 /** Reads a ring: every frame in order, copied or in place under a lease, at this reader's own pace. */
-import { BridgeError } from '../errors.js';
+import type { BridgeError } from '../errors.js';
 import { type LeaseHolder, openLeaseHolder } from './lease-holder.js';
 import { ageMs, segmentState } from './reader-state.js';
 import {
-  RING_FORMAT_NAME_SIZE,
   RING_HEADER_SIZE,
   RING_MAGIC,
   RING_OFFSET,
@@ -11,19 +10,21 @@ import {
   RingSlots,
   readGeometry,
   SLOT_OFFSET,
+  type SlotHeader,
 } from './ring-layout.js';
 import type { RingFrame, RingLease, RingReader, RingState } from './ring-types.js';
-import { invalid, type SegmentView, viewSegment } from './segment-view.js';
+import { closed, invalid, type SegmentView, viewSegment } from './segment-view.js';
 import { fence } from './seqlock.js';
 
 /** Looks at a slot that the writer has in hand before its frame is given up: it may only be looking for a free one. */
 const MAX_SPINS = 1_000;
+/** Looks at a frame whose slot changes under them. */
+const MAX_LOOKS = 4;
 
-interface Look extends Omit<RingFrame, 'data' | 'jpeg' | 'missed'> {
+interface Look extends SlotHeader {
   readonly slot: number;
   readonly version: number;
   readonly start: number;
-  readonly size: number;
 }
 
 /** A ring reader that the waiting side of the library drives. */
@@ -50,6 +51,7 @@ export class SegmentRingReader implements RingReader {
 
   /** The wake word now: take it before looking for a frame, and wait for it to differ. */
   get wake(): number {
+    this.view.check();
     return this.#slots.wake;
   }
 
@@ -94,8 +96,7 @@ export class SegmentRingReader implements RingReader {
       this.cursor = number;
       this.missed += missed;
       this.#lost += missed;
-      const look = this.#look(number);
-      const taken = look && take(look, this.#lost);
+      const taken = this.#attempt(number, (look) => take(look, this.#lost));
       if (taken !== undefined) {
         this.#lost = 0;
         this.#holder?.tell(this.cursor, this.missed);
@@ -109,9 +110,26 @@ export class SegmentRingReader implements RingReader {
   /** Missed since the last frame that was taken. */
   #lost = 0;
 
-  /** Where frame `number` is and what its header says, while its slot was at rest; undefined: it is gone. */
+  /**
+   * What `take` makes of frame `number`; undefined: it is gone. A slot that changed on the way is looked at again: the
+   * writer may only have looked for leases of it.
+   */
+  #attempt<T>(number: number, take: (look: Look) => T | undefined): T | undefined {
+    for (let looks = 0; looks < MAX_LOOKS; looks++) {
+      const look = this.#look(number);
+      if (look === undefined) return undefined;
+      if (!this.#unchanged(look)) continue;
+      if (look.number !== number) return undefined;
+      if (look.size > this.#slots.geometry.slotCapacity) throw this.#damaged(`a frame of ${look.size} bytes`);
+      const taken = take(look);
+      if (taken !== undefined) return taken;
+    }
+    return undefined;
+  }
+
+  /** Where frame `number` is and what its header says, perhaps torn; undefined: the writer has the slot in hand. */
   #look(number: number): Look | undefined {
-    const { words, atomics, bytes, geometry } = this.#slots;
+    const { atomics, geometry } = this.#slots;
     const slot = Atomics.load(atomics, geometry.indexOffset / 4 + (number % geometry.slotCount));
     if (slot < 0 || slot >= geometry.slotCount) throw this.#damaged(`frame ${number} in slot ${slot}`);
     const at = this.#slots.offset(slot);
@@ -120,27 +138,7 @@ export class SegmentRingReader implements RingReader {
     for (let spin = 0; (version & 1) === 1 && spin < MAX_SPINS; spin++)
       version = Atomics.load(atomics, index);
     if ((version & 1) === 1) return undefined;
-    const start = at + SLOT_OFFSET.data;
-    const name = bytes.subarray(
-      at + SLOT_OFFSET.formatName,
-      at + SLOT_OFFSET.formatName + RING_FORMAT_NAME_SIZE,
-    );
-    const end = name.indexOf(0);
-    const look = {
-      slot,
-      version,
-      start,
-      number: Number(this.#slots.long(at + SLOT_OFFSET.number)),
-      size: words[(at + SLOT_OFFSET.size) / 4]!,
-      timestampNs: this.#slots.long(at + SLOT_OFFSET.timestampNs),
-      width: words[(at + SLOT_OFFSET.width) / 4]!,
-      height: words[(at + SLOT_OFFSET.height) / 4]!,
-      format: String.fromCharCode(...name.subarray(0, end < 0 ? name.length : end)),
-      sequence: Number(this.#slots.long(at + SLOT_OFFSET.sequence)),
-    };
-    if (!this.#unchanged(look) || look.number !== number) return undefined;
-    if (look.size > geometry.slotCapacity) throw this.#damaged(`a frame of ${look.size} bytes`);
-    return look;
+    return { slot, version, start: at + SLOT_OFFSET.data, ...this.#slots.describe(slot) };
   }
 
   #unchanged(look: Look): boolean {
@@ -199,7 +197,7 @@ export class SegmentRingReader implements RingReader {
   state(): RingState {
     this.#checkUsable();
     const { head } = this.#slots;
-    const newest = head === 0 ? undefined : this.#look(head);
+    const newest = head === 0 ? undefined : this.#attempt(head, (look) => look);
     return {
       ...segmentState(this.view, RING_OFFSET.owner, head === 0),
       head,
@@ -216,14 +214,9 @@ export class SegmentRingReader implements RingReader {
   }
 
   #checkUsable(): void {
-    if (!this.#open) {
-      throw new BridgeError('SHM_FAILED', `The reader of ${this.name} is closed: open it again to read.`, {
-        context: { name: this.name },
-      });
-    }
-    if (!this.view.intact()) {
-      throw invalid(this.name, 'was cut short by another program. Restart the program that writes it.');
-    }
+    // The view stays open for the leases.
+    if (!this.#open) throw closed(this.name);
+    this.view.check();
   }
 
   close(): void {

@@ -1,22 +1,10 @@
 /** What a ring gives to those who read it. */
-import type { SegmentState } from './reader-state.js';
+import type { CountedFrame } from './frame.js';
+import type { ShmState } from './reader-state.js';
 
-export interface RingFrame {
-  /** The frame's bytes: a copy, which stays as it is; in a lease the ring's own, see `RingLease`. */
-  readonly data: Uint8Array;
-  /** `data` when the format is MJPG. */
-  readonly jpeg: Uint8Array | undefined;
-  /** Pixels. */
-  readonly width: number;
-  readonly height: number;
-  readonly format: string;
-  readonly timestampNs: bigint;
+export interface RingFrame extends CountedFrame {
   /** The ring's own count of frames, from 1 without gaps. */
   readonly number: number;
-  /** The producer's count. */
-  readonly sequence: number;
-  /** Frames that were overwritten between the one before and this one. */
-  readonly missed: number;
 }
 
 /** A frame in place. `data` is read-only memory: writing to it kills the process. */
@@ -32,12 +20,10 @@ export interface RingLease extends RingFrame {
   release(): boolean;
 }
 
-export interface RingState extends SegmentState {
+export interface RingState extends ShmState {
   /** Number of the newest frame. */
   readonly head: number;
   readonly slotCount: number;
-  /** Milliseconds since the newest frame's timestamp; undefined without one. */
-  readonly frameAgeMs: number | undefined;
 }
 
 export interface RingReader {

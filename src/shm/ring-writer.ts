@@ -1,7 +1,7 @@
 /** Writes a ring: every frame into the slot that has been unused the longest and that no reader has in hand. */
 import { types } from 'node:util';
 import { BridgeError } from '../errors.js';
-import { checkInteger, nanoseconds, wrong } from './frame-values.js';
+import { checkInteger, type FrameTime, nanoseconds, wrong } from './frame-values.js';
 import { LEASE_ENTRIES, newRingId } from './lease-layout.js';
 import { createLeaseTable, type LeaseTable } from './lease-table.js';
 import {
@@ -38,7 +38,7 @@ export type RingInput = {
   readonly height: number;
   /** The producer's own count, kept as it is; the ring counts frames from 1 by itself. */
   readonly sequence: number;
-} & ({ readonly timestampMs: number } | { readonly timestampNs: bigint }) &
+} & FrameTime &
   ({ readonly jpeg: Uint8Array } | { readonly data: Uint8Array; readonly format: string });
 
 export interface RingWriter extends FrameStore {

@@ -13,8 +13,11 @@ export interface SegmentView {
   readonly buffer: ArrayBuffer;
   /** Where the bytes are in this process. */
   readonly address: number;
-  /** Whether the file still has every byte that is mapped: touching one that is gone would kill the process. */
-  intact(): boolean;
+  /**
+   * Before the mapped bytes are touched: throws `SHM_FAILED` after `close()`, and `SHM_INVALID` when another program cut
+   * the file short. Touching what is not there would kill the process.
+   */
+  check(): void;
   /** Whether the name still leads to this segment. */
   current(): boolean;
   /** Idempotent. */
@@ -25,6 +28,13 @@ export interface SegmentView {
 export function invalid(name: string, why: string, context: Record<string, unknown> = {}): BridgeError {
   return new BridgeError('SHM_INVALID', `The shared memory ${name} ${why}`, {
     context: { name, ...context },
+  });
+}
+
+/** `SHM_FAILED`: a reader that was closed is asked for something. */
+export function closed(name: string): BridgeError {
+  return new BridgeError('SHM_FAILED', `The reader of ${name} is closed: open it again to read.`, {
+    context: { name },
   });
 }
 
@@ -83,7 +93,11 @@ export function viewSegment(givenName: string, headerSize: number): SegmentView 
       size,
       buffer: mapping.buffer,
       address: mapping.address,
-      intact: () => fstatSync(fd).size >= size,
+      check() {
+        if (!open) throw closed(name);
+        if (fstatSync(fd).size < size)
+          throw invalid(name, 'was cut short by another program. Restart the program that writes it.');
+      },
       current: () => lstatSync(segmentPath(name), { throwIfNoEntry: false })?.ino === file.ino,
       close() {
         if (!open) return;

@@ -2,25 +2,16 @@
  * A named segment of shared memory with a recorded owner. Every layout (VIZN, arrays, rings) is written into one of
  * these: creation, allocation, ownership, takeover and removal are the same for all.
  */
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  linkSync,
-  lstatSync,
-  openSync,
-  unlinkSync,
-} from 'node:fs';
+import { closeSync, linkSync, lstatSync, unlinkSync } from 'node:fs';
 import { BridgeError } from '../errors.js';
 import { closeAtExit } from './cleanup.js';
 import { encodeOwner, OWNER_CLOSED, OWNER_STATE_OFFSET, thisOwner } from './owner.js';
 import { type Mapping, posix } from './posix.js';
 import { MAX_SEGMENT_SIZE, type SegmentLayout } from './segment-layout.js';
 import { SHM_DIRECTORY, segmentName, segmentPath } from './segment-name.js';
-import { clearName, sweepUnfinished, unfinishedPath } from './stale.js';
+import { clearName } from './stale.js';
 import { fullError, isFull, segmentError, systemCode } from './system-errors.js';
+import { discard, makeUnfinished, sweepUnfinished, type Unfinished } from './unfinished.js';
 import { waker } from './wake-word.js';
 
 export interface SegmentOptions {
@@ -80,63 +71,21 @@ function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_PAUSE_MS);
 }
 
-/** A segment in the making: whole, mapped and locked, but under no name that anyone knows. */
-interface Unnamed {
-  readonly path: string;
-  readonly fd: number;
-  readonly inode: number;
-  readonly mapping: Mapping;
-}
-
-function discard(path: string, fd: number): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // A sweep took it: it is gone either way.
-  }
-  closeSync(fd);
-}
-
-function makeUnnamed(options: SegmentOptions, layout: SegmentLayout): Unnamed | undefined {
-  const path = unfinishedPath(randomBytes(6).toString('hex'));
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const fd = openSync(path, flags, OWNER_READ_WRITE);
-  try {
-    // A sweep of another process may be looking at it between the two calls: then make another one.
-    if (!posix().tryLock(fd)) {
-      discard(path, fd);
-      return undefined;
-    }
-    posix().allocate(fd, options.size);
-    fchmodSync(fd, options.mode ?? OWNER_READ_WRITE);
-    const mapping = posix().map(fd, options.size, 'write');
-    new Uint32Array(mapping.buffer, 0, 1)[0] = layout.magic;
-    new Uint8Array(mapping.buffer).set(encodeOwner(thisOwner()), layout.ownerOffset);
-    options.initialise?.(mapping.buffer);
-    return { path, fd, inode: fstatSync(fd).ino, mapping };
-  } catch (error) {
-    discard(path, fd);
-    if (isFull(error)) throw fullError(`The segment ${options.name}`, SHM_DIRECTORY, options.size, error);
-    throw error;
-  }
-}
-
 /** Gives it its name; false when the name, or the unfinished segment, went to someone else meanwhile. */
-function giveName(made: Unnamed, name: string): boolean {
+function giveName(made: Unfinished, name: string): boolean {
   try {
     linkSync(made.path, segmentPath(name));
     unlinkSync(made.path);
     return true;
   } catch (error) {
-    made.mapping.unmap();
-    discard(made.path, made.fd);
+    discard(made);
     const code = systemCode(error);
     if (code === 'EEXIST' || code === 'ENOENT') return false;
     throw error;
   }
 }
 
-function owned(made: Unnamed, name: string, size: number, layout: SegmentLayout): Segment {
+function owned(made: Unfinished, name: string, size: number, layout: SegmentLayout): Segment {
   let open = true;
   const wake = waker(made.mapping, size, layout);
   const close = () => {
@@ -173,17 +122,24 @@ export function createSegment(options: SegmentOptions, layout: SegmentLayout): S
   const name = segmentName(options.name);
   checkOptions(options, layout);
   posix();
+  const { size, mode = OWNER_READ_WRITE } = options;
+  const fill = ({ buffer }: Mapping): void => {
+    new Uint32Array(buffer, 0, 1)[0] = layout.magic;
+    new Uint8Array(buffer).set(encodeOwner(thisOwner()), layout.ownerOffset);
+    options.initialise?.(buffer);
+  };
   try {
     sweepUnfinished();
     for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
       // Before allocating, so that the room of a leftover can be had again.
       if (clearName(name, layout) === 'free') {
-        const made = makeUnnamed({ ...options, name }, layout);
-        if (made !== undefined && giveName(made, name)) return owned(made, name, options.size, layout);
+        const made = makeUnfinished(size, mode, fill);
+        if (made !== undefined && giveName(made, name)) return owned(made, name, size, layout);
       }
       pause();
     }
   } catch (error) {
+    if (isFull(error)) throw fullError(`The segment ${name}`, SHM_DIRECTORY, size, error);
     throw segmentError('create', name, error);
   }
   throw new BridgeError(

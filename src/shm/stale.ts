@@ -9,26 +9,17 @@ import {
   fstatSync,
   lstatSync,
   openSync,
-  readdirSync,
   readSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
 import { decodeOwner, liveness, OWNER_CLOSED, OWNER_STATE_OFFSET, type OwnerRecord } from './owner.js';
 import { posix } from './posix.js';
 import { MAX_SEGMENT_SIZE, type SegmentLayout } from './segment-layout.js';
-import { SHM_DIRECTORY, segmentPath } from './segment-name.js';
+import { segmentPath } from './segment-name.js';
 import { segmentError, systemCode } from './system-errors.js';
 import { waker } from './wake-word.js';
-
-/** Segments in the making have names of this form until they are whole. */
-const UNFINISHED = /^\.openmv-bridge-new-\d+-[0-9a-f]{12}$/;
-
-export function unfinishedPath(suffix: string): string {
-  return join(SHM_DIRECTORY, `.openmv-bridge-new-${process.pid}-${suffix}`);
-}
 
 /** Read and write, never through a symbolic link, never waiting for the other end of a named pipe. */
 const OPEN_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -70,14 +61,6 @@ function readOwner(fd: number, layout: SegmentLayout): OwnerRecord | undefined {
   if (readSync(fd, header, 0, header.length, 0) < header.length) return undefined;
   if (new Uint32Array(header.buffer, 0, 1)[0] !== layout.magic) return undefined;
   return decodeOwner(header, layout.ownerOffset);
-}
-
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  }
 }
 
 /** Tells readers that still map the old segment that no more will come, and ends a write that will never end. */
@@ -138,22 +121,6 @@ export function clearName(name: string, layout: SegmentLayout): 'free' | 'changi
         throw foreign(name, 'is not a regular file');
       default:
         throw segmentError('take over', name, error);
-    }
-  }
-}
-
-/** Removes what processes left that died between making a segment and naming it. */
-export function sweepUnfinished(): void {
-  for (const entry of readdirSync(SHM_DIRECTORY)) {
-    if (!UNFINISHED.test(entry)) continue;
-    const path = join(SHM_DIRECTORY, entry);
-    try {
-      withFile(path, (fd) => {
-        const file = fstatSync(fd);
-        if (file.isFile() && file.uid === process.geteuid?.() && posix().tryLock(fd)) unlinkIfThere(path);
-      });
-    } catch {
-      // Another user's, or gone by now: not ours to clear.
     }
   }
 }

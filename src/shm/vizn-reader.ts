@@ -1,5 +1,5 @@
-import { BridgeError } from '../errors.js';
-import { ageMs, type SegmentState, segmentState } from './reader-state.js';
+import { formatName, type SharedFrame } from './frame.js';
+import { ageMs, type ShmState, segmentState } from './reader-state.js';
 import { invalid, type SegmentView, viewSegment } from './segment-view.js';
 import { isWriting, readStable } from './seqlock.js';
 import {
@@ -13,29 +13,14 @@ import {
   WRITE_SEQUENCE_WORD,
 } from './vizn-layout.js';
 
-export interface ViznSnapshot {
-  /** The frame's bytes, copied: they stay as they are. */
-  readonly data: Uint8Array;
-  /** `data` when the format is MJPG, which is all that the bridge writes by default; undefined otherwise. */
-  readonly jpeg: Uint8Array | undefined;
-  /** Pixels. */
-  readonly width: number;
-  readonly height: number;
-  /** Like `MJPG`. */
-  readonly format: string;
-  /** Unix time, when the writer is a bridge. */
-  readonly timestampNs: bigint;
-  /** Different for every frame. */
-  readonly sequence: number;
-}
+/** The latest frame, copied. */
+export type ViznSnapshot = SharedFrame;
 
-export interface ViznState extends SegmentState {
+export interface ViznState extends ShmState {
   /** A frame is being written, or was when the writer died. */
   readonly writing: boolean;
   /** Sequence of the last frame, 0 before the first; undefined while it is being written. */
   readonly sequence: number | undefined;
-  /** Milliseconds since the last frame's timestamp, at least 0; undefined without a frame. */
-  readonly frameAgeMs: number | undefined;
 }
 
 export interface ViznReader {
@@ -53,12 +38,6 @@ export interface ViznReader {
   close(): void;
 }
 
-function formatName(bytes: Uint8Array): string {
-  const field = bytes.subarray(VIZN_OFFSET.formatName, VIZN_OFFSET.formatName + VIZN_FORMAT_NAME_SIZE);
-  const end = field.indexOf(0);
-  return String.fromCharCode(...field.subarray(0, end < 0 ? field.length : end));
-}
-
 /** A VIZN reader that the waiting side of the library drives. */
 export class SegmentReader implements ViznReader {
   readonly name: string;
@@ -66,7 +45,6 @@ export class SegmentReader implements ViznReader {
   readonly #view: SegmentView;
   readonly #header: ViznHeader;
   readonly #bytes: Uint8Array;
-  #open = true;
 
   constructor(view: SegmentView) {
     this.name = view.name;
@@ -84,12 +62,13 @@ export class SegmentReader implements ViznReader {
 
   /** Changes with every frame: take it before looking for one, and wait for it to differ. */
   get wake(): number {
+    this.#view.check();
     const word = this.wakeAddress === undefined ? WRITE_SEQUENCE_WORD : VIZN_OFFSET.wake / 4;
     return Atomics.load(this.#header.atomics, word);
   }
 
   latest(after?: number): ViznSnapshot | undefined {
-    this.#checkUsable();
+    this.#view.check();
     const found = readStable(this.#header.atomics, WRITE_SEQUENCE_WORD, () => this.#read(after));
     if (found?.value === undefined) return undefined;
     const { dataSize, data, ...fields } = found.value;
@@ -118,14 +97,16 @@ export class SegmentReader implements ViznReader {
       data: end <= this.size ? this.#bytes.slice(VIZN_HEADER_SIZE, end) : undefined,
       width: words[VIZN_OFFSET.width / 4]!,
       height: words[VIZN_OFFSET.height / 4]!,
-      format: formatName(bytes),
+      format: formatName(
+        bytes.subarray(VIZN_OFFSET.formatName, VIZN_OFFSET.formatName + VIZN_FORMAT_NAME_SIZE),
+      ),
       timestampNs,
       sequence,
     };
   }
 
   state(): ViznState {
-    this.#checkUsable();
+    this.#view.check();
     const header = this.#header;
     const frame = readStable(header.atomics, WRITE_SEQUENCE_WORD, () => ({
       sequence: header.words[VIZN_OFFSET.frameSequence / 4]!,
@@ -138,17 +119,6 @@ export class SegmentReader implements ViznReader {
       sequence: frame?.sequence,
       frameAgeMs: frame === undefined || empty ? undefined : ageMs(frame.timestampNs),
     };
-  }
-
-  #checkUsable(): void {
-    if (!this.#open) {
-      throw new BridgeError('SHM_FAILED', `The reader of ${this.name} is closed: open it again to read.`, {
-        context: { name: this.name },
-      });
-    }
-    if (!this.#view.intact()) {
-      throw invalid(this.name, 'was cut short by another program. Restart the program that writes it.');
-    }
   }
 
   #checkMagic(): void {
@@ -174,8 +144,6 @@ export class SegmentReader implements ViznReader {
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
     this.#view.close();
   }
 }

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { BridgeError } from '../errors.js';
-import { checkInteger, nanoseconds, wrong } from './frame-values.js';
+import { checkInteger, type FrameTime, nanoseconds, wrong } from './frame-values.js';
 import { createSegment, type Segment } from './segment.js';
 import { beginWrite, endWrite } from './seqlock.js';
 import type { FrameStore } from './store.js';
@@ -40,7 +40,7 @@ export type ViznFrame = ViznData & {
   readonly height: number;
   /** From 1; kept as 32 bits, skipping 0, which means that there is no frame yet. */
   readonly sequence: number;
-} & ({ readonly timestampMs: number } | { readonly timestampNs: bigint });
+} & FrameTime;
 
 export interface ViznWriter extends FrameStore {
   /** Bytes of the segment. */

@@ -10,7 +10,7 @@ import { CONTROL, READY, STATE, type WaitSetup } from './wait-worker.js';
 export interface Waiter {
   /**
    * Resolves when the wake word is no longer `seen`, after `timeoutMs`, or when `signal` says so; possibly earlier:
-   * look again. One call at a time. Never rejects. The process stays alive for it.
+   * look again. One call at a time. Rejects with what reading the word throws. The process stays alive for it.
    */
   wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** Ends what waits, and resolves when nothing touches the word any more. Idempotent. */

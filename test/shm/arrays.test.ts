@@ -166,6 +166,17 @@ describe("the public package's semaphore", () => {
     await peer.ask({ do: 'cleanup' });
   });
 
+  test('ours is what sem_open makes, byte for byte', async () => {
+    const name = base();
+    const writer = closing(openArrayWriter({ base: name }));
+    await writer.setImage(Uint8Array.of(1));
+    const peer = await Peer.start(name);
+    await peer.ask({ do: 'write', channel: 'own', dtype: 'uint8', shape: [1], data: '05', timestamp: 1 });
+    const semaphore = (channel: string): Buffer => readFileSync(pathOf(`/sem.${name}_${channel}_sem`));
+    expect(semaphore('image').equals(semaphore('own'))).toBe(true);
+    await peer.ask({ do: 'cleanup' });
+  });
+
   test('no torn array is taken from a public writer while others raise the count', async () => {
     const name = base();
     const size = 300_000;
@@ -210,6 +221,46 @@ test('a live writer is refused, a dead one is taken over', async () => {
   expect((await old.getImage())?.data).toEqual(Uint8Array.of(9));
 });
 
+test('a timestamp of 0 is one, and one that tells no time is read as none', async () => {
+  const name = base();
+  const writer = closing(openArrayWriter({ base: name }));
+  await writer.setImage(Uint8Array.of(1), { timestampMs: 0 });
+  const shm = closing(openShm(`/${name}_image_shm`));
+  expect(shm.latest()).toMatchObject({ timestampNs: 0n, sequence: 1 });
+  expect(shm.state().status).toBe('live');
+
+  const peer = await Peer.start(name);
+  for (const timestamp of ['nan', 'inf', '-1']) {
+    await peer.ask({ do: 'write', channel: 'theirs', dtype: 'uint8', shape: [1], data: '05', timestamp });
+    const theirs = closing(openShm(`/${name}_theirs_shm`));
+    expect(theirs.latest()).toMatchObject({ timestampNs: 0n, data: Uint8Array.of(5) });
+    expect(theirs.state()).toMatchObject({ status: 'live', frameAgeMs: undefined });
+    const frames = theirs.frames({ follow: false });
+    expect((await frames.next()).value).toMatchObject({ timestampNs: 0n });
+    await frames.return();
+  }
+  await peer.ask({ do: 'cleanup' });
+});
+
+test('process.exit() leaves neither segment nor semaphore behind', async () => {
+  const child = startNode('arrays.mjs', base(), 'exit');
+  await child.json();
+  expect(await child.exited).toBe(0);
+  expect(leftovers()).toEqual([]);
+});
+
+test('a closed reader opens nothing any more', async () => {
+  const name = base();
+  const writer = closing(openArrayWriter({ base: name }));
+  await writer.setImage(Uint8Array.of(1));
+  const reader = openArrayReader(name);
+  expect((await reader.getImage())?.data).toEqual(Uint8Array.of(1));
+  reader.close();
+  reader.close();
+  await expect(reader.getImage()).rejects.toMatchObject({ code: 'SHM_FAILED' });
+  await expect(reader.waitForArray('image')).rejects.toMatchObject({ code: 'SHM_FAILED' });
+});
+
 test('openShm follows an array over a change of shape', async () => {
   const name = base();
   const writer = closing(openArrayWriter({ base: name }));
@@ -233,6 +284,8 @@ test('what cannot be an array is refused before anything is made', async () => {
   await refused(writer.setImage(new Uint8Array(0), { shape: [0] }));
   await refused(writer.setImage(new Uint8Array(2), { dtype: 'complex' as DType }));
   await refused(writer.setArray('a/b', new Uint8Array(2)));
+  for (const timestampMs of [Number.NaN, -1, Number.POSITIVE_INFINITY])
+    await refused(writer.setImage(new Uint8Array(1), { timestampMs }));
   writer.close();
   await expect(writer.setImage(new Uint8Array(1))).rejects.toMatchObject({ code: 'SHM_FAILED' });
   expect(leftovers()).toEqual([]);

@@ -91,16 +91,19 @@ test('only what is certainly a dead process’s is removed', () => {
   const unsigned = plant('unsign', undefined, ['one.bin']);
   const empty = plant('empty0', undefined);
   const young = plant('young0', undefined);
+  // Killed between making the marker and signing it.
+  const unwritten = plant('unwrit', Uint8Array.of());
+  const unwrittenFull = plant('unwfil', Uint8Array.of(), ['one.bin']);
   const otherName = plant('name-of-another-form', DEAD);
-  for (const path of [unsigned, empty]) utimesSync(path, AN_HOUR_AGO, AN_HOUR_AGO);
+  for (const path of [unsigned, empty, unwritten, unwrittenFull]) utimesSync(path, AN_HOUR_AGO, AN_HOUR_AGO);
 
   openAndClose();
-  const all = { dead, garbled, unsigned, empty, young, otherName };
+  const all = { dead, garbled, unsigned, empty, young, unwritten, unwrittenFull, otherName };
   expect(
     Object.entries(all)
       .filter(([, path]) => existsSync(path))
       .map(([name]) => name),
-  ).toEqual(['garbled', 'unsigned', 'young', 'otherName']);
+  ).toEqual(['garbled', 'unsigned', 'young', 'unwrittenFull', 'otherName']);
 });
 
 test('a link to a directory is not followed', () => {

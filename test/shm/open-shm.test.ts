@@ -131,6 +131,43 @@ test('without follow it ends with its writer: closed, or killed', { timeout: 60_
   openViznWriter({ name: other, size: 4_096 }).close();
 });
 
+test('a writer that ends between opening and reading: without follow it is the end, else the next one is awaited', async () => {
+  const name = uniqueName();
+  const writer = openRingWriter({ name, slotSize: 1_000 });
+  writer.write(frame(1));
+  const shm = closing(openShm(name));
+  writer.close();
+  expect(await shm.frames({ follow: false }).next()).toMatchObject({ done: true });
+  expect(await shm.leases({ follow: false }).next()).toMatchObject({ done: true });
+  const [all, fresh, leased] = [shm.frames(), shm.frames({ existing: false }), shm.leases()];
+  const firsts = [all.next(), fresh.next(), leased.next()];
+  const stop = new AbortController();
+  const stopped = shm.frames({ signal: stop.signal }).next();
+  await sleep(20);
+  stop.abort();
+  expect(await stopped).toMatchObject({ done: true });
+  // All that the next writer writes is new.
+  const next = closing(openRingWriter({ name, slotSize: 1_000 }));
+  next.write(frame(7));
+  for (const first of firsts) expect((await first).value).toMatchObject({ sequence: 7, missed: 0 });
+  for (const frames of [all, fresh, leased]) await frames.return();
+});
+
+test('what has the name between two writers and cannot be read is not waited for without follow', async () => {
+  const name = uniqueName();
+  const writer = openRingWriter({ name, slotSize: 1_000 });
+  const shm = closing(openShm(name));
+  writer.close();
+  writeFileSync(pathOf(name), new Uint8Array(4_096).fill(1));
+  await expect(shm.frames({ follow: false }).next()).rejects.toMatchObject({ code: 'SHM_INVALID' });
+  const first = shm.frames().next();
+  await sleep(20);
+  rmSync(pathOf(name));
+  const next = closing(openRingWriter({ name, slotSize: 1_000 }));
+  next.write(frame(8));
+  expect((await first).value).toMatchObject({ sequence: 8 });
+});
+
 test('aborting, breaking off and closing end the waiting, and give back threads and descriptors', async () => {
   const name = uniqueName();
   const writer = closing(openRingWriter({ name, slotSize: 1_000 }));

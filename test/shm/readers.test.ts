@@ -148,6 +148,8 @@ test('the Python reader refuses what it cannot read, and waits in bounded time',
     brokenState: 'stale',
     damaged: 'SHM_INVALID',
     cut: 'SHM_INVALID',
+    closed: ['SHM_FAILED'],
+    times: [0, 0, 0, 2_500_000_000],
   });
   expect(await child.exited).toBe(0);
 });

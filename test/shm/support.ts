@@ -21,7 +21,7 @@ export function pathOf(name: string): string {
 }
 
 export function leftovers(): string[] {
-  return readdirSync('/dev/shm').filter((name) => name.startsWith(PREFIX));
+  return readdirSync('/dev/shm').filter((name) => name.includes(PREFIX));
 }
 
 export function fixture(name: string): string {

@@ -139,6 +139,7 @@ class Reader {
 
     /// Of a ring: the next frame in place.
     std::optional<Lease> lease(double timeout = -1) {
+        check();
         if (layout_ != Layout::ring) throw Error(name_ + " is no ring.");
         open_table();
         std::optional<Lease> taken;
@@ -163,13 +164,17 @@ class Reader {
     /// What is there already is not given by `next()`.
     void skip() {
         Frame frame;
+        check();
         if (layout_ == Layout::ring) cursor_ = head();
         else if (latest(frame)) last_ = frame.sequence;
     }
 
+    /// Throws Error when the segment was cut short.
     Status status() const {
         struct stat current {};
-        if (bytes_ == nullptr || closed() || stat(path().c_str(), &current) != 0 || current.st_ino != inode_) return Status::gone;
+        if (bytes_ == nullptr) return Status::gone;
+        check();
+        if (closed() || stat(path().c_str(), &current) != 0 || current.st_ino != inode_) return Status::gone;
         if (owned() && owner_dead()) return Status::stale;
         const bool none = layout_ == Layout::ring    ? head() == 0
                           : layout_ == Layout::vizn ? load(32) == 0
@@ -195,8 +200,9 @@ class Reader {
     using Clock = std::chrono::steady_clock;
     static constexpr uint32_t VIZN = 0x56495A4E, RING = 0x52564D4F, LEASES = 0x4C564D4F, ARRAY = 0x12345678;
     static constexpr uint32_t OWNER = 0x42564D4F, TRAILER = 0x54564D4F;
-    static constexpr int MAX_SPINS = 2000, MAX_ATTEMPTS = 64;
+    static constexpr int MAX_SPINS = 2000, MAX_ATTEMPTS = 64, MAX_LOOKS = 4;
     static constexpr double LOOK_AFTER = 0.5;
+    static constexpr double END_OF_TIME = 18446744073.0;  // of a 64-bit count of nanoseconds, in seconds
     static constexpr size_t ENTRY = 64, LEASES_PER_READER = 8;
 
     struct Look {
@@ -298,7 +304,7 @@ class Reader {
     }
 
     // Touching what another program cut off would kill the process.
-    void check() {
+    void check() const {
         struct stat file {};
         if (fd_ < 0) throw Error("The reader of " + name_ + " has nothing open: reopen it.");
         if (fstat(fd_, &file) != 0 || static_cast<size_t>(file.st_size) < size_)
@@ -311,7 +317,10 @@ class Reader {
         if (layout_ == Layout::array) return trailer_ + 8;
         return load(84) == 1 && owned() ? std::optional<size_t>(80) : std::nullopt;
     }
-    uint32_t seen() const { return load(wake_offset().value_or(36)); }
+    uint32_t seen() const {
+        check();
+        return load(wake_offset().value_or(36));
+    }
 
     void sleep(uint32_t value, double seconds) const {
         const auto offset = wake_offset();
@@ -331,7 +340,6 @@ class Reader {
     bool wait_for(Take take, double timeout) {
         const auto end = deadline(std::max(timeout, 0.0));
         for (;;) {
-            check();
             const uint32_t before = seen();
             if (take()) return true;
             double left = LOOK_AFTER;
@@ -341,7 +349,7 @@ class Reader {
             }
             sleep(before, left);
             // The last may have come between the look and the end.
-            if ((closed() || seen() == before) && status() == Status::gone) return take();
+            if ((seen() == before || closed()) && status() == Status::gone) return take();
         }
     }
 
@@ -425,7 +433,7 @@ class Reader {
             return true;
         });
         if (!found) return false;
-        frame.timestamp_ns = timestamp > 0 ? static_cast<uint64_t>(timestamp * 1e6) * 1000 : 0;
+        frame.timestamp_ns = timestamp > 0 && timestamp < END_OF_TIME ? static_cast<uint64_t>(timestamp * 1e6) * 1000 : 0;
         frame.format = dtype_;
         frame.shape = shape_;
         frame.height = shape_.empty() ? 1 : shape_[0];
@@ -440,7 +448,7 @@ class Reader {
         return __atomic_load_n(look.version_word, __ATOMIC_ACQUIRE) == look.version;
     }
 
-    /// Where frame `number` is, and what its header says; false: it is gone.
+    /// Where frame `number` is, and what its header says, perhaps torn; false: the writer has the slot in hand.
     bool find(uint64_t number, Look &look) const {
         look.slot = load(index_ + 4 * (number % count_));
         if (look.slot >= count_) throw Error(name_ + " has a frame in a slot that it has not: it is damaged.");
@@ -448,26 +456,38 @@ class Reader {
         look.version_word = reinterpret_cast<const uint32_t *>(at);
         for (int spin = 0; (look.version = __atomic_load_n(look.version_word, __ATOMIC_ACQUIRE)) & 1;)
             if (++spin > MAX_SPINS) return false;
-        uint64_t found;
         memcpy(&look.size, at + 4, 4);
-        memcpy(&found, at + 8, 8);
+        memcpy(&look.info.number, at + 8, 8);
         memcpy(&look.info.timestamp_ns, at + 16, 8);
         memcpy(&look.info.width, at + 24, 4);
         memcpy(&look.info.height, at + 28, 4);
         memcpy(&look.info.sequence, at + 48, 8);
         look.info.format = text(at + 32);
-        look.info.number = number;
         look.data = at + 64;
-        if (!unchanged(look) || found != number) return false;
-        if (look.size > capacity_) throw Error(name_ + " has a frame larger than its slot: it is damaged.");
         return true;
+    }
+
+    /// Whether `take` could have frame `number`; false: it is gone. A slot that changed on the way is looked at again:
+    /// the writer may only have looked for leases of it.
+    template <typename Take>
+    bool attempt(uint64_t number, Take take) {
+        for (int looks = 0; looks < MAX_LOOKS; looks++) {
+            Look look{};
+            if (!find(number, look)) return false;
+            if (!unchanged(look)) continue;
+            if (look.info.number != number) return false;
+            if (look.size > capacity_) throw Error(name_ + " has a frame larger than its slot: it is damaged.");
+            look.info.missed = lost_;
+            if (take(look)) return true;
+        }
+        return false;
     }
 
     /// Takes the first frame after the cursor that can still be had.
     template <typename Take>
     bool advance(Take take) {
         check();
-        for (uint32_t attempt = 0; attempt < 2 * count_; attempt++) {
+        for (uint32_t tries = 0; tries < 2 * count_; tries++) {
             const uint64_t newest = head();
             if (newest <= cursor_) return false;
             const uint64_t oldest = newest >= count_ ? newest - count_ + 1 : 1;
@@ -475,17 +495,13 @@ class Reader {
             lost_ += number - cursor_ - 1;
             missed_ += number - cursor_ - 1;
             cursor_ = number;
-            Look look{};
-            if (find(number, look)) {
-                look.info.missed = lost_;
-                if (take(look)) {
-                    lost_ = 0;
-                    if (table_ != nullptr) {
-                        memcpy(table_ + entry_ + 8, &cursor_, 8);
-                        memcpy(table_ + entry_ + 16, &missed_, 8);
-                    }
-                    return true;
+            if (attempt(number, take)) {
+                lost_ = 0;
+                if (table_ != nullptr) {
+                    memcpy(table_ + entry_ + 8, &cursor_, 8);
+                    memcpy(table_ + entry_ + 16, &missed_, 8);
                 }
+                return true;
             }
             missed_++;
             lost_++;

@@ -38,6 +38,8 @@ OWNER_MAGIC = 0x42564D4F
 _MAX_SIZE = 1 << 30
 _MAX_SPINS = 2000
 _MAX_ATTEMPTS = 64
+_MAX_LOOKS = 4
+_END_OF_TIME = (1 << 64) / 1e9
 _POLL = 0.002
 _REOPEN = 0.05
 _LOOK_AFTER = 0.5
@@ -267,6 +269,7 @@ class Reader:
         return self._words[offset >> 2]
 
     def _seen(self) -> int:
+        self._check()
         offset = self._wake_offset()
         return self._progress() if offset is None else self._word(offset)
 
@@ -318,7 +321,6 @@ class Reader:
     def _wait_for(self, take, timeout: Optional[float]):
         end = None if timeout is None else time.monotonic() + timeout
         while True:
-            self._check()
             seen = self._seen()
             taken = take()
             if taken is not None:
@@ -389,6 +391,11 @@ class Reader:
             self.close()
         except BufferError:
             pass
+
+
+def _nanoseconds(seconds: float) -> int:
+    """0 for what tells no time: infinite, negative, not a number."""
+    return int(seconds * 1e6) * 1000 if 0 < seconds < _END_OF_TIME else 0
 
 
 def _text(field: bytes) -> str:
@@ -539,6 +546,7 @@ class RingReader(Reader):
         return (self._word(self._first + slot * self._stride) - version) & 0xFFFFFFFF
 
     def _look(self, number: int):
+        """Where frame `number` is and what its header says, perhaps torn; None: the writer has the slot in hand."""
         slot = self._word(self._index + 4 * (number % self._count))
         if slot >= self._count:
             raise ShmError("SHM_INVALID", f"{self.name} has frame {number} in slot {slot}: it is damaged.")
@@ -552,11 +560,26 @@ class RingReader(Reader):
             return None
         _load_fence()
         _, size, found, stamp, width, height, text, sequence = self._SLOT.unpack_from(self._bytes, at)
-        if not self._unchanged(slot, version) or found != number:
-            return None
-        if size > self._capacity:
-            raise ShmError("SHM_INVALID", f"{self.name} has a frame of {size} bytes: it is damaged.")
-        return slot, version, at + 64, size, stamp, width, height, _text(text), sequence
+        return found, slot, version, at + 64, size, stamp, width, height, _text(text), sequence
+
+    def _attempt(self, number: int, take):
+        """What `take` makes of frame `number`; None: it is gone. A slot that changed on the way is looked at again: the
+        writer may only have looked for leases of it."""
+        for _ in range(_MAX_LOOKS):
+            look = self._look(number)
+            if look is None:
+                return None
+            found, slot, version, _, size = look[:5]
+            if not self._unchanged(slot, version):
+                continue
+            if found != number:
+                return None
+            if size > self._capacity:
+                raise ShmError("SHM_INVALID", f"{self.name} has a frame of {size} bytes: it is damaged.")
+            taken = take(*look)
+            if taken is not None:
+                return taken
+        return None
 
     def _advance(self, take):
         for _ in range(2 * self._count):
@@ -568,8 +591,7 @@ class RingReader(Reader):
             self.cursor = number
             self.missed += skipped
             self._lost += skipped
-            look = self._look(number)
-            taken = take(number, *look) if look is not None else None
+            taken = self._attempt(number, take)
             if taken is not None:
                 self._lost = 0
                 if self._table is not None:
@@ -600,6 +622,7 @@ class RingReader(Reader):
 
     def lease(self, timeout: Optional[float] = None) -> Optional[Lease]:
         """The next frame in place; None after `timeout` seconds, or when the writer is gone."""
+        self._check()
         if self._table is None:
             self._open_table()
         return self._wait_for(lambda: self._advance(self._hold), timeout)
@@ -625,8 +648,8 @@ class RingReader(Reader):
         head = self._head()
         if head == 0:
             return None
-        look = self._look(head)
-        return max(0.0, time.time() - look[4] / 1e9) if look is not None else 0.0
+        look = self._attempt(head, lambda *look: look)
+        return max(0.0, time.time() - look[5] / 1e9) if look is not None else 0.0
 
     # The lease table.
     def _lock(self, entry: int) -> bool:
@@ -736,7 +759,7 @@ class ArrayReader(Reader):
                 return None
             width = self.shape[1] if len(self.shape) > 1 else 1
             return Frame(
-                data, width, self.shape[0], self.dtype, int(stamp * 1e6) * 1000, sequence, 0, 0, self.shape
+                data, width, self.shape[0], self.dtype, _nanoseconds(stamp), sequence, 0, 0, self.shape
             )
         return None
 
