@@ -1,3 +1,5 @@
+// Programs whose compiler takes no types by itself find those of Node through this one.
+/// <reference types="node" preserve="true" />
 /** The public interface of openmv-bridge. */
 export type { Bridge } from './bridge/bridge.js';
 export type { AlgorithmStats, BridgeEvent, BridgeStats, FrameResult } from './bridge/events.js';
@@ -62,4 +64,6 @@ export {
   type ViznSnapshot,
   type ViznState,
   type ViznWriter,
+  type WaitOptions,
+  waitForShm,
 } from './shm/index.js';
