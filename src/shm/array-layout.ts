@@ -26,7 +26,9 @@ export const ARRAY_OFFSET = {
 /** The bytes `OMVT` on a little-endian machine. */
 export const TRAILER_MAGIC = 0x54564d4f;
 export const TRAILER_SIZE = 16;
-/** Byte offsets in the trailer, which ends the segment: u32 magic, u32 write sequence, u32 wake word, u32 frame count. */
+/**
+ * Byte offsets in the trailer, which ends the segment: u32 magic, u32 write sequence, u32 wake word, u32 the producer's
+ * count of the array. */
 export const TRAILER_OFFSET = { magic: 0, writeSequence: 4, wake: 8, sequence: 12 } as const;
 
 export type ArrayData =
@@ -159,6 +161,7 @@ export function semaphoreOf(segment: string): string {
 /** `retire` takes away what belongs to a channel beside its segment. */
 export function arrayLayout(retire: () => void): SegmentLayout {
   return {
+    option: '--arrays',
     magic: ARRAY_MAGIC,
     headerSize: ARRAY_HEADER_SIZE,
     ownerOffset: ARRAY_OFFSET.owner,

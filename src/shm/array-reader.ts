@@ -107,9 +107,11 @@ class ChannelsReader implements ArrayReader {
       this.#channels.set(name, opened);
       return opened;
     } catch (error) {
-      // Without a successor the last array can still be read.
-      if (systemCode(error) === 'ENOENT') return known;
-      throw error;
+      if (systemCode(error) !== 'ENOENT') throw error;
+      // What a writer that has ended left mapped is nobody's any more.
+      known?.close();
+      this.#channels.delete(name);
+      return undefined;
     }
   }
 

@@ -14,7 +14,7 @@ import {
   TRAILER_SIZE,
   trailerOffset,
 } from './array-layout.js';
-import { type ShmState, segmentState } from './reader-state.js';
+import { isGone, type ShmState, segmentState } from './reader-state.js';
 import { invalid, type SegmentView, viewSegment } from './segment-view.js';
 import { Lock } from './semaphore.js';
 import { readStable } from './seqlock.js';
@@ -26,7 +26,7 @@ export interface ArraySnapshot {
   readonly dtype: DType;
   /** Unix time, when the writer keeps to the convention. */
   readonly timestampMs: number;
-  /** Counts the arrays of a segment that this package writes; 0 for other writers. */
+  /** The producer's count, of the bridge's arrays that of delivered frames; 0 of other programs. */
   readonly sequence: number;
 }
 
@@ -136,6 +136,11 @@ export class ArraySegmentReader {
       now.equals(Buffer.from(data.buffer, data.byteOffset, data.byteLength)) &&
       Object.is(this.#timestamp[0]! * MS_PER_S, timestampMs)
     );
+  }
+
+  /** Whether there is, or will be, another segment to read. */
+  get gone(): boolean {
+    return isGone(this.view, ARRAY_OFFSET.owner);
   }
 
   state(): ShmState {

@@ -19,7 +19,7 @@ import {
   trailerOffset,
 } from './array-layout.js';
 import { closeAtExit } from './cleanup.js';
-import { nanoseconds } from './frame-values.js';
+import { checkInteger, nanoseconds, sequenceWord } from './frame-values.js';
 import { createSegment, type Segment } from './segment.js';
 import { Lock, unlinkSemaphore } from './semaphore.js';
 import { beginWrite, endWrite } from './seqlock.js';
@@ -32,6 +32,8 @@ export interface ArrayOptions {
   readonly dtype?: DType;
   /** Unix time, from 0; default: now. */
   readonly timestampMs?: number;
+  /** The producer's count, from 1, kept as 32 bits without 0. Default: one more than the channel's last. */
+  readonly sequence?: number;
 }
 
 export interface ArrayWriter {
@@ -99,7 +101,7 @@ class Channel {
     this.#forget = closeAtExit(() => this.close());
   }
 
-  async write(data: ArrayData, timestampMs: number): Promise<void> {
+  async write(data: ArrayData, timestampMs: number, sequence: number | undefined): Promise<void> {
     const grip = await this.#lock.acquire();
     if (grip === 'shared') await this.#lock.settle();
     // Closed while it waited.
@@ -111,8 +113,8 @@ class Channel {
       new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
       ARRAY_HEADER_SIZE,
     );
-    const sequence = TRAILER_OFFSET.sequence / 4;
-    trailer[sequence] = (trailer[sequence]! + 1) | 0;
+    const last = trailer[TRAILER_OFFSET.sequence / 4]! >>> 0;
+    trailer[TRAILER_OFFSET.sequence / 4] = sequenceWord(sequence ?? last + 1);
     endWrite(trailer, TRAILER_OFFSET.writeSequence / 4);
     this.#lock.release();
     this.#segment.wake();
@@ -145,7 +147,7 @@ class ChannelsWriter implements ArrayWriter {
     if (!types.isTypedArray(data)) {
       throw new BridgeError('OPTION_INVALID', 'An array for shared memory must be a typed array.');
     }
-    const { shape = [data.length], dtype = dtypeOf(data), timestampMs = Date.now() } = options;
+    const { shape = [data.length], dtype = dtypeOf(data), timestampMs = Date.now(), sequence } = options;
     const form = { dtype, shape: [...shape] };
     checkForm(form);
     if (byteLength(form) !== data.byteLength) {
@@ -156,8 +158,9 @@ class ChannelsWriter implements ArrayWriter {
       );
     }
     nanoseconds({ timestampMs });
+    if (sequence !== undefined) checkInteger('sequence', sequence, 1, Number.MAX_SAFE_INTEGER);
     const before = this.#turns.get(name) ?? Promise.resolve();
-    const turn = before.then(() => this.#channel(name, form).write(data, timestampMs));
+    const turn = before.then(() => this.#channel(name, form).write(data, timestampMs, sequence));
     // Whoever comes next does not fail for this one.
     this.#turns.set(
       name,

@@ -108,10 +108,11 @@ export function openDecodedArrays(options: ArrayWriterOptions, failed: Failed): 
   return new LatestDecoded(
     `/${options.base.replace(/^\//, '')}_image_shm`,
     'NATIVE',
-    ({ data, width, height, channels }, { timestampMs }) =>
+    ({ data, width, height, channels }, { timestampMs, sequence }) =>
       writer.setImage(data, {
         shape: channels === 1 ? [height, width] : [height, width, channels],
         timestampMs,
+        sequence,
       }),
     () => writer.close(),
     failed,

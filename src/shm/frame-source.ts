@@ -1,4 +1,5 @@
 /** A segment of any layout as a source of frames, chosen by what it begins with. */
+import { BridgeError } from '../errors.js';
 import { ARRAY_HEADER_SIZE, ARRAY_MAGIC, type DType } from './array-layout.js';
 import { ArraySegmentReader, tellsTime } from './array-segment.js';
 import type { CountedFrame } from './frame.js';
@@ -7,6 +8,7 @@ import { RING_MAGIC, RING_OFFSET } from './ring-layout.js';
 import { ringReader, type SegmentRingReader } from './ring-reader.js';
 import type { RingLease } from './ring-types.js';
 import { type SegmentView, viewSegment } from './segment-view.js';
+import { systemCode } from './system-errors.js';
 import { type SegmentReader, viznReader } from './vizn-reader.js';
 
 /** A frame of any layout, copied: it stays as it is. */
@@ -35,6 +37,8 @@ export interface FrameSource {
   latest(): ShmFrame | undefined;
   /** What is there already is not given by `next()`. */
   skip(): void;
+  /** Whether its writer closed it, or its name leads elsewhere: cheaper than `state()`. */
+  gone(): boolean;
   state(): ShmState;
   close(): void;
 }
@@ -67,6 +71,7 @@ function viznSource(reader: SegmentReader): FrameSource {
     skip() {
       last = reader.state().sequence || undefined;
     },
+    gone: () => reader.gone,
     state: () => reader.state(),
     close: () => reader.close(),
   };
@@ -85,6 +90,7 @@ function ringSource(reader: SegmentRingReader): FrameSource {
     lease: () => reader.lease(),
     latest: () => complete(reader.latest()),
     skip: () => reader.skip(),
+    gone: () => reader.gone,
     state: () => reader.state(),
     close: () => reader.close(),
   };
@@ -128,6 +134,7 @@ function arraySource(reader: ArraySegmentReader): FrameSource {
       const frame = read();
       last = frame && mark(frame);
     },
+    gone: () => reader.gone,
     state: () => reader.state(),
     close: () => reader.close(),
   };
@@ -136,18 +143,40 @@ function arraySource(reader: ArraySegmentReader): FrameSource {
 /** Anything smaller is no segment. */
 const LEAST_SIZE = ARRAY_HEADER_SIZE;
 
+/** What the bridge calls `cam_image` is the segment `cam_image_shm`. */
+const ARRAY_SUFFIX = '_shm';
+
+function view(name: string): SegmentView {
+  try {
+    return viewSegment(name, LEAST_SIZE);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    try {
+      return viewSegment(name + ARRAY_SUFFIX, LEAST_SIZE);
+    } catch (second) {
+      // Told of the name that was asked for.
+      throw systemCode(second) === 'ENOENT' || isBadName(second) ? error : second;
+    }
+  }
+}
+
+/** With the suffix it can be too long. */
+function isBadName(error: unknown): boolean {
+  return error instanceof BridgeError && error.code === 'OPTION_INVALID';
+}
+
 /**
- * Opens the segment that has the name now. Throws `SHM_FAILED` (`context.errno` is `ENOENT` when there is none),
+ * Opens the segment that has the name now, or the name with `_shm` behind it. Throws `SHM_FAILED` (`context.errno` is `ENOENT` when there is none),
  * `SHM_INVALID` when it has none of the layouts, `OPTION_INVALID` or `UNSUPPORTED`.
  */
 export function openSource(name: string): FrameSource {
-  const view: SegmentView = viewSegment(name, LEAST_SIZE);
-  switch (new Uint32Array(view.buffer, 0, 1)[0]) {
+  const opened = view(name);
+  switch (new Uint32Array(opened.buffer, 0, 1)[0]) {
     case RING_MAGIC:
-      return ringSource(ringReader(view));
+      return ringSource(ringReader(opened));
     case ARRAY_MAGIC:
-      return arraySource(new ArraySegmentReader(view));
+      return arraySource(new ArraySegmentReader(opened));
     default:
-      return viznSource(viznReader(view));
+      return viznSource(viznReader(opened));
   }
 }

@@ -37,3 +37,8 @@ export function nanoseconds(frame: FrameTime): bigint {
   }
   return BigInt(whole) * BigInt(NS_PER_MS) + BigInt(Math.round((timestampMs - whole) * NS_PER_MS));
 }
+
+/** A count from 1 as the 32 bits that segments have for it: 0, which means that there is none yet, is skipped. */
+export function sequenceWord(sequence: number): number {
+  return ((sequence - 1) % 0xffff_ffff) + 1;
+}

@@ -42,3 +42,4 @@ export {
   type ViznWriter,
   type ViznWriterOptions,
 } from './vizn-writer.js';
+export { type WaitOptions, waitForShm } from './wait-for-shm.js';

@@ -25,6 +25,7 @@ export const LEASE_OFFSET = { magic: 0, version: 4, entries: 8, ringId: 16, owne
 export const ENTRY_OFFSET = { pid: 0, cursor: 8, missed: 16, leases: 32 } as const;
 
 export const LEASE_LAYOUT: SegmentLayout = {
+  option: '--ring',
   magic: LEASE_MAGIC,
   headerSize: LEASE_HEADER_SIZE,
   ownerOffset: LEASE_OFFSET.owner,

@@ -2,12 +2,12 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Observable } from 'rxjs';
 import { BridgeError } from '../errors.js';
+import { Followed } from './followed.js';
 import { type FrameSource, openSource, type ShmFrame, type ShmLayout } from './frame-source.js';
 import type { ShmState } from './reader-state.js';
 import type { RingLease } from './ring-types.js';
 import { segmentName } from './segment-name.js';
 import { systemCode } from './system-errors.js';
-import { createWaiter, type Waiter } from './waiter.js';
 
 export interface FollowOptions {
   /** Ends the iteration. */
@@ -22,13 +22,15 @@ export interface FollowOptions {
 }
 
 export interface ShmReader {
+  /** The segment's: `/cam_image_shm` also when `cam_image` was asked for. */
   readonly name: string;
   readonly layout: ShmLayout;
   /** Bytes of the segment. */
   readonly size: number;
   /**
-   * A copy of the newest frame; undefined when there is none, or none could be had at this moment. Throws `SHM_INVALID`,
-   * or `SHM_FAILED` after `close()`.
+   * A copy of the newest frame; undefined when there is none, or none could be had at this moment. A segment whose writer
+   * has ended, and that was taken away or over, is left: what has the name now is opened, and as long as nothing has it
+   * the answer is undefined. Throws `SHM_INVALID` for what was cut short, `SHM_FAILED` after `close()`.
    */
   latest(): ShmFrame | undefined;
   /**
@@ -43,82 +45,44 @@ export interface ShmReader {
   leases(options?: FollowOptions): AsyncGenerator<RingLease, void, void>;
   /** `frames()` as an observable: one iteration for every subscription. */
   readonly frames$: Observable<ShmFrame>;
+  /** Of the segment that was opened last, by `openShm` or by `latest()`. */
   state(): ShmState;
   /** Ends all iterations and unmaps the segment. Idempotent. */
   close(): Promise<void>;
 }
 
-/** How long to sleep before looking whether the writer still lives. */
-const LOOK_AFTER_MS = 500;
 /** How often to look for a segment that is not there. */
 const REOPEN_MS = 50;
 /** Frames in a row before other work on the event loop gets its turn. */
 const FRAMES_A_TURN = 32;
-
-/** A source and what waits for its next frame. */
-class Followed {
-  readonly source: FrameSource;
-  readonly #waiter: Waiter;
-  #closing: Promise<void> | undefined;
-
-  constructor(name: string) {
-    this.source = openSource(name);
-    try {
-      const { wakeAddress, wake } = this.source;
-      this.#waiter = createWaiter(wakeAddress ?? 0, wake, wakeAddress !== undefined);
-    } catch (error) {
-      this.source.close();
-      throw error;
-    }
-  }
-
-  /** The next that `take` has, or undefined when the segment has no more to give, or the signal says stop. */
-  async next<T>(take: () => T | undefined, follow: boolean, signal: AbortSignal): Promise<T | undefined> {
-    if (signal.aborted) return undefined;
-    let seen = this.source.wake();
-    let taken = take();
-    while (taken === undefined) {
-      await this.#waiter.wait(seen, LOOK_AFTER_MS, signal);
-      // After `close()` nothing of the segment may be touched.
-      if (signal.aborted) return undefined;
-      const woken = this.source.wake() !== seen;
-      seen = this.source.wake();
-      taken = take();
-      // Whether the writer lives is asked only when there is nothing to give: it takes a while.
-      if (taken !== undefined) break;
-      const { status } = this.source.state();
-      const over = status === 'gone' || (status === 'stale' && !follow && !woken);
-      // The last may have come between the look and the end.
-      if (over) return take();
-    }
-    return taken;
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#waiter.close().then(() => this.source.close());
-    return this.#closing;
-  }
-}
 
 /** Other programs fill their segments in under the name. */
 function isUnreadable(error: unknown): boolean {
   return error instanceof BridgeError && error.code === 'SHM_INVALID';
 }
 
+/** What has the name now; undefined: nothing, or nothing that can be read, or not for long. */
+function nextSource(name: string): FrameSource | undefined {
+  try {
+    const fresh = openSource(name);
+    if (!fresh.gone()) return fresh;
+    fresh.close();
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' && !isUnreadable(error)) throw error;
+  }
+  return undefined;
+}
+
 class Reader implements ShmReader {
   readonly name: string;
-  readonly layout: ShmLayout;
-  readonly size: number;
   readonly frames$: Observable<ShmFrame>;
-  readonly #source: FrameSource;
+  #source: FrameSource;
   readonly #closed = new AbortController();
   readonly #open = new Set<Followed>();
 
   constructor(name: string) {
-    this.name = segmentName(name);
-    this.#source = openSource(this.name);
-    this.layout = this.#source.layout;
-    this.size = this.#source.size;
+    this.#source = openSource(segmentName(name));
+    this.name = this.#source.name;
     this.frames$ = new Observable((subscriber) => {
       const stop = new AbortController();
       const give = async (): Promise<void> => {
@@ -130,7 +94,21 @@ class Reader implements ShmReader {
     });
   }
 
+  get layout(): ShmLayout {
+    return this.#source.layout;
+  }
+
+  get size(): number {
+    return this.#source.size;
+  }
+
   latest(): ShmFrame | undefined {
+    if (this.#source.gone()) {
+      const fresh = nextSource(this.name);
+      if (fresh === undefined) return undefined;
+      this.#source.close();
+      this.#source = fresh;
+    }
     return this.#source.latest();
   }
 
@@ -218,7 +196,8 @@ class Reader implements ShmReader {
 }
 
 /**
- * Opens the shared memory `name` for reading, whatever layout it has and whoever writes it. Throws `SHM_FAILED`
+ * Opens the shared memory `name` for reading, whatever layout it has and whoever writes it; when there is none, that of
+ * the array `name`, which is `name_shm`. `waitForShm` waits until there is one. Throws `SHM_FAILED`
  * (`context.errno` is `ENOENT` when there is none), `SHM_INVALID` when it has no layout that we know,
  * `OPTION_INVALID` or `UNSUPPORTED`.
  */

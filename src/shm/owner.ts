@@ -77,6 +77,13 @@ export function thisOwner(): Required<Owner> {
   return { pid: process.pid, startTime, pidNamespace: pidNamespace() };
 }
 
+/** Another process, with its start time; undefined when it is gone (a zombie is) or cannot be seen for certain. */
+export function findOwner(pid: number): Required<Owner> | undefined {
+  const stat = procSpeaksOurPids() ? readStat(pid) : undefined;
+  if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return undefined;
+  return { pid, startTime: stat.startTime, pidNamespace: pidNamespace() };
+}
+
 function exists(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid > 0x7fffffff) return false;
   try {

@@ -1,5 +1,5 @@
 /** What a reader can tell of the program at the other end. */
-import { decodeOwner, liveness } from './owner.js';
+import { decodeOwner, liveness, OWNER_SIZE } from './owner.js';
 import type { SegmentView } from './segment-view.js';
 
 export interface SegmentState {
@@ -21,16 +21,25 @@ export interface ShmState extends SegmentState {
   readonly frameAgeMs: number | undefined;
 }
 
+/** Whether its writer closed the segment, or its name no longer leads to it. Throws what `view.check()` throws. */
+export function isGone(view: SegmentView, ownerOffset: number): boolean {
+  view.check();
+  return ownerOf(view, ownerOffset)?.closed === true || !view.current();
+}
+
 /** The state of a segment whose owner record stands at `ownerOffset`. */
 export function segmentState(view: SegmentView, ownerOffset: number, empty: boolean): SegmentState {
-  const owner = decodeOwner(new Uint8Array(view.buffer, 0, ownerOffset + 24), ownerOffset);
+  const owner = ownerOf(view, ownerOffset);
   const life = owner === undefined ? 'unknown' : liveness(owner);
-  const gone = owner?.closed === true || !view.current();
   return {
-    status: gone ? 'gone' : life === 'dead' ? 'stale' : empty ? 'empty' : 'live',
+    status: isGone(view, ownerOffset) ? 'gone' : life === 'dead' ? 'stale' : empty ? 'empty' : 'live',
     ownerPid: owner?.pid,
     ownerAlive: life === 'unknown' ? undefined : life === 'alive',
   };
+}
+
+function ownerOf(view: SegmentView, ownerOffset: number) {
+  return decodeOwner(new Uint8Array(view.buffer, 0, ownerOffset + OWNER_SIZE), ownerOffset);
 }
 
 const NS_PER_MS = 1_000_000n;

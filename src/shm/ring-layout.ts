@@ -52,6 +52,7 @@ const PAGE = 4_096;
 const LINE = 64;
 
 export const RING_LAYOUT: SegmentLayout = {
+  option: '--ring',
   magic: RING_MAGIC,
   headerSize: RING_HEADER_SIZE,
   ownerOffset: RING_OFFSET.owner,

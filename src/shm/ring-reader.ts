@@ -1,7 +1,6 @@
 /** Reads a ring: every frame in order, copied or in place under a lease, at this reader's own pace. */
-import type { BridgeError } from '../errors.js';
 import { type LeaseHolder, openLeaseHolder } from './lease-holder.js';
-import { ageMs, segmentState } from './reader-state.js';
+import { ageMs, isGone, segmentState } from './reader-state.js';
 import {
   RING_HEADER_SIZE,
   RING_MAGIC,
@@ -9,23 +8,10 @@ import {
   type RingGeometry,
   RingSlots,
   readGeometry,
-  SLOT_OFFSET,
-  type SlotHeader,
 } from './ring-layout.js';
+import { type Look, RingLooks } from './ring-looks.js';
 import type { RingFrame, RingLease, RingReader, RingState } from './ring-types.js';
 import { closed, invalid, type SegmentView, viewSegment } from './segment-view.js';
-import { fence } from './seqlock.js';
-
-/** Looks at a slot that the writer has in hand before its frame is given up: it may only be looking for a free one. */
-const MAX_SPINS = 1_000;
-/** Looks at a frame whose slot changes under them. */
-const MAX_LOOKS = 4;
-
-interface Look extends SlotHeader {
-  readonly slot: number;
-  readonly version: number;
-  readonly start: number;
-}
 
 /** A ring reader that the waiting side of the library drives. */
 export class SegmentRingReader implements RingReader {
@@ -35,7 +21,10 @@ export class SegmentRingReader implements RingReader {
   missed = 0;
   readonly view: SegmentView;
   readonly #slots: RingSlots;
+  readonly #looks: RingLooks;
   readonly #ringId: bigint;
+  /** Newest of the frames that were there before this reader; 0 once it has taken one. */
+  #backlog: number;
   #holder: LeaseHolder | undefined;
   #leases = 0;
   #open = true;
@@ -45,8 +34,10 @@ export class SegmentRingReader implements RingReader {
     this.size = view.size;
     this.view = view;
     this.#slots = new RingSlots(view.buffer, geometry);
+    this.#looks = new RingLooks(this.name, this.#slots);
     this.#ringId = this.#slots.long(RING_OFFSET.ringId);
-    this.cursor = Math.max(0, this.#slots.head - geometry.slotCount);
+    this.#backlog = this.#slots.head;
+    this.cursor = Math.max(0, this.#backlog - geometry.slotCount);
   }
 
   /** The wake word now: take it before looking for a frame, and wait for it to differ. */
@@ -80,6 +71,7 @@ export class SegmentRingReader implements RingReader {
   skip(): void {
     this.#checkUsable();
     this.cursor = this.#slots.head;
+    this.#backlog = 0;
   }
 
   /** Takes the first frame after the cursor that can still be had. */
@@ -92,18 +84,16 @@ export class SegmentRingReader implements RingReader {
       // A count that went back is no ring's.
       if (head <= this.cursor) return undefined;
       const number = Math.max(this.cursor + 1, head - slotCount + 1);
-      const missed = number - this.cursor - 1;
-      this.cursor = number;
-      this.missed += missed;
-      this.#lost += missed;
-      const taken = this.#attempt(number, (look) => take(look, this.#lost));
+      this.#pass(number - 1);
+      const taken = this.#looks.attempt(number, (look) => take(look, this.#lost));
       if (taken !== undefined) {
+        this.cursor = number;
         this.#lost = 0;
+        this.#backlog = 0;
         this.#holder?.tell(this.cursor, this.missed);
         return taken;
       }
-      this.missed++;
-      this.#lost++;
+      this.#pass(number);
     }
     return undefined;
   }
@@ -111,62 +101,31 @@ export class SegmentRingReader implements RingReader {
   #lost = 0;
 
   /**
-   * What `take` makes of frame `number`; undefined: it is gone. A slot that changed on the way is looked at again: the
-   * writer may only have looked for leases of it.
+   * Moves the cursor past frames that are gone. Those that were there before the reader, and went before it took its
+   * first, it has not missed: it begins with the oldest that it can have.
    */
-  #attempt<T>(number: number, take: (look: Look) => T | undefined): T | undefined {
-    for (let looks = 0; looks < MAX_LOOKS; looks++) {
-      const look = this.#look(number);
-      if (look === undefined) return undefined;
-      if (!this.#unchanged(look)) continue;
-      if (look.number !== number) return undefined;
-      if (look.size > this.#slots.geometry.slotCapacity) throw this.#damaged(`a frame of ${look.size} bytes`);
-      const taken = take(look);
-      if (taken !== undefined) return taken;
-    }
-    return undefined;
-  }
-
-  /** Where frame `number` is and what its header says, perhaps torn; undefined: the writer has the slot in hand. */
-  #look(number: number): Look | undefined {
-    const { atomics, geometry } = this.#slots;
-    const slot = Atomics.load(atomics, geometry.indexOffset / 4 + (number % geometry.slotCount));
-    if (slot < 0 || slot >= geometry.slotCount) throw this.#damaged(`frame ${number} in slot ${slot}`);
-    const at = this.#slots.offset(slot);
-    const index = (at + SLOT_OFFSET.version) / 4;
-    let version = Atomics.load(atomics, index);
-    for (let spin = 0; (version & 1) === 1 && spin < MAX_SPINS; spin++)
-      version = Atomics.load(atomics, index);
-    if ((version & 1) === 1) return undefined;
-    return { slot, version, start: at + SLOT_OFFSET.data, ...this.#slots.describe(slot) };
-  }
-
-  #unchanged(look: Look): boolean {
-    return this.#changes(look) === 0;
-  }
-
-  /** How far the slot's version has moved on since the look. */
-  #changes(look: Look): number {
-    fence();
-    const index = (this.#slots.offset(look.slot) + SLOT_OFFSET.version) / 4;
-    return (Atomics.load(this.#slots.atomics, index) - look.version) | 0;
+  #pass(last: number): void {
+    const missed = Math.max(0, last - Math.max(this.cursor, this.#backlog));
+    this.missed += missed;
+    this.#lost += missed;
+    this.cursor = last;
   }
 
   #copy(look: Look, missed: number): RingFrame | undefined {
     const data = this.#slots.bytes.slice(look.start, look.start + look.size);
-    return this.#unchanged(look) ? this.#frame(look, data, missed) : undefined;
+    return this.#looks.unchanged(look) ? this.#frame(look, data, missed) : undefined;
   }
 
   #hold(look: Look, missed: number): RingLease | undefined {
     const free = this.#holder?.hold(look.slot);
     // Whoever leases first and then finds the slot at rest is seen by the writer before it takes the slot.
-    if (!this.#unchanged(look)) {
+    if (!this.#looks.unchanged(look)) {
       free?.();
       return undefined;
     }
     // The writer marks a slot to look for leases of it, finds this one and lets go: only a second step takes it away.
     const whole = (): boolean => {
-      const changes = this.#changes(look);
+      const changes = this.#looks.changes(look);
       return changes === 0 || (changes === 1 && free !== undefined);
     };
     let held = true;
@@ -194,23 +153,22 @@ export class SegmentRingReader implements RingReader {
     return { data, jpeg, width, height, format, timestampNs, number, sequence, missed };
   }
 
+  /** Whether there is, or will be, another segment to read. */
+  get gone(): boolean {
+    this.#checkUsable();
+    return isGone(this.view, RING_OFFSET.owner);
+  }
+
   state(): RingState {
     this.#checkUsable();
     const { head } = this.#slots;
-    const newest = head === 0 ? undefined : this.#attempt(head, (look) => look);
+    const newest = head === 0 ? undefined : this.#looks.attempt(head, (look) => look);
     return {
       ...segmentState(this.view, RING_OFFSET.owner, head === 0),
       head,
       slotCount: this.#slots.geometry.slotCount,
       frameAgeMs: newest && ageMs(newest.timestampNs),
     };
-  }
-
-  #damaged(what: string): BridgeError {
-    return invalid(
-      this.name,
-      `is damaged: it has ${what}, which cannot be. Restart the program that writes it.`,
-    );
   }
 
   #checkUsable(): void {

@@ -32,7 +32,10 @@ export interface RingReader {
   readonly size: number;
   /** Number of the last frame taken. Where a reader starts: before the oldest frame there is. */
   readonly cursor: number;
-  /** Frames that were overwritten before this reader took them. */
+  /**
+   * Frames that were overwritten before this reader took them; without those that were there before the reader: it
+   * begins with the oldest that it can have.
+   */
   readonly missed: number;
   /**
    * A copy of the next frame; undefined when there is none yet. What was overwritten is skipped and counted.

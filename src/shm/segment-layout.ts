@@ -2,6 +2,8 @@
 
 /** What a segment needs to know of the layout in it. */
 export interface SegmentLayout {
+  /** The option that names segments of this layout, for what is said of a name that is taken. */
+  readonly option: string;
   /** The first word of the header, in host byte order. */
   readonly magic: number;
   /** Bytes. */

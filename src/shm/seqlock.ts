@@ -9,7 +9,7 @@
  * the load (it is an acquire). On x86 both cost next to nothing.
  */
 
-const scratch = new Int32Array(1);
+const scratch = new Int32Array(new SharedArrayBuffer(4));
 
 /** Keeps every access before it apart from every access after it. */
 export function fence(): void {
@@ -28,10 +28,37 @@ export function endWrite(words: Int32Array, index: number): void {
   Atomics.store(words, index, (Atomics.load(words, index) | 1) + 1);
 }
 
-/** Looks at the counter while it is odd before giving up on a writer. */
-const MAX_SPINS = 2_000;
+/** How long a writer at work is waited for: well above the time for a large frame, and a bound when it has died. */
+const PATIENCE_MS = 5;
+/** Looks before a writer that takes longer, or was halted, is given the processor. */
+const QUICK_LOOKS = 200;
+const PAUSE_MS = 0.1;
 /** Copies that a faster writer spoiled before giving up. */
 const MAX_ATTEMPTS = 64;
+
+/** Time to wait for a writer, in all. */
+export class Patience {
+  #looks = 0;
+  #end: number | undefined;
+
+  /** After a look that found the writer at work: false when the time is up. */
+  again(): boolean {
+    if (++this.#looks <= QUICK_LOOKS) return true;
+    this.#end ??= performance.now() + PATIENCE_MS;
+    if (performance.now() >= this.#end) return false;
+    Atomics.wait(scratch, 0, 0, PAUSE_MS);
+    return true;
+  }
+}
+
+/** The counter when it is even; undefined: the writer does not let go in a bounded time. */
+export function settled(words: Int32Array, index: number, patience = new Patience()): number | undefined {
+  for (;;) {
+    const value = Atomics.load(words, index);
+    if ((value & 1) === 0) return value;
+    if (!patience.again()) return undefined;
+  }
+}
 
 /**
  * What `read` made of a moment when nothing was being written; undefined when there was none in a bounded time,
@@ -39,13 +66,10 @@ const MAX_ATTEMPTS = 64;
  * the way and must not trust it: what it returned is dropped then.
  */
 export function readStable<T>(words: Int32Array, index: number, read: () => T): { value: T } | undefined {
-  let spins = 0;
+  const patience = new Patience();
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    let before = Atomics.load(words, index);
-    while ((before & 1) === 1) {
-      if (++spins > MAX_SPINS) return undefined;
-      before = Atomics.load(words, index);
-    }
+    const before = settled(words, index, patience);
+    if (before === undefined) return undefined;
     const value = read();
     fence();
     if (Atomics.load(words, index) === before) return { value };

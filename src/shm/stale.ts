@@ -39,19 +39,19 @@ function inUse(name: string, why: string, pid?: number): BridgeError {
   });
 }
 
-function foreign(name: string, what: string): BridgeError {
+function foreign(name: string, { option }: SegmentLayout, what: string): BridgeError {
   return inUse(
     name,
-    `is taken: ${segmentPath(name)} ${what}. Remove it if nothing needs it, or choose another name (--shm-name).`,
+    `is taken: ${segmentPath(name)} ${what}. Remove it if nothing needs it, or choose another name (${option}).`,
   );
 }
 
-function held(name: string, owner: OwnerRecord): BridgeError {
+function held(name: string, { option }: SegmentLayout, owner: OwnerRecord): BridgeError {
   const where = liveness(owner) === 'unknown' ? ' in another container' : '';
   const who = owner.pid === process.pid && where === '' ? ', which is this very process' : where;
   return inUse(
     name,
-    `is in use by process ${owner.pid}${who}. Stop that one, or choose another name (--shm-name).`,
+    `is in use by process ${owner.pid}${who}. Stop that one, or choose another name (${option}).`,
     owner.pid,
   );
 }
@@ -90,15 +90,16 @@ export function clearName(name: string, layout: SegmentLayout): 'free' | 'changi
   try {
     return withFile(path, (fd) => {
       const file = fstatSync(fd);
-      if (!file.isFile()) throw foreign(name, 'is not a regular file');
-      if (file.uid !== process.geteuid?.()) throw foreign(name, `belongs to another user (uid ${file.uid})`);
+      if (!file.isFile()) throw foreign(name, layout, 'is not a regular file');
+      if (file.uid !== process.geteuid?.())
+        throw foreign(name, layout, `belongs to another user (uid ${file.uid})`);
       const owner = readOwner(fd, layout);
-      if (owner === undefined) throw foreign(name, 'was made by another program');
+      if (owner === undefined) throw foreign(name, layout, 'was made by another program');
       const locked = posix().tryLock(fd);
       const life = liveness(owner);
       // Someone else is taking it over, or its owner is about to remove it.
       if (!locked && (life === 'dead' || owner.closed)) return 'changing';
-      if (!locked || (life === 'alive' && !owner.closed)) throw held(name, owner);
+      if (!locked || (life === 'alive' && !owner.closed)) throw held(name, layout, owner);
       // Only who holds the lock of the segment behind a name takes the name away: no race from here on.
       const now = lstatSync(path, { throwIfNoEntry: false });
       if (now === undefined) return 'free';
@@ -112,13 +113,13 @@ export function clearName(name: string, layout: SegmentLayout): 'free' | 'changi
       case 'ENOENT':
         return 'free';
       case 'ELOOP':
-        throw foreign(name, 'is a symbolic link');
+        throw foreign(name, layout, 'is a symbolic link');
       case 'EACCES':
       case 'EPERM':
-        throw foreign(name, 'belongs to another user');
+        throw foreign(name, layout, 'belongs to another user');
       case 'EISDIR':
       case 'ENXIO':
-        throw foreign(name, 'is not a regular file');
+        throw foreign(name, layout, 'is not a regular file');
       default:
         throw segmentError('take over', name, error);
     }

@@ -1,5 +1,5 @@
 import { formatName, type SharedFrame } from './frame.js';
-import { ageMs, type ShmState, segmentState } from './reader-state.js';
+import { ageMs, isGone, type ShmState, segmentState } from './reader-state.js';
 import { invalid, type SegmentView, viewSegment } from './segment-view.js';
 import { isWriting, readStable } from './seqlock.js';
 import {
@@ -103,6 +103,11 @@ export class SegmentReader implements ViznReader {
       timestampNs,
       sequence,
     };
+  }
+
+  /** Whether there is, or will be, another segment to read. */
+  get gone(): boolean {
+    return isGone(this.#view, VIZN_OFFSET.owner);
   }
 
   state(): ViznState {

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { BridgeError } from '../errors.js';
-import { checkInteger, type FrameTime, nanoseconds, wrong } from './frame-values.js';
+import { checkInteger, type FrameTime, nanoseconds, sequenceWord, wrong } from './frame-values.js';
 import { createSegment, type Segment } from './segment.js';
 import { beginWrite, endWrite } from './seqlock.js';
 import type { FrameStore } from './store.js';
@@ -132,7 +132,7 @@ class SegmentWriter implements ViznWriter {
     words[VIZN_OFFSET.format / 4] = VIZN_FORMAT_NUMBERS[format] ?? 0;
     words[VIZN_OFFSET.dataSize / 4] = data.length;
     header.timestampNs = timestampNs;
-    words[VIZN_OFFSET.frameSequence / 4] = ((sequence - 1) % MAX_U32) + 1;
+    words[VIZN_OFFSET.frameSequence / 4] = sequenceWord(sequence);
     words.set(FORMAT_WORDS.get(format)!, VIZN_OFFSET.formatName / 4);
     this.#bytes.set(data, VIZN_HEADER_SIZE);
     endWrite(header.atomics, WRITE_SEQUENCE_WORD);

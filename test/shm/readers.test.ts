@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { waitForShm } from '../../src/shm/wait-for-shm.js';
 import { Program } from '../e2e/program.js';
 import { Child, compileReader, fixture, leftovers, READERS, uniqueName } from './support.js';
 
@@ -174,4 +175,31 @@ test('the Python reader polls where there is no futex', async () => {
     }
     expect(await reader.exited).toBe(0);
   }
+});
+
+test('the sequence of an array is that of the frame: its time is the same', async () => {
+  const base = uniqueName().slice(1);
+  const running = start('--no-shm', '--arrays', base);
+  await running.line((line) => line.type === 'frame');
+  const shm = await waitForShm(`/${base}_image`, { timeoutMs: 20_000 });
+  let checked = 0;
+  for await (const { sequence, timestampNs } of shm.frames()) {
+    const told = await running.line((line) => line.type === 'frame' && line['sequence'] === sequence);
+    expect(Math.abs(Number(timestampNs) / 1e6 - told['timestampMs'])).toBeLessThan(1);
+    if (++checked === 5) break;
+  }
+  await shm.close();
+});
+
+test('the Python example says what is missing, without a traceback', async () => {
+  const name = uniqueName();
+  const program = [
+    'import sys; sys.path.insert(0, sys.argv.pop(1))',
+    'import example, openmv_shm; wait = openmv_shm.open',
+    'openmv_shm.open = lambda name, timeout: wait(name, 0)',
+    'example.main()',
+  ];
+  const { status, stderr } = spawnSync('python3', ['-B', '-c', program.join('\n'), READERS, name]);
+  expect(status).toBe(1);
+  expect(String(stderr)).toBe(`There is no shared memory ${name}. Start the bridge that writes it.\n`);
 });

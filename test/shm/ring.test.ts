@@ -89,21 +89,36 @@ test('every reader gets every frame in order, at its own pace; what was overwrit
   write(writer, 1, 5);
   const late = readerOf(name);
   expect(numbers(early)).toEqual([1, 2, 3, 4, 5]);
+  expect(late.next()?.number).toBe(1);
   write(writer, 6, 10);
   expect(numbers(early)).toEqual([6, 7, 8, 9, 10]);
   expect([early.cursor, early.missed]).toEqual([10, 0]);
   // Eight slots: 3 to 10 are there.
   const first = late.next();
-  expect([first?.number, first?.missed, late.missed]).toEqual([3, 2, 2]);
+  expect([first?.number, first?.missed, late.missed]).toEqual([3, 1, 1]);
   expect(numbers(late)).toEqual([4, 5, 6, 7, 8, 9, 10]);
   write(writer, 11, 30);
   expect(late.latest()?.number).toBe(30);
-  expect(late.missed).toBe(2);
+  expect(late.missed).toBe(1);
   const third = readerOf(name);
   third.skip();
   write(writer, 31, 31);
   expect(numbers(third)).toEqual([31]);
   expect(third.state()).toMatchObject({ status: 'live', head: 31, ownerPid: process.pid });
+});
+
+test('a new reader begins with the oldest frame it can have: only what comes after it can be missed', () => {
+  const name = uniqueName();
+  const writer = writerOf(name);
+  write(writer, 1, 20);
+  const [fresh, slow] = [readerOf(name), readerOf(name)];
+  write(writer, 21, 22);
+  const first = fresh.next();
+  expect([first?.number, first?.missed, fresh.missed]).toEqual([15, 0, 0]);
+  write(writer, 23, 35);
+  // 13 to 20 were there before it; 21 to 27 were not, and are gone.
+  const late = slow.next();
+  expect([late?.number, late?.missed, slow.missed]).toEqual([28, 7, 7]);
 });
 
 test('a leased frame stays as it is while the writer goes round, and its slot is used again after', () => {

@@ -97,7 +97,7 @@ export const READERS = fileURLToPath(new URL('../../tools/readers/', import.meta
 export function compileReader(source: string): string {
   const program = join(temporaryDirectory(), source.replace(/\.cpp$/, ''));
   const path = source === 'example.cpp' ? join(READERS, source) : fixture(source);
-  const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-I', READERS];
+  const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-I', READERS];
   execFileSync('g++', [...flags, path, '-o', program, '-lrt']);
   return program;
 }

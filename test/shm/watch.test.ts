@@ -1,5 +1,6 @@
 /** `openmv-bridge watch` beside a live bridge. */
 import { expect, test } from 'vitest';
+import { openRingWriter } from '../../src/shm/ring-writer.js';
 import { Program } from '../e2e/program.js';
 import { uniqueName } from './support.js';
 
@@ -47,4 +48,29 @@ test('watch shows every layout: rate, age, drops, sizes', async () => {
     watch.kill('SIGINT');
     expect((await watch.ended).status).toBe(0);
   }
+});
+
+test('what was in a ring before watch is shown, and is no rate', async () => {
+  const name = uniqueName();
+  const writer = openRingWriter({ name, slots: 8, slotSize: 1_000 });
+  for (let sequence = 1; sequence <= 12; sequence++)
+    writer.write({ jpeg: Uint8Array.of(1, 2), width: 3, height: 4, timestampMs: Date.now(), sequence });
+  const watch = new Program(['watch', name, '--json']);
+  const first = await watch.line((line) => line.type === 'segment');
+  expect(first).toMatchObject({ framesPerSecond: 0, missed: 0, sequence: 12, width: 3, height: 4, bytes: 2 });
+  watch.kill('SIGINT');
+  expect((await watch.ended).status).toBe(0);
+  writer.close();
+});
+
+test('watch finds the array that the bridge calls BASE_image', async () => {
+  const base = uniqueName().slice(1);
+  const watch = new Program(['watch', `${base}_image`, '--json']);
+  const bridge = new Program(['--port', 'virtual', '--json', '--no-shm', '--arrays', base]);
+  const seen = await watch.line((line) => line.type === 'segment' && line['sequence'] > 0);
+  expect(seen).toMatchObject({ name: `/${base}_image_shm`, layout: 'array' });
+  bridge.kill('SIGINT');
+  await bridge.ended;
+  watch.kill('SIGINT');
+  expect((await watch.ended).status).toBe(0);
 });

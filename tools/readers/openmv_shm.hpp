@@ -1,12 +1,17 @@
-// Frames of openmv-bridge from shared memory: one header, C++17, Linux, nothing to link but -lrt on old systems.
+// Frames of openmv-bridge from shared memory: one header, C++17, Linux, nothing to link.
 //
-//     openmv_shm::Reader reader("/openmv_frame");
+//     openmv_shm::Reader reader("/openmv_frame", 10);
 //     openmv_shm::Frame frame;
 //     for (;;) if (reader.next(frame, 1.0)) use(frame);
 //
 // It reads every layout that the bridge writes: the latest frame (VIZN), rings, arrays. A reader sleeps on a futex
-// between frames, maps read-only, and checks every length before it uses it. One reader belongs to one thread.
+// between frames, maps read-only, and checks every length before it uses it. When a writer has ended it goes on with the
+// next one. One reader belongs to one thread.
 #pragma once
+
+#ifndef __linux__
+#error "openmv-bridge has shared memory on Linux alone: there is none to read here."
+#endif
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -24,6 +29,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -59,12 +65,36 @@ enum class Status {
     empty,  ///< no frame yet
     live,
     stale,  ///< the writer died
-    gone    ///< closed or replaced: open it again
+    gone    ///< closed or replaced: the next read opens what has the name then
 };
 
 class Reader;
 
-/// A frame of a ring in place. The destructor gives it back. Must not outlive its reader.
+/// What is mapped of a segment and its lease table: goes when neither the reader nor one of its leases needs it.
+struct Memory {
+    void *bytes = nullptr;
+    size_t size = 0;
+    int fd = -1;
+    uint8_t *table = nullptr;
+    size_t table_size = 0, entry = 0;
+    int table_fd = -1;
+    static constexpr size_t ENTRY = 64;
+
+    Memory() = default;
+    Memory(const Memory &) = delete;
+    Memory &operator=(const Memory &) = delete;
+    ~Memory() {
+        if (table != nullptr) {
+            memset(table + entry, 0, ENTRY);
+            munmap(table, table_size);
+            close(table_fd);
+        }
+        if (bytes != nullptr) munmap(bytes, size);
+        if (fd >= 0) close(fd);
+    }
+};
+
+/// A frame of a ring in place. The destructor gives it back. It may outlive its reader.
 class Lease : public Info {
    public:
     Lease(Lease &&other) noexcept { *this = std::move(other); }
@@ -73,7 +103,7 @@ class Lease : public Info {
             release();
             static_cast<Info &>(*this) = std::move(static_cast<Info &>(other));
             data_ = other.data_, size_ = other.size_, version_ = other.version_, place_ = other.place_;
-            expected_ = other.expected_, result_ = other.result_;
+            expected_ = other.expected_, result_ = other.result_, memory_ = std::move(other.memory_);
             other.version_ = nullptr, other.place_ = nullptr;
         }
         return *this;
@@ -93,6 +123,7 @@ class Lease : public Info {
             result_ = changes == 0 || (changes == 1 && pinned());
             if (place_ != nullptr) __atomic_store_n(place_, 0u, __ATOMIC_RELEASE);
             version_ = nullptr;
+            memory_.reset();
         }
         return result_;
     }
@@ -106,15 +137,17 @@ class Lease : public Info {
     uint32_t *place_ = nullptr;
     uint32_t expected_ = 0;
     bool result_ = true;
+    std::shared_ptr<Memory> memory_;
 };
 
 class Reader {
    public:
-    /// Opens `name`, waiting for it for `timeout` seconds. Throws Error.
+    /// Opens `name`, waiting for it for `timeout` seconds; the array `cam_image` is found too, which is `cam_image_shm`.
+    /// Throws Error.
     explicit Reader(const std::string &name = "/openmv_frame", double timeout = 0)
         : name_(name.empty() || name[0] != '/' ? "/" + name : name) {
         const auto end = deadline(timeout);
-        while (!map()) {
+        while (!map() && !map_array_of_that_name()) {
             if (Clock::now() >= end)
                 throw Error("There is no shared memory " + name_ + ". Start the bridge that writes it.");
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -122,7 +155,6 @@ class Reader {
     }
     Reader(const Reader &) = delete;
     Reader &operator=(const Reader &) = delete;
-    ~Reader() { unmap(); }
 
     const std::string &name() const { return name_; }
     Layout layout() const { return layout_; }
@@ -131,24 +163,29 @@ class Reader {
     uint64_t missed() const { return missed_; }
     uint64_t cursor() const { return cursor_; }
 
-    /// The next frame that this reader has not given. False after `timeout` seconds (below 0: never), or when the
-    /// writer is gone: then `reopen()`. Throws Error when the segment contradicts itself.
+    /// The next frame that this reader has not given; false after `timeout` seconds. When the writer has ended, it goes
+    /// on with the next one; without a timeout (below 0) it is false when there is none for half a second. Throws Error
+    /// when the segment contradicts itself.
     bool next(Frame &frame, double timeout = -1) {
         return wait_for([&] { return take(frame); }, timeout);
     }
 
-    /// Of a ring: the next frame in place.
+    /// Of a ring: the next frame in place; none as of `next()`.
     std::optional<Lease> lease(double timeout = -1) {
-        check();
-        if (layout_ != Layout::ring) throw Error(name_ + " is no ring.");
-        open_table();
         std::optional<Lease> taken;
-        wait_for([&] { return advance([&](const Look &look) { return hold(look, taken); }); }, timeout);
+        wait_for(
+            [&] {
+                if (layout_ != Layout::ring) throw Error(name_ + " is no ring.");
+                open_table();
+                return advance([&](const Look &look) { return hold(look, taken); });
+            },
+            timeout);
         return taken;
     }
 
-    /// The newest frame, given before or not.
+    /// The newest frame, given before or not; when its writer has ended, that of the next one.
     bool latest(Frame &frame) {
+        if (gone() && !reopen()) return false;
         check();
         if (layout_ == Layout::vizn) return read_vizn(frame, 0);
         if (layout_ == Layout::array) return read_array(frame, 0);
@@ -165,16 +202,13 @@ class Reader {
     void skip() {
         Frame frame;
         check();
-        if (layout_ == Layout::ring) cursor_ = head();
+        if (layout_ == Layout::ring) cursor_ = head(), backlog_ = 0;
         else if (latest(frame)) last_ = frame.sequence;
     }
 
     /// Throws Error when the segment was cut short.
     Status status() const {
-        struct stat current {};
-        if (bytes_ == nullptr) return Status::gone;
-        check();
-        if (closed() || stat(path().c_str(), &current) != 0 || current.st_ino != inode_) return Status::gone;
+        if (gone()) return Status::gone;
         if (owned() && owner_dead()) return Status::stale;
         const bool none = layout_ == Layout::ring    ? head() == 0
                           : layout_ == Layout::vizn ? load(32) == 0
@@ -182,28 +216,26 @@ class Reader {
         return none ? Status::empty : Status::live;
     }
 
-    /// Opens what has the name now, waiting for it for `timeout` seconds. False: there is nothing new yet.
+    /// Opens what has the name now, waiting for it for `timeout` seconds. False: there is nothing new that can be read.
     bool reopen(double timeout = 0) {
         const auto end = deadline(timeout);
-        for (;;) {
-            struct stat now {};
-            if (stat(path().c_str(), &now) == 0 && now.st_ino != inode_) {
-                unmap();
-                if (map()) return true;
-            }
+        while (!try_reopen()) {
             if (Clock::now() >= end) return false;
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
         }
+        return true;
     }
 
    private:
     using Clock = std::chrono::steady_clock;
     static constexpr uint32_t VIZN = 0x56495A4E, RING = 0x52564D4F, LEASES = 0x4C564D4F, ARRAY = 0x12345678;
     static constexpr uint32_t OWNER = 0x42564D4F, TRAILER = 0x54564D4F;
-    static constexpr int MAX_SPINS = 2000, MAX_ATTEMPTS = 64, MAX_LOOKS = 4;
+    static constexpr int MAX_ATTEMPTS = 64, MAX_LOOKS = 4, QUICK_LOOKS = 200;
+    /// Seconds for a writer at work: well above the time for a large frame, and a bound when it has died.
+    static constexpr double PATIENCE = 0.02;
     static constexpr double LOOK_AFTER = 0.5;
     static constexpr double END_OF_TIME = 18446744073.0;  // of a 64-bit count of nanoseconds, in seconds
-    static constexpr size_t ENTRY = 64, LEASES_PER_READER = 8;
+    static constexpr size_t ENTRY = Memory::ENTRY, LEASES_PER_READER = 8;
 
     struct Look {
         Info info;
@@ -212,14 +244,40 @@ class Reader {
         const uint32_t *version_word;
     };
 
+    /// Time to wait for a writer, in all.
+    class Patience {
+       public:
+        /// After a look that found the writer at work: false when the time is up.
+        bool again() {
+            if (++looks_ <= QUICK_LOOKS) return true;
+            const auto now = Clock::now();
+            if (!end_) end_ = deadline(PATIENCE);
+            else if (now >= *end_) return false;
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+            return true;
+        }
+
+       private:
+        int looks_ = 0;
+        std::optional<Clock::time_point> end_;
+    };
+
+    /// A version when it is even; none: the writer does not let go in a bounded time.
+    static std::optional<uint32_t> settled(const uint32_t *word, Patience &patience) {
+        for (;;) {
+            const uint32_t value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+            if ((value & 1) == 0) return value;
+            if (!patience.again()) return std::nullopt;
+        }
+    }
+
     static Clock::time_point deadline(double seconds) {
         return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     }
     std::string path() const { return "/dev/shm" + name_; }
 
-    uint32_t load(size_t offset) const {
-        return __atomic_load_n(reinterpret_cast<const uint32_t *>(bytes_ + offset), __ATOMIC_ACQUIRE);
-    }
+    const uint32_t *word(size_t offset) const { return reinterpret_cast<const uint32_t *>(bytes_ + offset); }
+    uint32_t load(size_t offset) const { return __atomic_load_n(word(offset), __ATOMIC_ACQUIRE); }
     uint64_t load64(size_t offset) const {
         return __atomic_load_n(reinterpret_cast<const uint64_t *>(bytes_ + offset), __ATOMIC_ACQUIRE);
     }
@@ -227,11 +285,38 @@ class Reader {
     size_t owner_at() const { return layout_ == Layout::vizn ? 56 : layout_ == Layout::ring ? 32 : 40; }
     bool owned() const { return load(owner_at()) == OWNER; }
     bool closed() const { return owned() && load(owner_at() + 20) == 2; }
+    /// Whether the writer closed the segment, the name no longer leads to it, or nothing is open at all.
+    bool gone() const {
+        struct stat current {};
+        if (bytes_ == nullptr) return true;
+        check();
+        return closed() || stat(path().c_str(), &current) != 0 || current.st_ino != inode_;
+    }
+
+    bool try_reopen() {
+        struct stat now {};
+        if (stat(path().c_str(), &now) != 0 || (bytes_ != nullptr && now.st_ino == inode_)) return false;
+        unmap();
+        try {
+            return map();
+        } catch (const Error &) {
+            return false;
+        }
+    }
+
+    bool map_array_of_that_name() {
+        name_ += "_shm";
+        if (map()) return true;
+        name_.resize(name_.size() - 4);
+        return false;
+    }
 
     bool map() {
         if (name_.size() < 2 || name_.find('/', 1) != std::string::npos)
             throw Error(name_ + " is no name of shared memory. Use one like /openmv_frame.");
-        fd_ = open(path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        unmap();
+        auto memory = std::make_shared<Memory>();
+        memory->fd = fd_ = open(path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd_ < 0) {
             if (errno == ENOENT) return false;
             throw Error("Cannot open the shared memory " + name_ + ": " + strerror(errno) + ".");
@@ -245,8 +330,10 @@ class Reader {
             fail("belongs to another user and may be written by everybody");
         void *mapped = mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd_, 0);
         if (mapped == MAP_FAILED) fail("cannot be mapped");
-        bytes_ = static_cast<const uint8_t *>(mapped);
-        last_ = cursor_ = missed_ = lost_ = 0;
+        bytes_ = static_cast<const uint8_t *>(memory->bytes = mapped);
+        memory->size = size_;
+        memory_ = std::move(memory);
+        last_ = cursor_ = missed_ = lost_ = backlog_ = 0;
         const uint32_t magic = load(0);
         if (magic == VIZN && size_ >= 128) layout_ = Layout::vizn;
         else if (magic == RING && size_ >= 128) map_ring();
@@ -261,14 +348,8 @@ class Reader {
     }
 
     void unmap() {
-        if (table_ != nullptr) {
-            memset(table_ + entry_, 0, ENTRY);
-            munmap(table_, table_size_);
-            close(table_fd_);
-            table_ = nullptr;
-        }
-        if (bytes_ != nullptr) munmap(const_cast<uint8_t *>(bytes_), size_);
-        if (fd_ >= 0) close(fd_);
+        memory_.reset();
+        table_ = nullptr;
         bytes_ = nullptr;
         fd_ = -1;
     }
@@ -281,7 +362,8 @@ class Reader {
                               slots_ % 64 == 0 && slots_ >= index_ + uint64_t{4} * count_ &&
                               slots_ + uint64_t{count_} * stride_ <= size_;
         if (!possible) fail("has a ring header that contradicts itself or its size");
-        cursor_ = head() > count_ ? head() - count_ : 0;
+        backlog_ = head();
+        cursor_ = backlog_ > count_ ? backlog_ - count_ : 0;
     }
 
     void map_array() {
@@ -340,16 +422,20 @@ class Reader {
     bool wait_for(Take take, double timeout) {
         const auto end = deadline(std::max(timeout, 0.0));
         for (;;) {
-            const uint32_t before = seen();
-            if (take()) return true;
             double left = LOOK_AFTER;
-            if (timeout >= 0) {
-                left = std::min(left, std::chrono::duration<double>(end - Clock::now()).count());
-                if (left <= 0) return false;
+            if (timeout >= 0) left = std::min(left, std::chrono::duration<double>(end - Clock::now()).count());
+            if (bytes_ != nullptr) {
+                const uint32_t before = seen();
+                if (take()) return true;
+                if (!gone()) {
+                    if (left <= 0) return false;
+                    sleep(before, left);
+                    continue;
+                }
+                // The last may have come between the look and the end.
+                if (take()) return true;
             }
-            sleep(before, left);
-            // The last may have come between the look and the end.
-            if ((seen() == before || closed()) && status() == Status::gone) return take();
+            if (!reopen(std::max(left, 0.0)) && (timeout < 0 || Clock::now() >= end)) return false;
         }
     }
 
@@ -377,14 +463,13 @@ class Reader {
     /// Calls `read` until it ran while nothing was being written: a bounded number of times.
     template <typename Read>
     bool stable(size_t version_offset, Read read) const {
-        int spins = 0;
+        Patience patience;
         for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-            uint32_t before;
-            while ((before = load(version_offset)) & 1)
-                if (++spins > MAX_SPINS) return false;
+            const auto before = settled(word(version_offset), patience);
+            if (!before) return false;
             const bool found = read();
             std::atomic_thread_fence(std::memory_order_acquire);
-            if (load(version_offset) == before) return found;
+            if (load(version_offset) == *before) return found;
         }
         return false;
     }
@@ -454,8 +539,11 @@ class Reader {
         if (look.slot >= count_) throw Error(name_ + " has a frame in a slot that it has not: it is damaged.");
         const uint8_t *at = bytes_ + slots_ + size_t{look.slot} * stride_;
         look.version_word = reinterpret_cast<const uint32_t *>(at);
-        for (int spin = 0; (look.version = __atomic_load_n(look.version_word, __ATOMIC_ACQUIRE)) & 1;)
-            if (++spin > MAX_SPINS) return false;
+        // A writer that has it in hand may only be looking for a free one.
+        Patience patience;
+        const auto version = settled(look.version_word, patience);
+        if (!version) return false;
+        look.version = *version;
         memcpy(&look.size, at + 4, 4);
         memcpy(&look.info.number, at + 8, 8);
         memcpy(&look.info.timestamp_ns, at + 16, 8);
@@ -492,21 +580,27 @@ class Reader {
             if (newest <= cursor_) return false;
             const uint64_t oldest = newest >= count_ ? newest - count_ + 1 : 1;
             const uint64_t number = std::max(cursor_ + 1, oldest);
-            lost_ += number - cursor_ - 1;
-            missed_ += number - cursor_ - 1;
-            cursor_ = number;
+            pass(number - 1);
             if (attempt(number, take)) {
-                lost_ = 0;
+                cursor_ = number;
+                lost_ = backlog_ = 0;
                 if (table_ != nullptr) {
                     memcpy(table_ + entry_ + 8, &cursor_, 8);
                     memcpy(table_ + entry_ + 16, &missed_, 8);
                 }
                 return true;
             }
-            missed_++;
-            lost_++;
+            pass(number);
         }
         return false;
+    }
+
+    /// Moves the cursor past frames that are gone. Those that were there before the reader, and went before it took its
+    /// first, it has not missed: it begins with the oldest that it can have.
+    void pass(uint64_t last) {
+        const uint64_t from = std::max(cursor_, backlog_);
+        if (last > from) missed_ += last - from, lost_ += last - from;
+        cursor_ = last;
     }
 
     bool hold(const Look &look, std::optional<Lease> &taken) {
@@ -525,6 +619,7 @@ class Reader {
         static_cast<Info &>(lease) = look.info;
         lease.data_ = look.data, lease.size_ = look.size;
         lease.version_ = look.version_word, lease.expected_ = look.version, lease.place_ = place;
+        lease.memory_ = memory_;
         taken.emplace(std::move(lease));
         return true;
     }
@@ -537,28 +632,30 @@ class Reader {
         struct stat file {};
         void *mapped = MAP_FAILED;
         if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= 128)
-            mapped = mmap(nullptr, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+            mapped = mmap(nullptr, static_cast<size_t>(file.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (mapped != MAP_FAILED) {
             auto *table = static_cast<uint8_t *>(mapped);
             uint32_t magic, version, entries;
             uint64_t ring;
             memcpy(&magic, table, 4), memcpy(&version, table + 4, 4), memcpy(&entries, table + 8, 4);
             memcpy(&ring, table + 16, 8);
-            entries = std::min<uint32_t>(entries, (file.st_size - 64) / ENTRY);
+            const auto size = static_cast<size_t>(file.st_size);
+            entries = static_cast<uint32_t>(std::min<size_t>(entries, (size - 64) / ENTRY));
             if (magic == LEASES && version == 1 && ring == load64(56)) {
                 for (uint32_t i = 0; i < entries; i++) {
                     struct flock lock {};
                     lock.l_type = F_WRLCK, lock.l_whence = SEEK_SET;
                     lock.l_start = static_cast<off_t>(64 + i * ENTRY), lock.l_len = ENTRY;
                     if (fcntl(fd, 37 /* F_OFD_SETLK */, &lock) != 0) continue;
-                    table_ = table, table_size_ = file.st_size, table_fd_ = fd, entry_ = 64 + i * ENTRY;
+                    memory_->table = table_ = table, memory_->entry = entry_ = 64 + i * ENTRY;
+                    memory_->table_size = size, memory_->table_fd = fd;
                     memset(table_ + entry_ + 32, 0, 32);
-                    const uint32_t pid = getpid();
+                    const auto pid = static_cast<uint32_t>(getpid());
                     __atomic_store_n(reinterpret_cast<uint32_t *>(table_ + entry_), pid, __ATOMIC_SEQ_CST);
                     return;
                 }
             }
-            munmap(mapped, file.st_size);
+            munmap(mapped, size);
         }
         close(fd);
     }
@@ -595,14 +692,16 @@ class Reader {
     int fd_ = -1;
     size_t size_ = 0;
     ino_t inode_ = 0;
+    std::shared_ptr<Memory> memory_;
     const uint8_t *bytes_ = nullptr;
     uint64_t last_ = 0;
     // Of a ring.
     uint32_t count_ = 0, stride_ = 0, capacity_ = 0, index_ = 0, slots_ = 0;
     uint64_t cursor_ = 0, missed_ = 0, lost_ = 0;
+    /// Newest of the frames that were there before this reader; 0 once it has taken one.
+    uint64_t backlog_ = 0;
     uint8_t *table_ = nullptr;
-    size_t table_size_ = 0, entry_ = 0;
-    int table_fd_ = -1;
+    size_t entry_ = 0;
     // Of an array.
     std::vector<uint32_t> shape_;
     std::string dtype_;

@@ -1,14 +1,14 @@
-"""Frames of openmv-bridge from shared memory. Python 3.9 or newer; the standard library is enough.
+"""Frames of openmv-bridge from shared memory, on Linux. Python 3.9 or newer; the standard library is enough.
 
     import openmv_shm
 
-    with openmv_shm.open("/openmv_frame") as shm:
+    with openmv_shm.open("/openmv_frame", timeout=10) as shm:
         for frame in shm.frames():
             print(frame.sequence, frame.width, frame.height, len(frame.data))
 
 `open` reads every layout that the bridge writes: the latest frame (VIZN), rings, arrays. A reader sleeps on a futex
 between frames (where there is none it looks every 2 ms), maps read-only, and checks every length before it uses it.
-A writer that stops or is killed harms nobody: `frames()` goes on with the next one.
+A writer that stops or is killed harms nobody: `frames()`, `next()` and `latest()` go on with the next one.
 
 `Frame.array()` needs numpy (and Pillow for JPEGs), `Frame.image()` needs Pillow; nothing else does.
 """
@@ -36,11 +36,13 @@ TRAILER_MAGIC = 0x54564D4F
 OWNER_MAGIC = 0x42564D4F
 
 _MAX_SIZE = 1 << 30
-_MAX_SPINS = 2000
 _MAX_ATTEMPTS = 64
 _MAX_LOOKS = 4
 _END_OF_TIME = (1 << 64) / 1e9
 _POLL = 0.002
+# For a writer at work: well above the time for a large frame, and a bound when it has died.
+_PATIENCE = 0.02
+_PAUSE = 0.0001
 _REOPEN = 0.05
 _LOOK_AFTER = 0.5
 _DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32", "float64", "bool")
@@ -68,7 +70,7 @@ class Frame:
     timestamp_ns: int
     """Unix time."""
     sequence: int
-    """The camera's count of delivered frames."""
+    """The camera's count of delivered frames, of whatever layout."""
     missed: int = 0
     """Frames between the one before and this one that this reader did not get."""
     number: int = 0
@@ -110,6 +112,23 @@ class State:
     owner_pid: Optional[int]
     age: Optional[float]
     """Seconds since the newest frame's timestamp."""
+
+
+class _Patience:
+    """Time to wait for a writer, in all."""
+
+    def __init__(self):
+        self._end: Optional[float] = None
+
+    def again(self) -> bool:
+        """After a look that found the writer at work: False when the time is up."""
+        now = time.monotonic()
+        if self._end is None:
+            self._end = now + _PATIENCE
+        elif now >= self._end:
+            return False
+        time.sleep(_PAUSE)
+        return True
 
 
 # --- Waiting -----------------------------------------------------------------------------------------------------
@@ -223,7 +242,8 @@ def _pid_namespace() -> int:
 
 
 class Reader:
-    """A segment, mapped read-only. Use `open`. Not to be shared between threads."""
+    """A segment, mapped read-only. Use `open`. Not to be shared between threads. What has the name after it may be of
+    another layout: then so is the reader."""
 
     layout = ""
     _owner_offset = 0
@@ -251,8 +271,7 @@ class Reader:
     def _next(self) -> Optional[Frame]:
         raise NotImplementedError
 
-    def latest(self) -> Optional[Frame]:
-        """A copy of the newest frame; None when there is none, or none could be had in a bounded time."""
+    def _latest(self) -> Optional[Frame]:
         raise NotImplementedError
 
     def _age(self) -> Optional[float]:
@@ -267,6 +286,15 @@ class Reader:
 
     def _word(self, offset: int) -> int:
         return self._words[offset >> 2]
+
+    def _settled(self, offset: int, patience: _Patience) -> Optional[int]:
+        """A write sequence when it is even; None: the writer does not let go in a bounded time."""
+        while True:
+            value = self._word(offset)
+            if not value & 1:
+                return value
+            if not patience.again():
+                return None
 
     def _seen(self) -> int:
         self._check()
@@ -287,12 +315,8 @@ class Reader:
     def state(self) -> State:
         self._check()
         age = self._age()
-        magic, pid, start, namespace, closed = struct.unpack_from("@IIQII", self._bytes, self._owner_offset)
+        magic, pid, start, namespace, _ = struct.unpack_from("@IIQII", self._bytes, self._owner_offset)
         owned = magic == OWNER_MAGIC
-        try:
-            current = os.stat(_path(self.name), follow_symlinks=False).st_ino == self._inode
-        except OSError:
-            current = False
         dead = False
         ours = _pid_namespace()
         if owned and not (namespace and ours and namespace != ours):
@@ -306,7 +330,7 @@ class Reader:
             started = _start_time(pid)
             visible = os.path.exists(f"/proc/{os.getpid()}/stat")
             dead = not exists or (visible and start != 0 and started != start and os.path.exists(f"/proc/{pid}/stat"))
-        if (owned and closed == 2) or not current:
+        if self._gone():
             status = "gone"
         elif dead:
             status = "stale"
@@ -315,66 +339,102 @@ class Reader:
         return State(status, pid if owned else None, age)
 
     def next(self, timeout: Optional[float] = None) -> Optional[Frame]:
-        """The next frame that this reader has not given; None after `timeout` seconds, or when the writer is gone."""
-        return self._wait_for(self._next, timeout)
+        """The next frame that this reader has not given; None after `timeout` seconds. When the writer has ended, it goes
+        on with the next one; without a timeout it gives None when there is none for half a second."""
+        return self._wait_for(lambda: self._next(), timeout)
 
-    def _wait_for(self, take, timeout: Optional[float]):
+    def latest(self) -> Optional[Frame]:
+        """A copy of the newest frame; None when there is none, or none could be had in a bounded time. When the segment's
+        writer has ended, that of the next one."""
+        self._check()
+        if self._gone() and not self.reopen():
+            return None
+        return self._latest()
+
+    def _wait_for(self, take, timeout: Optional[float], follow: bool = True):
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             seen = self._seen()
             taken = take()
+            gone = taken is None and self._gone()
+            if gone:
+                # The last may have come between the look and the end.
+                taken = take()
             if taken is not None:
                 return taken
             left = _LOOK_AFTER if end is None else min(_LOOK_AFTER, end - time.monotonic())
-            if left <= 0:
+            if not gone:
+                if left <= 0:
+                    return None
+                self._sleep(seen, left)
+            elif not follow or (not self.reopen(max(0.0, left)) and (end is None or time.monotonic() >= end)):
                 return None
-            self._sleep(seen, left)
-            if self._seen() == seen or self._closed_by_writer():
-                if self.state().status == "gone":
-                    # The last may have come between the look and the end.
-                    return take()
 
-    def _closed_by_writer(self) -> bool:
-        magic, closed = self._word(self._owner_offset), self._word(self._owner_offset + 20)
-        return magic == OWNER_MAGIC and closed == 2
+    def _gone(self) -> bool:
+        """Whether the writer closed the segment, or the name no longer leads to it."""
+        if self._word(self._owner_offset) == OWNER_MAGIC and self._word(self._owner_offset + 20) == 2:
+            return True
+        try:
+            return os.stat(_path(self.name), follow_symlinks=False).st_ino != self._inode
+        except OSError:
+            return True
 
     def frames(self, follow: bool = True) -> Iterator[Frame]:
         """Every frame of a ring, the newest of the other layouts, as they come. `follow`: go on with the next writer."""
+        return self._each(lambda: self._next(), follow)
+
+    def _each(self, take, follow: bool):
         while True:
-            frame = self.next(_LOOK_AFTER)
-            if frame is not None:
-                yield frame
-                continue
-            status = self.state().status
-            if status == "gone":
-                if not follow:
-                    return
-                self._reopen()
-            elif status == "stale" and not follow:
+            taken = self._wait_for(take, _LOOK_AFTER, follow)
+            if taken is not None:
+                yield taken
+            elif not follow and self.state().status in ("gone", "stale"):
                 return
 
-    def _reopen(self) -> None:
-        while True:
-            try:
-                fresh = open(self.name)
-                if type(fresh) is type(self) and fresh.state().status != "gone":
-                    self._release()
-                    # It is this reader from now on.
-                    self.__dict__, fresh.__dict__ = fresh.__dict__, {"_fd": -1}
-                    return
-                fresh.close()
-            except ShmError:
-                pass
-            time.sleep(_REOPEN)
+    def lease(self, timeout: Optional[float] = None) -> "Optional[Lease]":
+        """Of a ring: the next frame in place; None as of `next`: `if lease: with lease as frame: use(frame.data)`."""
+        return self._wait_for(lambda: self._next_lease(), timeout)
+
+    def leases(self, follow: bool = True) -> "Iterator[Lease]":
+        """Of a ring: every frame in place, as a `Lease` that ends when the next one is asked for."""
+        for lease in self._each(lambda: self._next_lease(), follow):
+            with lease:
+                yield lease
+
+    def _next_lease(self) -> "Optional[Lease]":
+        raise ShmError("SHM_FAILED", f"{self.name} is no ring: read it with next() or frames().")
+
+    def reopen(self, timeout: float = 0.0) -> bool:
+        """Opens what has the name now, waiting for it for `timeout` seconds. False: there is nothing new that can be read."""
+        end = time.monotonic() + timeout
+        while not self._try_reopen():
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(_REOPEN, left))
+        return True
+
+    def _try_reopen(self) -> bool:
+        self._check()
+        try:
+            fresh = _open_now(self.name)
+        except (OSError, ShmError):
+            return False
+        if fresh._inode == self._inode or fresh._gone():
+            fresh.close()
+            return False
+        self._release()
+        # It is this reader from now on.
+        self.__class__, self.__dict__, fresh.__dict__ = fresh.__class__, fresh.__dict__, {"_fd": -1}
+        return True
 
     def _release(self) -> None:
-        self._words.release()
-        self._bytes.release()
-        self._map.close()
+        for view in (self._words, self._bytes, self._map):
+            _let_go(view)
         os.close(self._fd)
 
     def close(self) -> None:
-        """Unmaps the segment. Frames stay; leases must have ended. Idempotent."""
+        """Unmaps the segment. Frames stay; what was kept of leases keeps the memory until it goes as well. Idempotent."""
         if self.__dict__.get("_fd", -1) < 0:
             return
         self._release()
@@ -387,15 +447,24 @@ class Reader:
         self.close()
 
     def __del__(self):
-        try:
-            self.close()
-        except BufferError:
-            pass
+        self.close()
+
+
+def _let_go(view: Union[memoryview, mmap.mmap]) -> None:
+    """Gives memory back; a numpy array, say, that still shows it leaves that to the garbage collector."""
+    try:
+        view.release() if isinstance(view, memoryview) else view.close()
+    except BufferError:
+        pass
 
 
 def _nanoseconds(seconds: float) -> int:
     """0 for what tells no time: infinite, negative, not a number."""
     return int(seconds * 1e6) * 1000 if 0 < seconds < _END_OF_TIME else 0
+
+
+def _missed(after: Optional[int], sequence: int) -> int:
+    return 0 if after is None or sequence <= after else sequence - after - 1
 
 
 def _text(field: bytes) -> str:
@@ -418,14 +487,11 @@ class ViznReader(Reader):
 
     def _read(self, after: Optional[int]) -> Optional[Frame]:
         self._check()
-        spins = 0
+        patience = _Patience()
         for _ in range(_MAX_ATTEMPTS):
-            before = self._word(36)
-            while before & 1:
-                spins += 1
-                if spins > _MAX_SPINS:
-                    return None
-                before = self._word(36)
+            before = self._settled(36, patience)
+            if before is None:
+                return None
             _load_fence()
             magic, width, height, _, size, stamp, sequence, _, text = self._HEADER.unpack_from(self._bytes, 0)
             if sequence == 0 or sequence == after:
@@ -441,8 +507,7 @@ class ViznReader(Reader):
                 return None
             if len(data) != size:
                 raise ShmError("SHM_INVALID", f"{self.name} says that its frame has {size} bytes: it is damaged.")
-            ahead = 1 if after is None or sequence <= after else sequence - after
-            return Frame(data, width, height, _text(text), stamp, sequence, ahead - 1)
+            return Frame(data, width, height, _text(text), stamp, sequence, _missed(after, sequence))
         return None
 
     def _next(self) -> Optional[Frame]:
@@ -451,7 +516,7 @@ class ViznReader(Reader):
             self._last = frame.sequence
         return frame
 
-    def latest(self) -> Optional[Frame]:
+    def _latest(self) -> Optional[Frame]:
         return self._read(None)
 
     def _age(self) -> Optional[float]:
@@ -460,26 +525,32 @@ class ViznReader(Reader):
 
 
 class Lease:
-    """A frame of a ring in place, without a copy: `with shm.lease() as frame: use(frame.data)`."""
+    """A frame of a ring in place, without a copy: `with lease as frame: use(frame.data)`. What is to stay after the `with`
+    is copied inside of it: then the writer may overwrite the memory, whoever still has a view of it."""
 
     def __init__(self, reader: "RingReader", frame: Frame, slot: int, version: int, place: Optional[int]):
         self.frame = frame
         self.pinned = place is not None
         """The writer leaves the slot alone meanwhile. False without an entry in the lease table."""
-        self._reader = reader
-        self._slot = slot
+        # Of its own, because the reader may go on to another segment meanwhile.
+        at = reader._first + slot * reader._stride
+        self._word = reader._bytes[at : at + 4].cast("I")
         self._version = version
+        self._reader = reader
+        self._table = reader._table
         self._place = place
         self._result: Optional[bool] = None
 
     def release(self) -> bool:
         """Gives the slot back; whether the bytes were the frame's to the end. Idempotent."""
         if self._result is None:
-            changes = self._reader._changes(self._slot, self._version)
+            _load_fence()
+            changes = (self._word[0] - self._version) & 0xFFFFFFFF
             # The writer marks a slot to look for leases of it, finds this one and lets go: one step takes nothing.
             self._result = changes == 0 or (changes == 1 and self.pinned)
-            self.frame.data.release()
-            if self._place is not None:
+            _let_go(self._word)
+            _let_go(self.frame.data)
+            if self._place is not None and self._table is self._reader.__dict__.get("_table"):
                 self._reader._free(self._place)
         return self._result
 
@@ -521,7 +592,9 @@ class RingReader(Reader):
             self.close()
             raise ShmError("SHM_INVALID", f"{self.name} has a ring header that contradicts itself or its size.")
         self._longs = self._bytes[: self.size // 8 * 8].cast("Q")
-        self.cursor = max(0, self._head() - self._count)
+        # Newest of the frames that were there before this reader; 0 once it has taken one.
+        self._backlog = self._head()
+        self.cursor = max(0, self._backlog - self._count)
         self.missed = 0
         self._lost = 0
         self._table: Optional[mmap.mmap] = None
@@ -538,12 +611,8 @@ class RingReader(Reader):
         return self._word(72)
 
     def _unchanged(self, slot: int, version: int) -> bool:
-        return self._changes(slot, version) == 0
-
-    def _changes(self, slot: int, version: int) -> int:
-        """How far the slot's version has moved on since it was `version`."""
         _load_fence()
-        return (self._word(self._first + slot * self._stride) - version) & 0xFFFFFFFF
+        return self._word(self._first + slot * self._stride) == version
 
     def _look(self, number: int):
         """Where frame `number` is and what its header says, perhaps torn; None: the writer has the slot in hand."""
@@ -551,12 +620,9 @@ class RingReader(Reader):
         if slot >= self._count:
             raise ShmError("SHM_INVALID", f"{self.name} has frame {number} in slot {slot}: it is damaged.")
         at = self._first + slot * self._stride
-        version = self._word(at)
-        spins = 0
-        while version & 1 and spins < _MAX_SPINS:
-            spins += 1
-            version = self._word(at)
-        if version & 1:
+        # A writer that has it in hand may only be looking for a free one.
+        version = self._settled(at, _Patience())
+        if version is None:
             return None
         _load_fence()
         _, size, found, stamp, width, height, text, sequence = self._SLOT.unpack_from(self._bytes, at)
@@ -587,19 +653,24 @@ class RingReader(Reader):
             if head <= self.cursor:
                 return None
             number = max(self.cursor + 1, head - self._count + 1)
-            skipped = number - self.cursor - 1
-            self.cursor = number
-            self.missed += skipped
-            self._lost += skipped
+            self._pass(number - 1)
             taken = self._attempt(number, take)
             if taken is not None:
-                self._lost = 0
+                self.cursor = number
+                self._lost = self._backlog = 0
                 if self._table is not None:
                     struct.pack_into("@QQ", self._table, self._entry + 8, self.cursor, self.missed)
                 return taken
-            self.missed += 1
-            self._lost += 1
+            self._pass(number)
         return None
+
+    def _pass(self, last: int) -> None:
+        """Moves the cursor past frames that are gone. Those that were there before the reader, and went before it took
+        its first, it has not missed: it begins with the oldest that it can have."""
+        missed = max(0, last - max(self.cursor, self._backlog))
+        self.missed += missed
+        self._lost += missed
+        self.cursor = last
 
     def _copy(self, number, slot, version, start, size, stamp, width, height, text, sequence):
         data = self._map[start : start + size]
@@ -620,15 +691,12 @@ class RingReader(Reader):
     def _next(self) -> Optional[Frame]:
         return self._advance(self._copy)
 
-    def lease(self, timeout: Optional[float] = None) -> Optional[Lease]:
-        """The next frame in place; None after `timeout` seconds, or when the writer is gone."""
-        self._check()
+    def _next_lease(self) -> Optional[Lease]:
         if self._table is None:
             self._open_table()
-        return self._wait_for(lambda: self._advance(self._hold), timeout)
+        return self._advance(self._hold)
 
-    def latest(self) -> Optional[Frame]:
-        self._check()
+    def _latest(self) -> Optional[Frame]:
         before, missed, head = self.cursor, self.missed, self._head()
         if head == 0:
             return None
@@ -643,6 +711,7 @@ class RingReader(Reader):
         """What is there already is not given by `next`."""
         self._check()
         self.cursor = self._head()
+        self._backlog = 0
 
     def _age(self) -> Optional[float]:
         head = self._head()
@@ -705,7 +774,7 @@ class RingReader(Reader):
             os.close(self._table_fd)
             self._table = None
         if "_longs" in self.__dict__:
-            self._longs.release()
+            _let_go(self._longs)
         super()._release()
 
 
@@ -738,41 +807,38 @@ class ArrayReader(Reader):
     def _progress(self) -> int:
         return self._word(self._trailer + 8)
 
-    def _read(self) -> Optional[Frame]:
+    def _read(self, after: Optional[int]) -> Optional[Frame]:
         self._check()
-        spins = 0
+        patience = _Patience()
         for _ in range(_MAX_ATTEMPTS):
-            before = self._word(self._trailer + 4)
-            while before & 1:
-                spins += 1
-                if spins > _MAX_SPINS:
-                    return None
-                before = self._word(self._trailer + 4)
+            before = self._settled(self._trailer + 4, patience)
+            if before is None:
+                return None
             _load_fence()
             sequence = self._word(self._trailer + 12)
             (stamp,) = struct.unpack_from("@d", self._bytes, 32)
-            data = self._map[64 : 64 + self._length] if sequence else b""
+            new = sequence not in (0, after)
+            data = self._map[64 : 64 + self._length] if new else b""
             _load_fence()
             if self._word(self._trailer + 4) != before:
                 continue
-            if sequence == 0:
+            if not new:
                 return None
             width = self.shape[1] if len(self.shape) > 1 else 1
+            missed = _missed(after, sequence)
             return Frame(
-                data, width, self.shape[0], self.dtype, _nanoseconds(stamp), sequence, 0, 0, self.shape
+                data, width, self.shape[0], self.dtype, _nanoseconds(stamp), sequence, missed, 0, self.shape
             )
         return None
 
     def _next(self) -> Optional[Frame]:
-        if self._word(self._trailer + 12) == self._last:
-            return None
-        frame = self._read()
+        frame = self._read(self._last)
         if frame is not None:
             self._last = frame.sequence
         return frame
 
-    def latest(self) -> Optional[Frame]:
-        return self._read()
+    def _latest(self) -> Optional[Frame]:
+        return self._read(None)
 
     def _age(self) -> Optional[float]:
         if self._word(self._trailer + 12) == 0:
@@ -781,14 +847,17 @@ class ArrayReader(Reader):
 
 
 def open(name: str = "/openmv_frame", timeout: float = 0.0) -> Reader:
-    """Opens the shared memory `name` for reading, whatever layout it has; waits for it for `timeout` seconds.
+    """Opens the shared memory `name` for reading, whatever layout it has; waits for it for `timeout` seconds. The array
+    `cam_image` is found as well, which is `cam_image_shm`.
 
     Raises ShmError: SHM_FAILED when it is not there or may not be read, SHM_INVALID when it has no known layout.
     """
+    if not sys.platform.startswith("linux"):
+        raise ShmError("SHM_FAILED", "openmv-bridge has shared memory on Linux alone: there is none to read here.")
     end = time.monotonic() + timeout
     while True:
         try:
-            return _open_now(name)
+            return _open_named(name)
         except FileNotFoundError:
             if time.monotonic() >= end:
                 raise ShmError(
@@ -797,6 +866,13 @@ def open(name: str = "/openmv_frame", timeout: float = 0.0) -> Reader:
             time.sleep(_REOPEN)
         except OSError as error:
             raise ShmError("SHM_FAILED", f"Cannot open the shared memory {name}: {error.strerror}.") from error
+
+
+def _open_named(name: str) -> Reader:
+    try:
+        return _open_now(name)
+    except FileNotFoundError:
+        return _open_now(name + "_shm")
 
 
 def _open_now(name: str) -> Reader:
