@@ -37,6 +37,8 @@ export class CameraKeeper {
   readonly #list: ListPorts;
   readonly #identity: PortInfo | undefined;
   #camera: Camera;
+  /** Virtual cameras there have been: each connection to `virtual` switches a new one on. */
+  #lives = 1;
 
   private constructor(
     options: CameraOptions,
@@ -89,7 +91,10 @@ export class CameraKeeper {
 
   async #open(): Promise<Camera> {
     const port = await this.#findPort();
-    const camera = await connectCamera({ ...this.#options, port });
+    const { virtual } = this.#options;
+    // It is to meet other faults than the one before it did.
+    const next = port === 'virtual' ? { ...virtual, life: ++this.#lives } : virtual;
+    const camera = await connectCamera({ ...this.#options, port, virtual: next });
     const before = this.#camera.info();
     const now = camera.info();
     if (before.system.deviceId.join() !== now.system.deviceId.join()) {
@@ -100,6 +105,7 @@ export class CameraKeeper {
         { context: { expected: before.system.deviceId, found: now.system.deviceId } },
       );
     }
+    camera.controls.takeOver(this.#camera.controls);
     this.#camera = camera;
     return camera;
   }

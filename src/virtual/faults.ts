@@ -1,7 +1,7 @@
 /**
  * Faults on the line between a virtual camera and its host: packets that vanish, arrive damaged, twice, late or
- * out of order, and lines that break. Applied per packet and direction, decided by a seeded generator, so that the
- * same packets meet the same faults in every run.
+ * out of order, and lines that break. Applied per packet and direction, as a plan decides (fault-plan.ts), so that
+ * the same packets meet the same faults in every run.
  */
 import {
   Flag,
@@ -13,9 +13,19 @@ import {
 } from '../protocol/constants.js';
 import { packetSize } from '../protocol/packet.js';
 import { type BreakKind, FAULT_KINDS, type FaultKind, type FaultOptions } from './fault-options.js';
-import { mulberry32 } from './prng.js';
+import {
+  type Fault,
+  type FaultDirection,
+  type FaultPlan,
+  type FaultRecording,
+  recordedPlan,
+  seededPlan,
+} from './fault-plan.js';
 
-export type FaultDirection = 'to-host' | 'to-camera';
+export type { FaultDirection } from './fault-plan.js';
+
+/** Faults by chance, or those of a log. */
+export type LineFaultSource = FaultOptions | FaultRecording;
 
 /** What happened to the packets of one direction since the camera was opened. */
 export type FaultCounts = { -readonly [K in FaultKind | 'packets']: number };
@@ -28,15 +38,30 @@ export interface InjectedFaults {
 /** Bytes are valid only during the call; they, and all behind them, are to come `lateMs` later. */
 export type Emit = (bytes: Uint8Array, lateMs?: number) => void;
 
+/** A packet met a fault. */
+export interface InjectedFault {
+  readonly direction: FaultDirection;
+  /** How many packets could have been hit in each direction so far, this one included. */
+  readonly packets: { readonly toHost: number; readonly toCamera: number };
+  readonly fault: Fault;
+  /** The packet, as its header describes it. */
+  readonly packet: { readonly opcode: number; readonly sequence: number; readonly bytes: number };
+}
+
+export interface LineFaultHandlers {
+  /** A packet met a fault that breaks the line, which must not be broken before this has returned. */
+  broken?(kind: BreakKind): void;
+  injected?(fault: InjectedFault): void;
+}
+
 /** Shared by both directions: faults begin only when a host has got through its connection. */
 interface Arming {
   armed: boolean;
-  /** A packet met a fault that breaks the line. */
   broken?(kind: BreakKind): void;
+  injected?(direction: FaultDirection, fault: Fault, packet: Uint8Array): void;
 }
 
 const LONGEST_PACKET = 0xffff + PACKET_OVERHEAD;
-const LONGEST_GARBAGE = 64;
 
 /** No packet and no fault yet. */
 export function noFaults(): FaultCounts {
@@ -48,21 +73,19 @@ export class FaultyLine {
   /** `packets` counts those that could have been hit. */
   readonly counts: FaultCounts = noFaults();
 
-  readonly #options: FaultOptions;
+  /** Undefined: this direction has no faults. */
+  readonly #plan: FaultPlan | undefined;
   readonly #direction: FaultDirection;
   readonly #arming: Arming;
-  readonly #random: () => number;
   readonly #held = new Uint8Array(LONGEST_PACKET);
   #length = 0;
   /** An event that is to come behind the next packet. */
   #overtaken: Uint8Array | undefined;
 
-  constructor(options: FaultOptions, direction: FaultDirection, arming: Arming = { armed: true }) {
-    this.#options = options;
+  constructor(source: LineFaultSource, direction: FaultDirection, arming: Arming = { armed: true }) {
+    this.#plan = 'toHost' in source ? recordedPlan(source, direction) : seededPlan(source, direction);
     this.#direction = direction;
     this.#arming = arming;
-    // Each direction draws from its own sequence: how their packets interleave does not change anything.
-    this.#random = mulberry32((options.seed ^ (direction === 'to-host' ? 0x5bd1e995 : 0)) >>> 0);
   }
 
   /** Forgets a packet that has not come to its end. */
@@ -101,75 +124,56 @@ export class FaultyLine {
   }
 
   #damage(packet: Uint8Array, emit: Emit): void {
-    const { direction } = this.#options;
-    if (!this.#arming.armed || (direction !== 'both' && direction !== this.#direction)) {
+    if (!this.#arming.armed || !this.#plan) {
       emit(packet);
       return;
     }
     this.counts.packets++;
     const overtaken = this.#overtaken;
     this.#overtaken = undefined;
-    const kind = this.#choose();
-    const applies = kind !== 'reorder' || (isEvent(packet) && overtaken === undefined);
-    if (kind !== undefined && applies) {
-      this.counts[kind]++;
-      this.#apply(kind, packet, emit);
+    const fault = this.#plan(this.counts.packets, packet.length);
+    const applies = fault?.kind !== 'reorder' || (isEvent(packet) && overtaken === undefined);
+    if (fault !== undefined && applies) {
+      this.counts[fault.kind]++;
+      this.#arming.injected?.(this.#direction, fault, packet);
+      this.#apply(fault, packet, emit);
     } else {
       emit(packet);
     }
     if (overtaken) emit(overtaken);
   }
 
-  #apply(kind: FaultKind, packet: Uint8Array, emit: Emit): void {
-    const { delayMs, stallMs } = this.#options;
-    switch (kind) {
-      case 'flip': {
-        const bit = Math.floor(this.#random() * packet.length * 8);
-        packet[bit >>> 3]! ^= 1 << (bit & 7);
+  #apply(fault: Fault, packet: Uint8Array, emit: Emit): void {
+    switch (fault.kind) {
+      case 'flip':
+        packet[fault.bit >>> 3]! ^= 1 << (fault.bit & 7);
         emit(packet);
         break;
-      }
       case 'cut':
-        emit(packet.subarray(0, 1 + Math.floor(this.#random() * (packet.length - 1))));
+        emit(packet.subarray(0, fault.kept));
         break;
       case 'double':
         emit(packet);
         emit(packet);
         break;
       case 'garbage':
-        emit(
-          Uint8Array.from(
-            { length: 1 + Math.floor(this.#random() * LONGEST_GARBAGE) },
-            () => this.#random() * 256,
-          ),
-        );
+        emit(Buffer.from(fault.bytes, 'hex'));
         emit(packet);
         break;
       case 'reorder':
         this.#overtaken = packet.slice();
         break;
       case 'delay':
-        emit(packet, delayMs);
-        break;
       case 'stall':
-        emit(packet, stallMs);
+        emit(packet, fault.ms);
         break;
       case 'hangup':
       case 'reboot':
-        this.#arming.broken?.(kind);
+        this.#arming.broken?.(fault.kind);
         break;
       case 'drop':
         break;
     }
-  }
-
-  #choose(): FaultKind | undefined {
-    let point = this.#random();
-    for (const kind of FAULT_KINDS) {
-      if (point < this.#options[kind]) return kind;
-      point -= this.#options[kind];
-    }
-    return undefined;
   }
 
   /** Where the first packet may begin: everything before it is passed on as it is. */
@@ -190,15 +194,28 @@ export class FaultyLine {
 export class LineFaults {
   readonly toHost: FaultyLine;
   readonly toCamera: FaultyLine;
-  readonly options: FaultOptions;
+  /** Bytes a second that each direction carries at most; 0: any number. */
+  readonly throttle: number;
   readonly #arming: Arming;
 
-  /** `broken` is told of faults that break the line; it must not break it before it has returned. */
-  constructor(options: FaultOptions, broken: (kind: BreakKind) => void = () => undefined) {
-    this.options = options;
-    this.#arming = { armed: false, broken };
-    this.toHost = new FaultyLine(options, 'to-host', this.#arming);
-    this.toCamera = new FaultyLine(options, 'to-camera', this.#arming);
+  constructor(source: LineFaultSource, { broken, injected }: LineFaultHandlers = {}) {
+    this.throttle = source.throttle;
+    this.#arming = {
+      armed: false,
+      ...(broken && { broken }),
+      ...(injected && {
+        injected: (direction, fault, packet) => {
+          injected({ direction, fault, packets: this.packets, packet: describe(packet) });
+        },
+      }),
+    };
+    this.toHost = new FaultyLine(source, 'to-host', this.#arming);
+    this.toCamera = new FaultyLine(source, 'to-camera', this.#arming);
+  }
+
+  /** How many packets could have been hit in each direction so far. */
+  get packets(): InjectedFault['packets'] {
+    return { toHost: this.toHost.counts.packets, toCamera: this.toCamera.counts.packets };
   }
 
   get injected(): InjectedFaults {
@@ -211,6 +228,10 @@ export class LineFaults {
     this.toHost.reset();
     this.toCamera.reset();
   }
+}
+
+function describe(packet: Uint8Array): InjectedFault['packet'] {
+  return { opcode: packet[5]!, sequence: packet[2]!, bytes: packet.length };
 }
 
 function isChannelRequest(packet: Uint8Array): boolean {

@@ -1,5 +1,6 @@
 /** From options to a camera that answers. */
-import { Ledger } from './ledger.js';
+import { FaultLog } from './fault-log.js';
+import { JsonLinesFile } from './json-lines-file.js';
 import { readOptions, type VirtualCameraInput } from './options.js';
 import { findPictures } from './picture-files.js';
 import { PictureSource } from './picture-source.js';
@@ -7,22 +8,29 @@ import { VirtualCamera } from './virtual-camera.js';
 
 /**
  * Switches a virtual camera on; resolves when it answers. Ends in OPTION_INVALID, FILE_FAILED (script, pictures,
- * ledger) or INTERNAL.
+ * ledger, fault log) or INTERNAL.
  */
 export async function openVirtualCamera(
   input: VirtualCameraInput | Readonly<Record<string, unknown>> = {},
 ): Promise<VirtualCamera> {
   const options = await readOptions(input);
   const files = options.images === undefined ? undefined : await findPictures(options.images);
-  const ledger = options.ledger === undefined ? undefined : new Ledger(options.ledger);
+  const { ledger, faultLog } = options;
+  const records: { ledger: JsonLinesFile | undefined; faultLog: FaultLog | undefined } = {
+    ledger: undefined,
+    faultLog: undefined,
+  };
   let camera: VirtualCamera | undefined;
   try {
-    camera = new VirtualCamera(options, new PictureSource(files), ledger);
+    if (ledger !== undefined) records.ledger = new JsonLinesFile('ledger', ledger);
+    if (faultLog !== undefined) records.faultLog = new FaultLog(faultLog, options, options.faults?.request);
+    camera = new VirtualCamera(options, new PictureSource(files), records);
     await camera.ready;
     return camera;
   } catch (error) {
     await camera?.close();
-    ledger?.close();
+    records.ledger?.close();
+    records.faultLog?.close();
     throw error;
   }
 }

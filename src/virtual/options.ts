@@ -4,9 +4,13 @@ import { z } from 'zod';
 import { BridgeError } from '../errors.js';
 import { packageFile } from '../package.js';
 import { DEVICE_MIN_PAYLOAD } from '../protocol/constants.js';
-import { type FaultOptions, faultOptionsSchema, parseFaults } from './fault-options.js';
+import type { FaultRequest } from './fault-log.js';
+import { faultOptionsSchema, parseFaults } from './fault-options.js';
+import { readFaultLog, replayPath } from './fault-replay.js';
+import type { LineFaultSource } from './faults.js';
 import { SENSOR_ID } from './glue/csi-constants.js';
 import type { BoardIdentity, Capture } from './messages.js';
+import { seedOfLife } from './prng.js';
 
 /** The board that is imitated unless told otherwise: an OpenMV Cam RT1062. */
 const CPU_ID = 0x411fc271;
@@ -50,10 +54,14 @@ export const virtualCameraOptionsSchema = z.strictObject({
       firmware: version.default([5, 0, 0]),
     })
     .prefault({}),
-  /** Damage to the line, as text for `parseFaults` or as its result. Default: none. */
+  /** Damage to the line, as text for `parseFaults`, its result, or `replay:FILE` with a log of faults. Default: none. */
   faults: z.union([z.string(), faultOptionsSchema]).optional(),
+  /** How often this camera was switched on: each time it meets other faults, and those of a log in their order. */
+  life: z.int().min(1).default(1),
   /** File to which a line of JSON is appended for each capture. */
   ledger: z.string().min(1).optional(),
+  /** File to which a line of JSON is appended for each injected fault; see `fault-log.ts`. */
+  faultLog: z.string().min(1).optional(),
   /** Called for each JPEG that the camera makes, before the host can have its first byte. */
   onCapture: z.custom<(capture: Capture) => void>((value) => typeof value === 'function').optional(),
 });
@@ -67,7 +75,12 @@ export interface VirtualCameraOptions {
   readonly fps: number | undefined;
   readonly maxPayload: number;
   readonly identity: BoardIdentity;
-  readonly faults: FaultOptions | undefined;
+  /** What the line does to its packets, and how that was asked for. */
+  readonly faults: { readonly source: LineFaultSource; readonly request: FaultRequest } | undefined;
+  /** Number of the camera in logs. */
+  readonly id: number;
+  readonly life: number;
+  readonly faultLog: string | undefined;
   readonly ledger: string | undefined;
   readonly onCapture: ((capture: Capture) => void) | undefined;
 }
@@ -83,7 +96,8 @@ export async function readOptions(input: unknown): Promise<VirtualCameraOptions>
       context: { problems },
     });
   }
-  const { script, images, fps, maxPayload, id, identity, faults, ledger, onCapture } = parsed.data;
+  const { script, images, fps, maxPayload, id, identity, life, faults, faultLog, ledger, onCapture } =
+    parsed.data;
   return {
     mainScript:
       script === null ? undefined : await readScript(script ?? packageFile('firmware/frame_channel.py')),
@@ -91,10 +105,27 @@ export async function readOptions(input: unknown): Promise<VirtualCameraOptions>
     fps: fps === 'max' ? Number.POSITIVE_INFINITY : fps,
     maxPayload,
     identity: boardIdentity(identity, id),
-    faults: typeof faults === 'string' ? parseFaults(faults) : faults,
+    faults: faults === undefined ? undefined : await readFaults(faults, id, life),
+    id,
+    life,
+    faultLog,
     ledger,
     onCapture,
   };
+}
+
+async function readFaults(
+  faults: string | z.output<typeof faultOptionsSchema>,
+  id: number,
+  life: number,
+): Promise<NonNullable<VirtualCameraOptions['faults']>> {
+  const replay = typeof faults === 'string' ? replayPath(faults) : undefined;
+  if (replay !== undefined) {
+    const source = await readFaultLog(replay, id, life);
+    return { source, request: { replay, throttle: source.throttle } };
+  }
+  const options = typeof faults === 'string' ? parseFaults(faults) : faults;
+  return { source: { ...options, seed: seedOfLife(options.seed, life) }, request: options };
 }
 
 async function readScript(path: string): Promise<string> {

@@ -13,3 +13,8 @@ export function mulberry32(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   };
 }
+
+/** The seed of the n-th time that something begins, from 1: the first has the seed itself. */
+export function seedOfLife(seed: number, life: number): number {
+  return (seed + Math.imul(life - 1, 0x9e3779b9)) >>> 0;
+}

@@ -5,9 +5,10 @@
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/byte-stream.js';
 import { CameraWorker } from './camera-worker.js';
+import type { FaultLog } from './fault-log.js';
 import { type InjectedFaults, LineFaults, noFaults } from './faults.js';
 import { HostEnd } from './host-end.js';
-import type { Ledger } from './ledger.js';
+import type { JsonLinesFile } from './json-lines-file.js';
 import { createLineMemory, type LineMemory } from './line-memory.js';
 import type { FromWorker } from './messages.js';
 import type { VirtualCameraOptions } from './options.js';
@@ -17,6 +18,12 @@ import { VirtualLine } from './virtual-line.js';
 /** A camera that crashes this often without getting ready is given up. */
 const MAX_FAILED_BOOTS = 3;
 const NO_TEXT = new Uint8Array(0);
+
+/** Files that a camera writes as it goes. */
+export interface CameraRecords {
+  readonly ledger: JsonLinesFile | undefined;
+  readonly faultLog: FaultLog | undefined;
+}
 
 /** With what an interpreter starts: main.py only after power-on, text only after a soft reboot. */
 interface Boot {
@@ -29,7 +36,7 @@ export class VirtualCamera {
   readonly ready: Promise<void>;
   readonly #options: VirtualCameraOptions;
   readonly #pictures: PictureSource;
-  readonly #ledger: Ledger | undefined;
+  readonly #records: CameraRecords;
   readonly #faults: LineFaults | undefined;
   readonly #memory: LineMemory = createLineMemory();
   readonly #host = new HostEnd(this.#memory);
@@ -45,15 +52,19 @@ export class VirtualCamera {
   #settleReady: { resolve(): void; reject(error: BridgeError): void } | undefined;
 
   /** For `openVirtualCamera`. */
-  constructor(options: VirtualCameraOptions, pictures: PictureSource, ledger: Ledger | undefined) {
+  constructor(options: VirtualCameraOptions, pictures: PictureSource, records: CameraRecords) {
     this.#options = options;
     this.#pictures = pictures;
-    this.#ledger = ledger;
+    this.#records = records;
+    const { faultLog } = records;
     this.#faults =
       options.faults &&
-      new LineFaults(options.faults, (kind) => {
-        // Not from within the packet that met the fault.
-        setImmediate(() => (kind === 'hangup' ? this.unplug() : this.reset()));
+      new LineFaults(options.faults.source, {
+        broken: (kind) => {
+          // Not from within the packet that met the fault.
+          setImmediate(() => (kind === 'hangup' ? this.unplug() : this.reset()));
+        },
+        ...(faultLog && { injected: (fault) => faultLog.fault(fault) }),
       });
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
@@ -90,6 +101,7 @@ export class VirtualCamera {
       this.#line = undefined;
     });
     this.#line = line;
+    this.#records.faultLog?.host(this.#faults?.packets ?? { toHost: 0, toCamera: 0 });
     return line;
   }
 
@@ -109,7 +121,7 @@ export class VirtualCamera {
 
   /**
    * Switches the camera off; resolves when its thread is gone and nothing is left. Idempotent. FILE_FAILED when
-   * the ledger could not be written.
+   * the ledger or the fault log could not be written.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -123,7 +135,11 @@ export class VirtualCamera {
     await this.#endWorker();
     await this.#rebooting;
     await this.#pictures.idle();
-    this.#ledger?.close();
+    try {
+      this.#records.ledger?.close();
+    } finally {
+      this.#records.faultLog?.close();
+    }
   }
 
   #boot({ mainScript, stdout }: Boot): void {
@@ -139,7 +155,7 @@ export class VirtualCamera {
       fps,
       captures: this.#captures,
       pictureCount: this.#pictures.count,
-      ledger: onCapture !== undefined || this.#ledger !== undefined,
+      ledger: onCapture !== undefined || this.#records.ledger !== undefined,
     };
     const worker = new CameraWorker(setup, () => this.#host.awake(), {
       message: (message) => this.#take(worker, message),
@@ -169,7 +185,7 @@ export class VirtualCamera {
         return;
       case 'capture':
         this.#captures = message.capture.frame;
-        this.#ledger?.add(message.capture);
+        this.#records.ledger?.add(message.capture);
         this.#options.onCapture?.(message.capture);
         return;
       case 'soft-reboot':

@@ -23,7 +23,7 @@ export class VirtualLine implements ByteStream {
     this.#host = host;
     this.#faults = faults;
     this.#released = released;
-    const throttle = faults?.options.throttle ?? 0;
+    const throttle = faults?.throttle ?? 0;
     this.#toHost = new LinePacer(throttle);
     this.#toCamera = new LinePacer(throttle);
     faults?.disarm();

@@ -1,12 +1,13 @@
 /**
- * `npm run soak [-- --frames N | --minutes M] [--seed S] [--faults SPEC] [--verbose]`
+ * `npm run soak [-- --frames N | --minutes M] [--seed S] [--faults SPEC | --replay DIR] [--verbose]`
  *
  * Three virtual cameras on ptys, one bridge process with an algorithm for each. Lines spoil packets; every few seconds
  * a cable is pulled, a camera reset, an algorithm killed. At the end what the cameras captured is compared with what
- * was delivered. Ends with 1 when a promise was broken; the same seed makes the same faults and the same plan.
+ * was delivered. Ends with 1 when a promise was broken; the same seed makes the same faults and the same plan. What was done
+ * to the cameras is written down as it happens, and kept when the soak fails; --replay has the same faults from there.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     faults: { type: 'string', default: DEFAULT_FAULTS },
+    replay: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -44,12 +46,23 @@ const wanted = values.minutes ? Number.POSITIVE_INFINITY : Number(values.frames 
 const random = mulberry32(seed);
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'openmv-soak-'));
+/** Logs of faults and disturbances: all that is left of a soak that failed, even if it is killed. */
+const logs = mkdtempSync(join(tmpdir(), 'openmv-soak-faults-'));
+const faultLog = (directory, index) => join(directory, `camera${index + 1}.jsonl`);
 const shm = `/openmv_soak_${process.pid}`;
 
 const cameras = [];
 for (let index = 0; index < CAMERAS; index++) {
-  const faults = `${values.faults},seed=${seed + index}`;
-  cameras.push(await SoakCamera.open(join(directory, `cam${index}`), index + 1, { fps: 'max', faults }));
+  const faults = values.replay
+    ? `replay:${faultLog(values.replay, index)}`
+    : `${values.faults},seed=${seed + index}`;
+  cameras.push(
+    await SoakCamera.open(join(directory, `cam${index}`), index + 1, {
+      fps: 'max',
+      faults,
+      faultLog: faultLog(logs, index),
+    }),
+  );
 }
 
 const bridge = spawn(
@@ -69,9 +82,10 @@ const bridge = spawn(
   ],
   { stdio: ['ignore', 'pipe', values.verbose ? 'inherit' : 'ignore'] },
 );
-const ended = new Promise((resolve) => bridge.on('close', resolve));
+const ended = new Promise((resolve) => bridge.on('close', (code, signal) => resolve(code ?? signal)));
+const running = () => bridge.exitCode === null && bridge.signalCode === null;
 
-/** By camera id, in the order in which they connected, which is that of their ports. */
+/** By camera id. */
 const told = new Map();
 const errors = {};
 let total = 0;
@@ -113,29 +127,47 @@ function killAlgorithm() {
       encoding: 'utf8',
     });
     // The oldest: so each camera's algorithm has its turn.
-    process.kill(Math.min(...pids.trim().split('\n').map(Number)), 'SIGKILL');
+    const pid = Math.min(...pids.trim().split('\n').map(Number));
+    process.kill(pid, 'SIGKILL');
     kills++;
+    note('algorithm killed', { pid });
   } catch {
     // None runs just now: the last one killed is being started again.
   }
 }
 
+function note(what, fields) {
+  const atMs = Math.round(performance.now() - started);
+  const line = JSON.stringify({ atMs, frames: total, what, ...fields });
+  appendFileSync(join(logs, 'disturbances.jsonl'), `${line}\n`);
+}
+
 const disturbances = [
-  () => cameras[Math.floor(random() * CAMERAS)].hangUp(20 + random() * 300),
-  () => cameras[Math.floor(random() * CAMERAS)].reset(),
+  () => {
+    const index = Math.floor(random() * CAMERAS);
+    const forMs = 20 + random() * 300;
+    note('hang-up', { camera: index + 1, forMs });
+    return cameras[index].hangUp(forMs);
+  },
+  () => {
+    const index = Math.floor(random() * CAMERAS);
+    note('reset', { camera: index + 1 });
+    return cameras[index].reset();
+  },
 ];
 
 const residentMb = () =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${bridge.pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024;
 const handles = () => readdirSync(`/proc/${bridge.pid}/fd`).length;
 
-console.log(`soak: seed ${seed}, faults ${values.faults}, ${CAMERAS} cameras`);
+const faultsAre = values.replay ? `those of ${values.replay}` : values.faults;
+console.log(`soak: seed ${seed}, faults ${faultsAre}, ${CAMERAS} cameras; written down in ${logs}`);
 const started = performance.now();
 let early;
 let reported = started;
 let killed = started;
 let stalled = false;
-while (total < wanted && performance.now() < until && bridge.exitCode === null && !stalled) {
+while (total < wanted && performance.now() < until && running() && !stalled) {
   await new Promise((resolve) => setTimeout(resolve, DISTURB_MS));
   await disturbances[Math.floor(random() * disturbances.length)]();
   const now = performance.now();
@@ -154,19 +186,21 @@ while (total < wanted && performance.now() < until && bridge.exitCode === null &
 
 const wrong = [];
 if (stalled) wrong.push(`no frame for ${STALLED_MS / 1_000} s`);
-if (bridge.exitCode !== null) wrong.push(`the bridge ended by itself with ${bridge.exitCode}`);
-const late = bridge.exitCode === null ? { mb: residentMb(), handles: handles() } : { mb: 0, handles: 0 };
+const byItself = !running();
+const late = !byItself ? { mb: residentMb(), handles: handles() } : { mb: 0, handles: 0 };
 bridge.kill('SIGINT');
 const status = await ended;
-if (status !== 0) wrong.push(`the bridge ended with ${status}`);
+if (status !== 0 || byItself) wrong.push(`the bridge ended ${byItself ? 'by itself ' : ''}with ${status}`);
 const sum = (table) =>
   Object.entries(table)
     .map(([name, count]) => `${name} ${count}`)
     .join(', ') || 'none';
 
-const entries = [...told.values()];
+/** A virtual camera's id ends in the number that it was given. */
+const toldOf = (index) =>
+  [...told].find(([id]) => id.endsWith((index + 1).toString(16).padStart(8, '0')))?.[1];
 cameras.forEach((camera, index) => {
-  const entry = entries[index] ?? {
+  const entry = toldOf(index) ?? {
     frames: [],
     dropped: 0,
     reasons: {},
@@ -213,5 +247,11 @@ for (const camera of cameras) await camera.close();
 rmSync(directory, { recursive: true, force: true });
 const seconds = (performance.now() - started) / 1_000;
 console.log(`${total} frames in ${seconds.toFixed(0)} s`);
-console.log(wrong.length === 0 ? 'soak passed' : `soak FAILED (--seed ${seed}): ${wrong.join('; ')}`);
+if (wrong.length === 0) {
+  rmSync(logs, { recursive: true, force: true });
+  console.log('soak passed');
+} else {
+  console.log(`soak FAILED: ${wrong.join('; ')}
+Its seed: --seed ${seed}. What was done to the cameras is in ${logs}; the same faults again: --seed ${seed} --replay ${logs}`);
+}
 process.exit(wrong.length === 0 ? 0 : 1);
