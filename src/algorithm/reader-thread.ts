@@ -2,7 +2,9 @@
  * The thread that reads stdin: answers pings at once, also while the algorithm keeps the main thread busy, and hands
  * everything else over.
  */
+import { createReadStream, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import { MessageReader, MessageWriter } from './channel.js';
 
@@ -40,7 +42,7 @@ if (port !== null) {
     writer.write(JSON.stringify(pong));
   });
   // A worker's own process.stdin is fed by the main thread, which may be busy.
-  const input = new Socket({ fd: 0, readable: true, writable: false });
+  const input = openInput();
   input.on('data', (chunk: Buffer) => {
     try {
       reader.push(chunk);
@@ -51,4 +53,12 @@ if (port !== null) {
   input.on('error', (error) => end(error.message));
   input.on('end', () => end());
   input.on('close', () => end());
+}
+
+/** A pipe as hosts give it; or a file of recorded messages, or a device, which a socket cannot read. */
+function openInput(): Readable {
+  const stdin = fstatSync(0);
+  return stdin.isFIFO() || stdin.isSocket()
+    ? new Socket({ fd: 0, readable: true, writable: false })
+    : createReadStream('', { fd: 0 });
 }

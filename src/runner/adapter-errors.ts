@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { BridgeError } from '../errors.js';
 import type { ChildEnd } from './child-group.js';
 import { type ExitReason, exitReason } from './exit-reason.js';
+import { showBytes } from './framing.js';
 import type { Timings } from './options.js';
 
 /** System errors that mean "this program cannot be run", today and the next time. */
@@ -43,6 +44,10 @@ export interface ExitFacts {
   readonly stderr: readonly string[];
   /** The last error it reported for itself, such as a failed import. */
   readonly reported: string | undefined;
+  /** Whether it has said hello. */
+  readonly greeted: boolean;
+  /** What it wrote to stdout last, if that is no whole message. */
+  readonly unfinished: Uint8Array;
   /** Calls that it has answered. */
   readonly answered: number;
   /** The kernel killed processes for want of memory while it ran. */
@@ -59,14 +64,33 @@ const EXPLANATIONS: Readonly<Record<ExitReason, string>> = {
   'exit-status': '',
 };
 
+const EXCEPTION_LINE = /^(?:Uncaught )?[\w.]*(?:Error|Exception)\b/;
+/** What Node writes below every exception. */
+const NODE_VERSION = /^Node\.js v\d/;
+
+/** The line of stderr that says most: the exception's own, wherever its trace stands, or else the last. */
+function lastWords(stderr: readonly string[], reason: ExitReason): string | undefined {
+  const raised = reason === 'exception' || reason === 'import-failed' || reason === 'out-of-memory';
+  const exception = raised ? stderr.findLast((line) => EXCEPTION_LINE.test(line)) : undefined;
+  return exception ?? stderr.findLast((line) => !NODE_VERSION.test(line));
+}
+
 /** Why an adapter ended that nobody had told to. */
 export function exitError(facts: ExitFacts): BridgeError {
   const { command, end, stderr, reported } = facts;
   const reason = exitReason(facts);
   const how = end.signal === null ? `exited with code ${end.code}` : `was ended by ${end.signal}`;
-  const last = reported ?? stderr.at(-1);
-  const said = last === undefined ? 'It wrote nothing to stderr.' : `Its last words: ${last}`;
-  return new BridgeError('RUNNER_EXITED', `The algorithm adapter ${how}${EXPLANATIONS[reason]}. ${said}`, {
+  const last = reported ?? lastWords(stderr, reason);
+  const words = last === undefined ? 'It wrote nothing to stderr.' : `Its last words: ${last}`;
+  const stray =
+    facts.greeted || facts.unfinished.length === 0
+      ? ''
+      : `It wrote to stdout what is no message: ${showBytes(facts.unfinished)}. `;
+  const why =
+    reason === 'ended-itself' && !facts.greeted
+      ? ' before it said hello: is the command an algorithm adapter?'
+      : `${EXPLANATIONS[reason]}.`;
+  return new BridgeError('RUNNER_EXITED', `The algorithm adapter ${how}${why} ${stray}${words}`, {
     context: { command, reason, exitCode: end.code, signal: end.signal, reported, stderr },
   });
 }
@@ -88,7 +112,7 @@ export function silentError({
 export function gaveUpError(last: BridgeError, { crashLimit, crashWindowMs }: Timings): BridgeError {
   return new BridgeError(
     'RUNNER_EXITED',
-    `The algorithm adapter failed ${crashLimit} times within ${crashWindowMs / 1000} s and is not started again; frames go on without it. The last time: ${last.message}`,
+    `The algorithm adapter failed ${crashLimit} times within ${crashWindowMs / 1000} s and is not started again. The last time: ${last.message}`,
     { context: { ...last.context, crashLimit, crashWindowMs }, cause: last },
   );
 }

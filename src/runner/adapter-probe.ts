@@ -1,5 +1,6 @@
 import type { BridgeError } from '../errors.js';
 import { AdapterProcess } from './adapter-process.js';
+import type { LogLine } from './log-lines.js';
 import type { AdapterHello, AdapterMessage } from './messages.js';
 import { type RunnerOptions, resolveRunnerOptions } from './options.js';
 
@@ -20,13 +21,13 @@ export class AdapterProbe {
   readonly #events: ProbeEvent[] = [];
   #wake: (() => void) | undefined;
 
-  /** Starts the adapter. OPTION_INVALID. */
-  constructor(options: RunnerOptions) {
+  /** Starts the adapter, whose stderr goes to `log`. OPTION_INVALID. */
+  constructor(options: RunnerOptions, log: (line: LogLine) => void = () => undefined) {
     this.process = new AdapterProcess(resolveRunnerOptions(options), {
       ready: (hello) => this.#add({ kind: 'hello', hello }),
       message: (message) => this.#add({ kind: 'message', message }),
       unusable: (error, requestId) => this.#add({ kind: 'unusable', error, requestId }),
-      log: () => undefined,
+      log,
       dying: (error) => this.#add({ kind: 'end', error }),
       exit: (error) => this.#add({ kind: 'end', error }),
     });

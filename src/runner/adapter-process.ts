@@ -199,6 +199,8 @@ export class AdapterProcess {
             end,
             stderr: this.#tail.lines,
             reported: this.#reported,
+            greeted: this.#hello !== undefined,
+            unfinished: this.#decoder.partial,
             answered: this.#answered,
             oomKills: oomKillCount() > this.#oomKills,
           })

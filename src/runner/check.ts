@@ -8,6 +8,8 @@ import {
   type ResolvedDialect,
   resolveDialect,
 } from './dialects.js';
+import { describeStray, EndedCalls } from './ended-calls.js';
+import type { LogLine } from './log-lines.js';
 import type { AdapterHello } from './messages.js';
 import { type ResolvedRunnerOptions, type RunnerOptions, resolveRunnerOptions } from './options.js';
 import { type CallResult, errorFromMessage, failedCall, judgeResult } from './result.js';
@@ -26,14 +28,15 @@ const STEPS = [
 
 /**
  * Examines an adapter: starts it, and tries everything a host asks of one. Never rejects for what the adapter does;
- * OPTION_INVALID for wrong options. `onStep` is told each step as it is done.
+ * OPTION_INVALID for wrong options. `onStep` is told each step as it is done, `onLog` each line of its stderr.
  */
 export async function checkAdapter(
   options: RunnerOptions,
   pictures: CheckPictures,
   onStep: (step: CheckStep) => void = () => undefined,
+  onLog: (line: LogLine) => void = () => undefined,
 ): Promise<CheckReport> {
-  const check = new Check(options, pictures, onStep);
+  const check = new Check(options, pictures, onStep, onLog);
   return check.run();
 }
 
@@ -43,15 +46,21 @@ class Check {
   readonly #onStep: (step: CheckStep) => void;
   readonly #probe: AdapterProbe;
   readonly #steps: CheckStep[] = [];
+  readonly #ended = new EndedCalls();
   #dialect: ResolvedDialect | undefined;
   #since = performance.now();
 
-  constructor(options: RunnerOptions, pictures: CheckPictures, onStep: (step: CheckStep) => void) {
+  constructor(
+    options: RunnerOptions,
+    pictures: CheckPictures,
+    onStep: (step: CheckStep) => void,
+    onLog: (line: LogLine) => void,
+  ) {
     const resolved = resolveRunnerOptions(options);
     this.#options = resolved;
     this.#pictures = pictures;
     this.#onStep = onStep;
-    this.#probe = new AdapterProbe({ ...resolved, command: [...resolved.command] });
+    this.#probe = new AdapterProbe({ ...resolved, command: [...resolved.command] }, onLog);
   }
 
   async run(): Promise<CheckReport> {
@@ -143,8 +152,9 @@ class Check {
     if (this.#probe.ended() !== undefined) return;
     const result = await this.#inspect(image, 'execute');
     if (result.outcome !== 'failed') {
-      const text = `gives the verdict ${result.resultStatus} about a picture that is not there; report an error (1002) instead`;
-      this.#done(name, 'warning', text);
+      const text = `gives the verdict ${result.resultStatus} about a picture that is ${name === 'missing image' ? 'missing' : 'cut short'}; make sure that the picture is whole before judging it, and answer status "ERROR" with error_code "1002" (image load failed) if it is not`;
+      // OK lets a part pass that nobody has seen; NG only stops a good one.
+      this.#done(name, result.outcome === 'ok' ? 'failed' : 'warning', text);
     } else if (result.code === 'ALGORITHM_FAILED') {
       this.#done(name, 'ok', `refused: ${result.error.message}`);
     } else this.#done(name, 'failed', result.error.message);
@@ -167,8 +177,13 @@ class Check {
     if (this.#dialect === undefined) return;
     const [odd] = this.#probe.leftover('unusable');
     const end = this.#probe.ended();
+    for (const { message } of this.#probe.leftover('message')) {
+      if (message.type === 'result') this.#ended.stray(message.request_id);
+    }
+    const stray = describeStray(this.#ended.counts);
     if (odd !== undefined) this.#done('stdout', 'warning', odd.error.message, false);
     else if (end?.code === 'RUNNER_PROTOCOL') this.#done('stdout', 'failed', end.message, false);
+    else if (stray !== undefined) this.#done('stdout', 'warning', stray, false);
     else this.#done('stdout', 'ok', 'messages only', false);
   }
 
@@ -182,6 +197,7 @@ class Check {
     const limitMs = phase === 'pre' ? timings.preMs : timings.callMs;
     const event = await this.#probe.next((candidate) => answers(candidate, requestId), limitMs);
     const latencyMs = performance.now() - sent;
+    this.#ended.add(requestId, event?.kind === 'message');
     if (event?.kind === 'message' && event.message.type === 'result') {
       return judgeResult(event.message, { requestId, latencyMs, image });
     }

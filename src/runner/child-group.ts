@@ -92,7 +92,7 @@ export class ChildGroup {
     // Not started: how much of the child object there is depends on the reason.
     if (pid === undefined) return;
     this.#child = child;
-    watchGroup(pid);
+    watchGroup(pid, this.#options.command);
     // EPIPE and its like: the other end is gone. Unheard, the event would end this program.
     child.stdin.on('error', () => this.#pipeBroken('stdin'));
     child.stdout.on('error', () => this.#pipeBroken('stdout'));

@@ -11,6 +11,18 @@ export interface StrayCounts {
   unknown: number;
 }
 
+/** For people; undefined when there are none. */
+export function describeStray({ late, duplicate, unknown }: StrayCounts): string | undefined {
+  const all = late + duplicate + unknown;
+  if (all === 0) return undefined;
+  const kinds = [
+    ...(late > 0 ? [`${late} too late`] : []),
+    ...(duplicate > 0 ? [`${duplicate} second answer${duplicate === 1 ? '' : 's'} to a call`] : []),
+    ...(unknown > 0 ? [`${unknown} to calls nobody made`] : []),
+  ];
+  return `${all} answer${all === 1 ? '' : 's'} that nobody waited for: ${kinds.join(', ')}`;
+}
+
 /** Remembers how the last calls ended, so that a stray answer can be told from another. */
 export class EndedCalls {
   readonly counts: StrayCounts = { late: 0, duplicate: 0, unknown: 0 };

@@ -27,7 +27,13 @@ const EXCEPTION = /^Traceback \(|^\s+at .+:\d+:\d+\)?$|^[\w.]*(?:Error|Exception
 const SHELL_KILLED = 137;
 
 /** Tells the reasons apart, by how it ended and what it said last. */
-export function exitReason({ end, stderr, reported, answered, oomKills }: ExitFacts): ExitReason {
+export function exitReason({
+  end,
+  stderr,
+  reported,
+  answered,
+  oomKills,
+}: Omit<ExitFacts, 'greeted' | 'unfinished'>): ExitReason {
   const said = [...stderr, reported ?? ''].join('\n');
   const killed = end.signal === 'SIGKILL' || end.code === SHELL_KILLED;
   if (OUT_OF_MEMORY.test(said) || (killed && oomKills)) return 'out-of-memory';

@@ -24,6 +24,11 @@ export function showBytes(bytes: Uint8Array, limit = SHOWN_BYTES): string {
   return `"${text}" (hex ${hex}${more})`;
 }
 
+/** Whether a person would read the bytes as text: a stray print, and no length. */
+function isText(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d));
+}
+
 /**
  * One message as bytes for the adapter's stdin. Ends in OPTION_INVALID when the message cannot be written as
  * JSON or is larger than `MAX_MESSAGE_BYTES`; both come from settings such as the user parameters.
@@ -110,6 +115,7 @@ export class MessageDecoder {
     const length = this.#prefix.readUInt32BE(0);
     if (length === 0 || length > MAX_MESSAGE_BYTES) {
       const seen = Buffer.concat([this.#prefix, rest.subarray(0, SHOWN_BYTES)]);
+      if (isText(this.#prefix)) throw this.#fail('wrote to stdout what is no message', seen);
       const what = length === 0 ? 'a message of no bytes' : `a message of ${length} bytes`;
       throw this.#fail(`announced ${what} (1 to ${MAX_MESSAGE_BYTES} are allowed)`, seen);
     }

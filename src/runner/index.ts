@@ -11,18 +11,22 @@ export {
   type Releasable,
 } from './delivery.js';
 export { DIALECTS, type Dialect, type ImageReference, type ResolvedDialect } from './dialects.js';
+export { describeStray, type StrayCounts } from './ended-calls.js';
 export type { AlgorithmErrorCode } from './error-codes.js';
-export type { LogLevel, LogLine } from './log-lines.js';
+export { endLeftoverAdapters } from './leftovers.js';
+export { LineSplitter, type LogLevel, type LogLine } from './log-lines.js';
 export type { Rect } from './messages.js';
 export {
   type CallSettings,
   callSettingsSchema,
   type RunnerOptions,
   runnerOptionsSchema,
+  supervisionSchema,
   type Timings,
   timingsSchema,
 } from './options.js';
 export { type PoolCallbacks, RunnerPool } from './pool.js';
+export { type RestartFigures, RestartPolicy } from './restart-policy.js';
 export {
   type CallResult,
   type FailedCall,

@@ -8,6 +8,9 @@ import { describeIssues, guideInfoSchema } from './messages.js';
 /** Longest delay a Node timer keeps; above it, it would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
+/** Crashes that are remembered at most, each with its time. */
+const MAX_CRASHES = 10_000;
+
 const delay = (fallback: number) => z.number().int().min(1).max(MAX_DELAY_MS).default(fallback);
 
 /** Every time limit of the runner, in milliseconds, with its default and its reason. */
@@ -39,7 +42,20 @@ export const timingsSchema = z.strictObject({
   backoffMaxMs: delay(5_000),
   /** `crashLimit` crashes within this time end the attempts (the protocol's own figures). */
   crashWindowMs: delay(60_000),
-  crashLimit: z.number().int().min(1).default(5),
+  crashLimit: z.number().int().min(1).max(MAX_CRASHES).default(5),
+});
+
+/** Of these, what the owner of a production line may have to change, beside the time limits of start and calls. */
+export const supervisionSchema = timingsSchema.pick({
+  heartbeatIntervalMs: true,
+  heartbeatGraceMs: true,
+  heartbeatMisses: true,
+  crashLimit: true,
+  crashWindowMs: true,
+  backoffMinMs: true,
+  backoffMaxMs: true,
+  shutdownMs: true,
+  killMs: true,
 });
 
 export type Timings = z.infer<typeof timingsSchema>;

@@ -1,24 +1,31 @@
 /**
  * Adapters run in a process group of their own, so that a signal reaches whatever they started as well. No group
- * outlives this program's orderly end; when it is killed, adapters see the end of their stdin instead.
+ * outlives this program's orderly end; when it is killed, adapters see the end of their stdin instead, and one that
+ * hangs is found by the next bridge.
  */
+import { recordAdapter } from './adapter-record.js';
 
 /** Windows has no process groups: there, signals go to the adapter alone. */
 const HAS_GROUPS = process.platform !== 'win32';
 
-const live = new Set<number>();
+/** The leaders of the groups that run, and what removes the record of each. */
+const live = new Map<number, () => void>();
 
 function killAll(): void {
-  for (const pid of live) signalGroup(pid, 'SIGKILL');
+  for (const [pid, removeRecord] of live) {
+    signalGroup(pid, 'SIGKILL');
+    removeRecord();
+  }
 }
 
-/** The group led by `pid` is to die with us. */
-export function watchGroup(pid: number): void {
+/** The group led by `pid`, which was just started by `command`, is to die with us. */
+export function watchGroup(pid: number, command: readonly string[]): void {
   if (live.size === 0) process.on('exit', killAll);
-  live.add(pid);
+  live.set(pid, recordAdapter(pid, command));
 }
 
 export function forgetGroup(pid: number): void {
+  live.get(pid)?.();
   live.delete(pid);
   if (live.size === 0) process.off('exit', killAll);
 }

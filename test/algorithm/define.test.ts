@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DIALECTS, type ImageReference } from '../../src/runner/dialects.js';
+import { encodeMessage, type JsonObject, MessageDecoder } from '../../src/runner/framing.js';
 import type { RunnerOptions } from '../../src/runner/options.js';
 import { failure, observe, picture, verdict } from '../runner/support.js';
 
@@ -216,6 +217,39 @@ describe('defineAlgorithm', () => {
     const code = await new Promise((resolve) => child.once('close', resolve));
     expect(code).toBe(0);
     expect(log).toContain('torn down');
+  });
+
+  it.each([
+    ['a file', 2],
+    ['a file that is cut short', 1],
+    ['/dev/null', 0],
+  ])('answers the messages of %s, then ends', async (name, answered) => {
+    const { buildCall } = await import('../../src/runner/dialects.js');
+    const { callSettingsSchema } = await import('../../src/runner/options.js');
+    const settings = callSettingsSchema.parse({});
+    const dialect = { form: 'execute', superset: true, pre: false } as const;
+    const calls = ['first', 'second'].map((requestId) =>
+      encodeMessage(buildCall(dialect, { requestId, phase: 'execute', settings, image: put() })),
+    );
+    const recorded = Buffer.concat(calls);
+    const path = join(directory, 'recorded');
+    writeFileSync(path, name === 'a file' ? recorded : recorded.subarray(0, -5));
+    const input = openSync(name === '/dev/null' ? name : path, 'r');
+    const child = spawn(process.execPath, [fixture], { stdio: [input, 'pipe', 'pipe'] });
+    closeSync(input);
+    const messages: JsonObject[] = [];
+    const decoder = new MessageDecoder({ message: (message) => messages.push(message), nonFinite: () => {} });
+    child.stdout!.on('data', (chunk: Buffer) => decoder.push(chunk));
+    let log = '';
+    child.stderr!.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+    });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect(code, log).toBe(0);
+    expect(log).toContain('torn down');
+    expect(messages.map(({ type, request_id }) => request_id ?? type)).toEqual(
+      ['hello', 'first', 'second'].slice(0, 1 + answered),
+    );
   });
 
   it('ends with an error when the host sends no messages', async () => {

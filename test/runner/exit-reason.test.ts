@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ExitFacts } from '../../src/runner/adapter-errors.js';
+import { type ExitFacts, exitError } from '../../src/runner/adapter-errors.js';
 import { exitReason, oomKillCount } from '../../src/runner/exit-reason.js';
 import { failure, fixture, observe, sdk } from './support.js';
 
@@ -8,6 +8,8 @@ const facts = (more: Partial<ExitFacts>): ExitFacts => ({
   end: { code: 1, signal: null },
   stderr: [],
   reported: undefined,
+  greeted: true,
+  unfinished: new Uint8Array(0),
   answered: 3,
   oomKills: false,
   ...more,
@@ -32,6 +34,32 @@ describe('exitReason', () => {
     ['exit-status', { end: { code: 3, signal: null } }],
   ])('%s: %j', (reason, more) => {
     expect(exitReason(facts(more))).toBe(reason);
+  });
+
+  it.each([
+    [
+      'the exception, not what stands below it',
+      ['Error: no model', '    at a (b.mjs:1:2)', 'Node.js v20.20.2'],
+      'Error: no model',
+    ],
+    [
+      'the last line otherwise',
+      ['loading', 'the licence has ended', 'Node.js v20.20.2'],
+      'the licence has ended',
+    ],
+  ])('last words: %s', (_, stderr, words) => {
+    expect(exitError(facts({ stderr })).message).toContain(`Its last words: ${words}`);
+  });
+
+  it('an end before the hello: what was written to stdout instead', () => {
+    const end = { code: 0, signal: null };
+    const { message } = exitError(
+      facts({ end, answered: 0, greeted: false, unfinished: Buffer.from('hi\n') }),
+    );
+    expect(message).toContain(
+      'before it said hello: is the command an algorithm adapter? It wrote to stdout',
+    );
+    expect(message).toContain('"hi.');
   });
 
   it('the count of the kernel can be read', () => {
