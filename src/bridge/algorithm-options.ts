@@ -6,6 +6,7 @@ import {
   DIALECTS,
   RESULT_ORDERS,
   type RunnerOptions,
+  supervisionSchema,
 } from '../runner/index.js';
 
 /** The longest a Node timer runs. */
@@ -36,6 +37,8 @@ export const algorithmOptionsShape = {
   preTimeoutMs: milliseconds.default(10_000),
   /** How long an adapter may take to say hello. */
   startupTimeoutMs: milliseconds.default(10_000),
+  /** When an adapter is taken for hung, is given up, or is killed: heartbeat, breaker, ends. */
+  supervision: supervisionSchema.prefault({}),
   /** Adapters that work at the same time. */
   workers: z.number().int().min(1).max(MAX_WORKERS).default(1),
   /** A busy algorithm skips to the newest frame, or every frame is processed and the sensor waits. */
@@ -103,6 +106,7 @@ export function runnerOptions(
       callMs: options.callTimeoutMs,
       preMs: options.preTimeoutMs,
       startupMs: options.startupTimeoutMs,
+      ...options.supervision,
     },
   };
 }

@@ -16,6 +16,7 @@ import {
 import { type ImageFiles, openImageFiles } from '../shm/index.js';
 import { type AlgorithmOptions, runnerOptions } from './algorithm-options.js';
 import type { AlgorithmStats, FrameResult } from './events.js';
+import { makeFolder } from './files.js';
 import {
   fixedReference,
   noReference,
@@ -76,6 +77,7 @@ export class Algorithm {
     handlers: AlgorithmHandlers,
   ): Promise<Algorithm> {
     const { reference, saveAnnotated } = options;
+    if (saveAnnotated !== undefined) await makeFolder('Annotated pictures cannot be saved', saveAnnotated);
     return new Algorithm(command, options, handlers, {
       reference:
         reference === undefined || reference === 'previous-ok' ? undefined : await readPicture(reference),

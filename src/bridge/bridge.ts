@@ -2,15 +2,16 @@
 import { type Observable, Subject } from 'rxjs';
 import type { Camera } from '../camera/camera.js';
 import type { CameraKeeper } from '../camera/keeper.js';
-import { asBridgeError, BridgeError } from '../errors.js';
+import { asBridgeError, type BridgeError } from '../errors.js';
 import { Frame } from '../frames/frame.js';
 import { FramePuller, type PulledFrame } from '../frames/frame-puller.js';
 import type { Algorithm } from './algorithm.js';
 import { CameraLife } from './camera-life.js';
 import type { BridgeEvent, BridgeStats, FrameResult } from './events.js';
 import type { FrameFiles } from './frame-files.js';
-import { reloadScript } from './frame-script.js';
+import { LastingSettings } from './lasting-settings.js';
 import type { BridgeOptions } from './options.js';
+import { ScriptTurns } from './script-turns.js';
 import { StatsMeter } from './stats-meter.js';
 import type { Segment, Stores } from './stores.js';
 import type { Streaming } from './streaming.js';
@@ -41,17 +42,19 @@ export class Bridge {
   readonly #parts: Parts;
   readonly #puller: FramePuller;
   readonly #life: CameraLife;
+  readonly #turns: ScriptTurns;
   readonly #meter = new StatsMeter();
   readonly #frames$ = new Subject<Frame>();
   readonly #results$ = new Subject<FrameResult>();
   readonly #events$ = new Subject<BridgeEvent>();
   readonly #stats$ = new Subject<BridgeStats>();
   #backlog: BridgeEvent[] | undefined = [];
+  /** What subscribers wait for before the next frame. */
+  #held: Promise<unknown>[] = [];
   #statsTimer: NodeJS.Timeout | undefined;
   #durationTimer: NodeJS.Timeout | undefined;
   readonly #abort = new AbortController();
   #closing: Promise<void> | undefined;
-  #scriptReplaced = false;
   #finish: (error?: BridgeError) => void = () => undefined;
 
   /** Use `openBridge`. */
@@ -59,8 +62,17 @@ export class Bridge {
     this.options = options;
     this.#parts = parts;
     this.cameraId = parts.keeper.camera.id;
+    const { streaming } = parts;
+    const settings = new LastingSettings(parts.keeper, options.channel, (error) =>
+      this.emit({ type: 'error', cameraId: this.cameraId, error }),
+    );
     this.#puller = new FramePuller(options.channel, {
-      ready: () => parts.streaming.pass(this.camera),
+      ready: async () => {
+        await streaming.pass(this.camera);
+        await settings.hold();
+        // It may have been stopped meanwhile.
+        await streaming.pass(this.camera);
+      },
       frame: (frame) => this.#deliver(frame),
       dropped: (reason, count) => {
         this.#meter.drop(reason, count);
@@ -72,7 +84,10 @@ export class Bridge {
     });
     // Whoever does not wait for the end must not be punished for it: `disconnected` and `error` tell as well.
     this.done.catch(() => undefined);
-    this.#life = new CameraLife(parts.keeper, this.#puller, options, (event) => this.emit(event));
+    this.#turns = new ScriptTurns(parts.keeper, options, streaming, settings);
+    this.#life = new CameraLife(parts.keeper, this.#puller, this.#turns, settings, options, (event) =>
+      this.emit(event),
+    );
     this.#life.welcome();
     for (const event of early) this.emit(event);
     setImmediate(() => this.#start());
@@ -86,6 +101,11 @@ export class Bridge {
   /** Delivered frames, in order. Subscribers run before the next frame is pulled. */
   get frames$(): Observable<Frame> {
     return this.#frames$.asObservable();
+  }
+
+  /** For a subscriber of `frames$` without room for more: the next frame stays at the camera until `room` settles. */
+  hold(room: Promise<unknown>): void {
+    this.#held.push(room);
   }
 
   /** The algorithm's answers. */
@@ -109,6 +129,7 @@ export class Bridge {
       cameraId: this.cameraId,
       ...this.#meter.take(),
       repaired: this.#puller.stats.repairs,
+      undecoded: this.#parts.stores.undecoded,
       algorithm: this.#parts.algorithm?.takeStats() ?? null,
       link: this.camera.stats(),
     };
@@ -125,29 +146,35 @@ export class Bridge {
   }
 
   /**
-   * Pulls frames from now on, the first one newer than the last stop where the script has a control channel. When `execScript` or `stopScript` took the frame script's place, it is sent again first.
+   * Pulls frames from now on, the first one newer than the last stop where the script has a control channel. When
+   * `execScript` or `stopScript` took the frame script's place, it is sent again first, and settings are made again.
    * Ends in the errors of `streaming.start`, SCRIPT_FAILED or FILE_FAILED.
    */
-  async startStreaming(): Promise<void> {
-    if (this.#scriptReplaced) {
-      await reloadScript(this.camera, this.options);
-      this.#scriptReplaced = false;
-    } else if (!this.streaming.active) {
-      await this.camera.controls.refresh().catch(asBridgeError);
-    }
-    await this.streaming.start();
+  startStreaming(): Promise<void> {
+    return this.#turns.start();
+  }
+
+  /** Stops the frames, after the one under way, and lets the pipeline finish. The camera stays connected. */
+  stopStreaming(): Promise<void> {
+    return this.#turns.stop();
+  }
+
+  /**
+   * The next frame, within `ms`; while no frames are pulled one is, of now and without the pipeline. CAMERA_SILENT, and
+   * the errors of `startStreaming`.
+   */
+  nextFrame(ms: number): Promise<Frame> {
+    return this.#turns.frame(this.#frames$, ms);
   }
 
   /** Runs another script on the camera while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*. */
-  async execScript(script: string): Promise<void> {
-    this.#replaceScript();
-    await this.camera.exec(script);
+  execScript(script: string): Promise<void> {
+    return this.#turns.exec(script);
   }
 
   /** Stops the camera's script while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*. */
-  async stopScript(): Promise<void> {
-    this.#replaceScript();
-    await this.camera.stop();
+  stopScript(): Promise<void> {
+    return this.#turns.stopScript();
   }
 
   /** The VIZN segment; null: there is none. */
@@ -163,6 +190,11 @@ export class Bridge {
   /** Takes the VIZN segment away. */
   closeSegment(): void {
     this.#parts.stores.closeSegment();
+  }
+
+  /** Where frames of an earlier run were moved to, out of the way of this one's; undefined: there were none. */
+  get earlierFrames(): string | undefined {
+    return this.#parts.files?.earlier;
   }
 
   /** Whether the algorithm has failed for good. */
@@ -186,22 +218,12 @@ export class Bridge {
     this.#results$.next(result);
   }
 
-  #replaceScript(): void {
-    if (this.streaming.active) {
-      throw new BridgeError(
-        'OPTION_INVALID',
-        'The script cannot be changed while streaming is active, for the frames come from it: stop streaming (stop_stream) first.',
-      );
-    }
-    this.#scriptReplaced = true;
-  }
-
   #start(): void {
     if (this.#closing) return;
     const backlog = this.#backlog ?? [];
     this.#backlog = undefined;
     for (const event of backlog) this.#events$.next(event);
-    this.#meter.take();
+    this.#meter.start();
     this.#statsTimer = setInterval(() => this.#stats$.next(this.stats()), STATS_MS);
     const { durationMs } = this.options;
     if (durationMs !== undefined) this.#durationTimer = setTimeout(() => void this.#complete(), durationMs);
@@ -235,7 +257,7 @@ export class Bridge {
     this.#frames$.next(frame);
     if (frames !== undefined && sequence >= frames) this.#puller.stop();
     try {
-      await Promise.all([files?.save(frame), room]);
+      await Promise.all([files?.save(frame), room, Promise.allSettled(this.#held.splice(0))]);
     } catch (error) {
       this.#end(asBridgeError(error));
     }

@@ -4,12 +4,15 @@ import { asBridgeError, type BridgeError } from '../errors.js';
 import type { FramePuller } from '../frames/frame-puller.js';
 import { versionText } from '../protocol/structures.js';
 import type { BridgeEvent } from './events.js';
-import { restoreChannel } from './frame-script.js';
+import type { LastingSettings } from './lasting-settings.js';
 import type { BridgeOptions } from './options.js';
+import type { ScriptTurns } from './script-turns.js';
 
 export class CameraLife {
   readonly #keeper: CameraKeeper;
   readonly #puller: FramePuller;
+  readonly #turns: ScriptTurns;
+  readonly #settings: LastingSettings;
   readonly #options: BridgeOptions;
   readonly #emit: (event: BridgeEvent) => void;
   /** The same over reconnections. */
@@ -18,11 +21,15 @@ export class CameraLife {
   constructor(
     keeper: CameraKeeper,
     puller: FramePuller,
+    turns: ScriptTurns,
+    settings: LastingSettings,
     options: BridgeOptions,
     emit: (event: BridgeEvent) => void,
   ) {
     this.#keeper = keeper;
     this.#puller = puller;
+    this.#turns = turns;
+    this.#settings = settings;
     this.#options = options;
     this.#emit = emit;
     this.#cameraId = keeper.camera.id;
@@ -51,6 +58,7 @@ export class CameraLife {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
+        if (!this.#turns.replaced) await this.#settings.hold();
         await this.#puller.run(this.#keeper.camera);
         return;
       } catch (error) {
@@ -63,6 +71,7 @@ export class CameraLife {
   async #recover(error: BridgeError, signal: AbortSignal): Promise<void> {
     const { camera } = this.#keeper;
     if (camera.connected && error.code === 'CHANNEL_MISSING') {
+      if (this.#turns.replaced) return;
       this.#emit({ type: 'error', cameraId: this.#cameraId, error });
       if (await this.#restore()) return;
     }
@@ -91,7 +100,7 @@ export class CameraLife {
   async #restore(): Promise<boolean> {
     const { camera } = this.#keeper;
     try {
-      await restoreChannel(camera, this.#options);
+      await this.#turns.restore();
       return true;
     } catch (error) {
       if (camera.connected) throw error;

@@ -30,6 +30,8 @@ export type BridgeEvent =
     }
   /** What the camera's script prints. */
   | { readonly type: 'stdout'; readonly cameraId: string; readonly text: string }
+  /** What GStreamer warns of, at a bounded rate. */
+  | { readonly type: 'pipeline'; readonly cameraId: string; readonly text: string }
   /** Something went wrong that does not end the bridge. */
   | { readonly type: 'error'; readonly cameraId: string; readonly error: BridgeError }
   /** The algorithm's process: its state, and lines of its stderr. */
@@ -80,6 +82,8 @@ export interface BridgeStats {
   readonly droppedByReason: Readonly<Partial<Record<DropReason, number>>>;
   /** Ranges of frames that were damaged on the way and read again. */
   readonly repaired: number;
+  /** Delivered frames that pixels in shared memory (`shmFormat`, `arrays`) lack: a newer one came before they were decoded. */
+  readonly undecoded: number;
   readonly algorithm: AlgorithmStats | null;
   readonly link: LinkStats;
 }

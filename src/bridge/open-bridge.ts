@@ -1,6 +1,7 @@
 /** Opens all that a bridge needs, in order, or nothing. */
 import { CameraKeeper } from '../camera/keeper.js';
 import { type CameraInput, cameraOptionsSchema, parseOptions } from '../camera/options.js';
+import { endLeftoverAdapters } from '../runner/index.js';
 import { Algorithm } from './algorithm.js';
 import { Bridge, MAX_BACKLOG } from './bridge.js';
 import type { BridgeEvent } from './events.js';
@@ -11,7 +12,8 @@ import { Stores } from './stores.js';
 import { Streaming } from './streaming.js';
 
 /**
- * Connects to a camera, makes sure that its frame channel is there, opens shared memory, starts the algorithm.
+ * Connects to a camera, makes sure that its frame channel is there, ends algorithms that a killed bridge left hanging,
+ * opens shared memory, starts the algorithm.
  * Frames flow from the next turn of the event loop on. Ends in the errors of `connectCamera`, in CHANNEL_MISSING,
  * SCRIPT_FAILED, SHM_IN_USE, RUNNER_NOT_FOUND, RUNNER_EXITED, RUNNER_TIMEOUT, FILE_FAILED or OPTION_INVALID; then
  * nothing stays open. A full shared memory is no reason to stop: it is reported as an `error` event.
@@ -32,6 +34,9 @@ export async function openBridge(input: BridgeInput = {}): Promise<Bridge> {
       if (bridge) bridge.emit(event);
       else if (early.length < MAX_BACKLOG) early.push(event);
     };
+    await endLeftoverAdapters(options.supervision.killMs, (line) =>
+      report((cameraId) => ({ type: 'log', cameraId, line, worker: 1 })),
+    );
     const stores = new Stores((error) => report((cameraId) => ({ type: 'error', cameraId, error })));
     stores.open(options);
     cleanUps.push(() => stores.close());
@@ -45,11 +50,13 @@ export async function openBridge(input: BridgeInput = {}): Promise<Bridge> {
             error: (error) => report((cameraId) => ({ type: 'error', cameraId, error })),
           });
     if (algorithm) cleanUps.push(() => algorithm.close());
-    const streaming = new Streaming(options.pipeline, (error) =>
-      report((cameraId) => ({ type: 'error', cameraId, error })),
-    );
+    const streaming = new Streaming(options.pipeline, camera.id, {
+      failed: (error) => report((cameraId) => ({ type: 'error', cameraId, error })),
+      warned: (text) => report((cameraId) => ({ type: 'pipeline', cameraId, text })),
+    });
     cleanUps.push(() => streaming.close());
     await Promise.all([prepareChannel(camera, options), algorithm?.start()]);
+    await files?.begin(camera.id);
     if (options.streaming) await streaming.start();
     bridge = new Bridge(options, { keeper, stores, algorithm, files, streaming }, early);
     return bridge;

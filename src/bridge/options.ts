@@ -60,7 +60,7 @@ export const bridgeOptionsSchema = cameraOptionsSchema.extend({
     .default(RING_DEFAULT_SLOT_SIZE),
   /** GStreamer pipeline that every frame is given to, such as `videoconvert ! autovideosink`. Default: none. */
   pipeline: z.string().min(1).optional(),
-  /** Whether frames are pulled from the start; else from `bridge.streaming.start()` on. */
+  /** Whether frames are pulled from the start; else from `bridge.startStreaming()` on. */
   streaming: z.boolean().default(true),
   ...algorithmOptionsShape,
 });

@@ -3,6 +3,9 @@
 import type { Frame } from '../frames/frame.js';
 import type { DropReason } from '../frames/frame-puller.js';
 
+/** Rates over less than this say nothing: then the last ones stand. */
+const SHORTEST_MS = 500;
+
 export class StatsMeter {
   readonly droppedByReason: Partial<Record<DropReason, number>> = {};
   delivered = 0;
@@ -11,6 +14,7 @@ export class StatsMeter {
   #frames = 0;
   #bytes = 0;
   #since = performance.now();
+  #rates: { readonly framesPerSecond: number; readonly bytesPerSecond: number } | undefined;
 
   frame(frame: Frame): void {
     this.delivered++;
@@ -24,7 +28,15 @@ export class StatsMeter {
     this.droppedByReason[reason] = (this.droppedByReason[reason] ?? 0) + count;
   }
 
-  /** Rates since the last call. */
+  /** Begins to count for the rates. */
+  start(): void {
+    this.#frames = 0;
+    this.#bytes = 0;
+    this.#rates = undefined;
+    this.#since = performance.now();
+  }
+
+  /** Rates since the last call, or that call's when it was only a moment ago. */
   take(): {
     framesPerSecond: number;
     bytesPerSecond: number;
@@ -36,10 +48,16 @@ export class StatsMeter {
     droppedByReason: Partial<Record<DropReason, number>>;
   } {
     const now = performance.now();
-    const seconds = Math.max(0.001, (now - this.#since) / 1_000);
-    const figures = {
-      framesPerSecond: this.#frames / seconds,
-      bytesPerSecond: this.#bytes / seconds,
+    const elapsed = now - this.#since;
+    if (this.#rates === undefined || elapsed >= SHORTEST_MS) {
+      const seconds = Math.max(0.001, elapsed / 1_000);
+      this.#rates = { framesPerSecond: this.#frames / seconds, bytesPerSecond: this.#bytes / seconds };
+      this.#frames = 0;
+      this.#bytes = 0;
+      this.#since = now;
+    }
+    return {
+      ...this.#rates,
       frameBytes: this.#last?.bytes ?? 0,
       width: this.#last?.width ?? 0,
       height: this.#last?.height ?? 0,
@@ -47,9 +65,5 @@ export class StatsMeter {
       dropped: this.dropped,
       droppedByReason: { ...this.droppedByReason },
     };
-    this.#frames = 0;
-    this.#bytes = 0;
-    this.#since = now;
-    return figures;
   }
 }

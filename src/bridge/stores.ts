@@ -2,6 +2,8 @@
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Frame } from '../frames/frame.js';
 import {
+  channelNames,
+  type DecodedStore,
   type FrameStore,
   openDecodedArrays,
   openDecodedVizn,
@@ -21,11 +23,11 @@ export interface Segment {
 type SegmentOptions = Pick<BridgeOptions, 'shmName' | 'shmSize' | 'shmMode' | 'shmFormat'>;
 
 export class Stores {
-  readonly #stores: FrameStore[] = [];
+  readonly #stores: (FrameStore | DecodedStore)[] = [];
   readonly #failed: (error: BridgeError) => void;
   /** Stores whose failure has been told and that have not worked since. */
   readonly #failing = new Set<FrameStore>();
-  #segment: { readonly store: FrameStore; readonly size: number } | undefined;
+  #segment: { readonly store: FrameStore; readonly options: SegmentOptions } | undefined;
 
   /** `failed` is told what does not work; once for each store, until it works again. */
   constructor(failed: (error: BridgeError) => void) {
@@ -39,6 +41,7 @@ export class Stores {
   open(options: BridgeOptions): void {
     try {
       const { shmMode: mode, ring, arrays } = options;
+      checkNames(options);
       if (options.shm) this.#add(() => this.#makeSegment(options));
       if (ring !== undefined) {
         const { ringSlots: slots, ringSlotSize: slotSize } = options;
@@ -57,22 +60,33 @@ export class Stores {
   }
 
   get segment(): Segment | null {
-    return this.#segment ? { name: this.#segment.store.name, size: this.#segment.size } : null;
+    return this.#segment ? { name: this.#segment.store.name, size: this.#segment.options.shmSize } : null;
   }
 
-  /** Opens a VIZN segment in the place of the one there is, if any. What `openViznWriter` throws is thrown. */
+  /** Frames that a newer one replaced before they were decoded, in the stores there are. */
+  get undecoded(): number {
+    return this.#stores.reduce((sum, store) => sum + ('skipped' in store ? store.skipped : 0), 0);
+  }
+
+  /** Opens a VIZN segment in the place of the one there is, if any. What `openViznWriter` throws is thrown; then that one stays. */
   openSegment(options: SegmentOptions): void {
-    this.closeSegment();
-    this.#stores.unshift(this.#makeSegment(options));
+    const before = this.#segment;
+    const sameName = before !== undefined && bare(before.options.shmName) === bare(options.shmName);
+    if (sameName) this.closeSegment();
+    try {
+      this.#stores.unshift(this.#makeSegment(options));
+    } catch (error) {
+      if (sameName) this.#stores.unshift(this.#makeSegment(before.options));
+      throw error;
+    }
+    if (before && !sameName) this.#remove(before.store);
   }
 
   /** Takes the VIZN segment away, if there is one. */
   closeSegment(): void {
     const store = this.#segment?.store;
     this.#segment = undefined;
-    if (!store) return;
-    this.#stores.splice(this.#stores.indexOf(store), 1);
-    store.close();
+    if (store) this.#remove(store);
   }
 
   /** Publishes a frame everywhere. */
@@ -94,11 +108,17 @@ export class Stores {
     for (const store of this.#stores.splice(0)) store.close();
   }
 
-  #makeSegment({ shmName, shmSize, shmMode, shmFormat }: SegmentOptions): FrameStore {
+  #remove(store: FrameStore): void {
+    this.#stores.splice(this.#stores.indexOf(store), 1);
+    store.close();
+  }
+
+  #makeSegment(options: SegmentOptions): FrameStore {
+    const { shmName, shmSize, shmMode, shmFormat } = options;
     const vizn = { name: shmName, size: shmSize, mode: shmMode };
     const format = shmFormat === 'mjpg' ? undefined : (shmFormat.toUpperCase() as PixelFormat);
     const store = format ? openDecodedVizn({ ...vizn, format }, this.#failed) : openViznWriter(vizn);
-    this.#segment = { store, size: shmSize };
+    this.#segment = { store, options };
     return store;
   }
 
@@ -113,3 +133,28 @@ export class Stores {
     }
   }
 }
+
+/** Throws `OPTION_INVALID` when two of the options make the same segment. */
+function checkNames({ shm, shmName, ring, arrays }: BridgeOptions): void {
+  const names = [
+    ...(shm ? [{ option: '--shm-name', name: bare(shmName) }] : []),
+    ...(ring === undefined
+      ? []
+      : [bare(ring), `${bare(ring)}.leases`].map((name) => ({ option: '--ring', name }))),
+    ...(arrays === undefined
+      ? []
+      : [{ option: '--arrays', name: bare(channelNames(arrays, 'image').segment) }]),
+  ];
+  for (const [index, { option, name }] of names.entries()) {
+    const other = names.slice(0, index).find((before) => before.name === name);
+    if (other === undefined) continue;
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `${option} and ${other.option} both make the shared memory /${name}. Give ${option} another name.`,
+      { context: { name: `/${name}` } },
+    );
+  }
+}
+
+/** A name in shared memory, which may be written with a slash before it. */
+const bare = (name: string): string => name.replace(/^\//, '');

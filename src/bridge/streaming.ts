@@ -1,30 +1,39 @@
 /** Whether frames are pulled, and the GStreamer pipeline that runs while they are. */
 import type { Camera } from '../camera/camera.js';
-import { BridgeError } from '../errors.js';
+import { asBridgeError, BridgeError } from '../errors.js';
 import type { Frame } from '../frames/frame.js';
-import { GstPipeline, pipelineWords } from '../gstreamer/pipeline.js';
+import { pipelineWords } from '../gstreamer/pipeline.js';
+import { PipelineKeeper, type PipelineReports } from './pipeline-keeper.js';
 
 /** How long a stop waits for the frame under way. */
 const LAST_FRAME_MS = 1_000;
 
+/** Stands for the camera's id in a pipeline, so that several cameras do not write one file. */
+export const CAMERA_PLACEHOLDER = '{camera}';
+/** What an id has that could leave the directory or the word that it is put into. */
+const UNSAFE_IN_NAME = /^\.|[^\w.-]/g;
+
 export class Streaming {
-  readonly #failed: (error: BridgeError) => void;
+  readonly #cameraId: string;
+  readonly #reports: PipelineReports;
   #active = false;
+  /** How many want frames though nothing streams. */
+  #lent = 0;
   #closed = false;
   #text: string | null;
-  #pipeline: GstPipeline | undefined;
+  #pipeline: PipelineKeeper | undefined;
   /** Lets the puller pass; set while it waits. */
   #letPass: (() => void) | undefined;
   #arrived: (() => void) | undefined;
   /** Starts and stops, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
-  #pipelineStats = { written: 0, dropped: 0 };
 
-  /** `failed` is told of a pipeline that ends by itself: frames go on without it. */
-  constructor(pipeline: string | undefined, failed: (error: BridgeError) => void) {
+  /** `{camera}` in the pipeline stands for `cameraId`. What happens to the pipeline is reported: frames go on without it. */
+  constructor(pipeline: string | undefined, cameraId: string, reports: PipelineReports) {
     if (pipeline !== undefined) pipelineWords(pipeline);
     this.#text = pipeline ?? null;
-    this.#failed = failed;
+    this.#cameraId = cameraId.replace(UNSAFE_IN_NAME, '_');
+    this.#reports = reports;
   }
 
   /** Whether frames are pulled. */
@@ -42,9 +51,14 @@ export class Streaming {
     return this.#pipeline?.running === true;
   }
 
-  /** Frames that the pipeline took, and had no time for, since the last start. */
+  /** Why the pipeline does not run, or may have left something unfinished at its end; undefined: nothing is wrong. */
+  get pipelineError(): BridgeError | undefined {
+    return this.#pipeline?.error;
+  }
+
+  /** Frames that the pipeline took, and did not take, since the last start. */
   get pipelineStats(): { readonly written: number; readonly dropped: number } {
-    return this.#pipelineStats;
+    return this.#pipeline?.stats ?? { written: 0, dropped: 0 };
   }
 
   /** Chooses the pipeline of the next start; null: none. OPTION_INVALID: it is no pipeline, or frames are being pulled. */
@@ -54,31 +68,49 @@ export class Streaming {
     }
     if (text !== null) pipelineWords(text);
     this.#text = text;
+    this.#pipeline = undefined;
   }
 
   /** Starts the pipeline and then the frames. UNSUPPORTED or OPTION_INVALID: what is wrong with the pipeline; nothing has started. */
   start(): Promise<void> {
     return this.#next(async () => {
       if (this.#active || this.#closed) return;
+      this.#pipeline = undefined;
       if (this.#text !== null) {
-        this.#pipeline = await GstPipeline.start(this.#text, this.#failed);
-        this.#pipelineStats = this.#pipeline.stats;
+        const text = this.#text.replaceAll(CAMERA_PLACEHOLDER, this.#cameraId);
+        this.#pipeline = await PipelineKeeper.start(text, this.#reports);
       }
       this.#active = true;
       this.#letPass?.();
     });
   }
 
-  /** Stops the frames, after the one under way, and lets the pipeline finish. The camera stays connected. */
+  /**
+   * Stops the frames, after the one under way, and lets the pipeline finish. The camera stays connected. FILE_FAILED:
+   * all is stopped, but the pipeline may have left something unfinished.
+   */
   stop(): Promise<void> {
     return this.#next(async () => {
+      const pipeline = this.#pipeline;
       if (this.#active) {
         this.#active = false;
         await this.#lastFrame();
       }
-      await this.#pipeline?.close();
-      this.#pipeline = undefined;
+      await pipeline?.close();
     });
+  }
+
+  /** Lets frames be pulled while `action` runs, streaming or not; the pipeline stays as it is. */
+  async lend<T>(action: () => Promise<T>): Promise<T> {
+    this.#lent++;
+    try {
+      const result = action();
+      this.#letPass?.();
+      return await result;
+    } finally {
+      this.#lent--;
+      if (!this.#active && this.#lent === 0) await this.#lastFrame();
+    }
   }
 
   /** For good. Idempotent. */
@@ -87,13 +119,14 @@ export class Streaming {
     this.#letPass?.();
     await this.#next(async () => {
       this.#active = false;
-      await this.#pipeline?.close();
+      // What may be unfinished has been reported.
+      await this.#pipeline?.close().catch(asBridgeError);
     });
   }
 
   /** For the puller: pending while no frames are wanted. A camera that is lost meanwhile lets it pass, to notice. */
   async pass(camera: Camera): Promise<void> {
-    if (this.#active || this.#closed || !camera.connected) return;
+    if (this.#active || this.#lent > 0 || this.#closed || !camera.connected) return;
     this.#arrived?.();
     await new Promise<void>((resolve) => {
       const subscription = camera.events$.subscribe({ complete: resolve });

@@ -59,6 +59,8 @@ export class Camera {
   readonly #events$ = new Subject<CameraEvent>();
   #info: CameraInfo | undefined;
   #lost: BridgeError | undefined;
+  /** Scripts that were sent. */
+  #sent = 0;
 
   /** Use `connectCamera`. */
   constructor(stream: ByteStream, port: string, options: CameraOptions) {
@@ -153,8 +155,9 @@ export class Camera {
   }
 
   /** Stops what runs, uploads `script` and starts it. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, PORT_CLOSED. */
-  exec(script: string): Promise<void> {
-    return this.#scripts.exec(script);
+  async exec(script: string): Promise<void> {
+    await this.#scripts.exec(script);
+    this.#sent++;
   }
 
   /** Stops the script that runs. */
@@ -190,6 +193,11 @@ export class Camera {
   /** Goes up whenever channel ids may have changed. */
   get generation(): number {
     return this.#session.generation;
+  }
+
+  /** Goes up whenever a script may have begun anew: the interpreter restarted, or one was sent. */
+  get restarts(): number {
+    return this.#session.reboots + this.#sent;
   }
 
   /** Counters of this end of the link. */

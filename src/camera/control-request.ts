@@ -9,7 +9,10 @@ const REQUEST_LIMIT = 1_024;
 const REPLY_LIMIT = 16 * 1_024;
 /** A change of the frame's form is proven by a capture, which a slow sensor takes its time for. */
 const REPLY_MS = 5_000;
-/** A request that takes this long may be waiting for a script that has ended: its channels stay and answer. */
+/**
+ * A request that takes this long may be waiting for a script that has ended: its channels stay and answer. Asked for
+ * after this time, and again whenever it has doubled.
+ */
 const SLOW_MS = 400;
 /** Between two looks for the reply, when no event tells of it. */
 const FIRST_LOOK_MS = 4;
@@ -40,9 +43,12 @@ export class ControlRequests {
     this.#stdin = new Channel('stdin', session);
   }
 
-  /** Sends a request after those before it and resolves to its reply. CHANNEL_MISSING, CAMERA_*, OPTION_INVALID. */
-  send(request: Readonly<Record<string, unknown>>): Promise<ControlReply> {
-    const turn = this.#last.then(() => this.#repeat(request));
+  /**
+   * Sends a request after those before it and resolves to its reply; `make` is called when its turn has come.
+   * CHANNEL_MISSING, CAMERA_*, OPTION_INVALID.
+   */
+  send(make: () => Readonly<Record<string, unknown>>): Promise<ControlReply> {
+    const turn = this.#last.then(() => this.#repeat(make()));
     this.#last = turn.catch(() => undefined);
     return turn;
   }
@@ -61,6 +67,7 @@ export class ControlRequests {
   }
 
   async #exchange(request: Readonly<Record<string, unknown>>): Promise<ControlReply> {
+    if (!this.#session.driver.open) throw away();
     this.#id = (this.#id % MAX_ID) + 1;
     const id = this.#id;
     const bytes = new TextEncoder().encode(`${JSON.stringify({ id, ...request })}\n`);
@@ -73,13 +80,19 @@ export class ControlRequests {
     let wake: () => void = () => undefined;
     const stopListening = this.#session.onEvent(() => wake());
     try {
+      const channelId = await this.#channel.id();
       await this.#channel.write(bytes);
-      const until = performance.now() + REPLY_MS;
+      const begun = performance.now();
+      let slow = SLOW_MS;
       for (let pause = FIRST_LOOK_MS; ; pause = Math.min(LONGEST_LOOK_MS, pause * 1.5)) {
         const [size, answered] = await this.#channel.shape();
         if (answered === id && size !== undefined) return await this.#read(size, id);
-        if (performance.now() > until) throw unanswered();
-        if (performance.now() > until - REPLY_MS + SLOW_MS && !(await this.#stdin.poll())) throw notRunning();
+        const waited = performance.now() - begun;
+        if (waited > REPLY_MS) throw unanswered();
+        if (waited > slow) {
+          slow *= 2;
+          await this.#checkScript(channelId);
+        }
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, pause);
           wake = () => {
@@ -91,6 +104,17 @@ export class ControlRequests {
     } finally {
       stopListening();
     }
+  }
+
+  /** Whether the script that has the request still runs: it may have ended, or another one have begun behind it. */
+  async #checkScript(channelId: number): Promise<void> {
+    if (!(await this.#stdin.poll())) throw notRunning();
+    this.#session.invalidate();
+    if ((await this.#channel.id()) === channelId) return;
+    throw new BridgeError(
+      'CAMERA_PROTOCOL',
+      "Another script has begun since, and answers the camera's settings.",
+    );
   }
 
   async #read(size: number, id: number): Promise<ControlReply> {
@@ -105,6 +129,13 @@ export class ControlRequests {
     if (reply.id !== id) throw malformed('it answers another request');
     return reply;
   }
+}
+
+function away(): BridgeError {
+  return new BridgeError(
+    'PORT_CLOSED',
+    'The camera is not connected now: its settings can be changed when it is back.',
+  );
 }
 
 function missing(cause: BridgeError): BridgeError {

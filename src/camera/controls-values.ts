@@ -17,7 +17,8 @@ export type PixelFormatName = (typeof PIXEL_FORMATS)[number];
 
 /** No sensor has more levels to either side; one that has fewer refuses what is beyond them. */
 const level = z.int().min(-4).max(4);
-const decibels = z.number().min(0).max(96);
+/** No sensor has as much; one that has less takes what it has, or refuses. */
+const decibels = z.number().min(0).max(100);
 const frames = z.int().min(1).max(4);
 const ratio = z.int().min(1).max(128);
 
@@ -72,7 +73,8 @@ export const controlSettingsSchema = z.strictObject({
 });
 
 export type ControlSettings = z.input<typeof controlSettingsSchema>;
-type Checked = z.output<typeof controlSettingsSchema>;
+/** Settings whose ranges have been checked. */
+export type CheckedSettings = z.output<typeof controlSettingsSchema>;
 
 const number = z.number().nullable();
 const flag = z.boolean().nullable();
@@ -130,7 +132,7 @@ function formatName(pixformat: number | null): string | null {
 }
 
 /** The settings as the script's request has them. */
-export function requestSettings(settings: Checked): Record<string, unknown> {
+export function requestSettings(settings: CheckedSettings): Record<string, unknown> {
   const { pixformat, framesize, exposure, gain, whiteBalance, effect, ehdr, ...plain } = settings;
   const request: Record<string, unknown> = { ...plain };
   if (pixformat !== undefined) request['pixformat'] = pixformat.toUpperCase();
@@ -154,7 +156,7 @@ export function requestSettings(settings: Checked): Record<string, unknown> {
   return request;
 }
 
-function balanceRequest(balance: NonNullable<Checked['whiteBalance']>): unknown {
+function balanceRequest(balance: NonNullable<CheckedSettings['whiteBalance']>): unknown {
   if (balance === 'auto') return null;
   if (Array.isArray(balance)) return { rgb: balance };
   return { shift: temperatureShift(balance.temperature) };

@@ -1,22 +1,30 @@
 /** `camera.controls`: settings of the sensor while its script runs. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { BridgeError } from '../errors.js';
 import { Channel } from './channel.js';
 import { ControlRequests } from './control-request.js';
 import {
+  type CheckedSettings,
   type ControlSettings,
   type ControlValues,
   controlSettingsSchema,
   replyValuesSchema,
   requestSettings,
 } from './controls-values.js';
+import { KeptSettings } from './kept-settings.js';
 import { parseOptions } from './options.js';
 import type { Session } from './session.js';
 
 /** The channel that firmware/frame_channel.py registers for settings. */
 export const CONTROL_CHANNEL = 'control';
+/** The script gives up a picture that nobody has read from for 300 ms, when it is asked to. */
+const GIVEN_UP_MS = 320;
+
+type Errors = Readonly<Record<string, string>>;
 
 export class CameraControls {
   readonly #requests: ControlRequests;
+  #kept = new KeptSettings();
 
   /** Use `camera.controls`. */
   constructor(session: Session) {
@@ -31,12 +39,15 @@ export class CameraControls {
    */
   async set(settings: ControlSettings): Promise<void> {
     const checked = parseOptions(controlSettingsSchema, settings);
-    refuse((await this.#requests.send({ set: requestSettings(checked) })).errors);
+    const { errors } = await this.#set(() => checked);
+    this.#kept.add(checked, errors);
+    if (isTemperature(checked.whiteBalance)) await this.#keepGains(checked.whiteBalance);
+    refuse(errors);
   }
 
   /** All settings. CHANNEL_MISSING, CAMERA_*, PORT_CLOSED. */
   async get(): Promise<ControlValues> {
-    const { errors, values } = await this.#requests.send({ get: true });
+    const { errors, values } = await this.#requests.send(() => ({ get: true }));
     refuse(errors);
     const parsed = replyValuesSchema.safeParse(values);
     if (parsed.success) return parsed.data;
@@ -47,8 +58,56 @@ export class CameraControls {
 
   /** Lets go of a picture that has waited for a while without being fetched: the next one is of now. */
   async refresh(): Promise<void> {
-    refuse((await this.#requests.send({ set: {} })).errors);
+    refuse((await this.#set(() => ({}))).errors);
   }
+
+  /** Whether `restore` has anything to do. */
+  get changed(): boolean {
+    return !this.#kept.empty;
+  }
+
+  /** Goes on from another connection to the same camera: what was set there counts as set here. */
+  takeOver(before: CameraControls): void {
+    this.#kept = before.#kept;
+  }
+
+  /**
+   * Makes all settings again that the camera has taken, for a script that has begun anew; the next picture shows
+   * them. Nothing is asked of the camera when there are none. Ends as `set` does, after what is not refused is in force.
+   */
+  async restore(): Promise<void> {
+    if (!this.changed) return;
+    const part = (form: boolean) => (): CheckedSettings => {
+      const { pixformat, framesize, ...others } = this.#kept.all;
+      return form ? { pixformat, framesize } : others;
+    };
+    // The form first: with a refusal among the others the script would leave it out, and a sensor may begin anew with it.
+    const { pixformat, framesize } = this.#kept.all;
+    const form = pixformat || framesize ? (await this.#set(part(true))).errors : {};
+    const { errors } = await this.#set(part(false));
+    await pause(GIVEN_UP_MS);
+    await this.refresh();
+    const all = { ...form, ...errors };
+    refuse(Object.keys(all).length > 0 ? all : undefined);
+  }
+
+  #set(settings: () => CheckedSettings): Promise<{ errors?: Errors | undefined }> {
+    return this.#requests.send(() => ({ set: requestSettings(settings()) }));
+  }
+
+  /**
+   * A temperature is a shift from where automatic white balance stood: from a script's first picture it would lead
+   * elsewhere.
+   */
+  async #keepGains(asked: NonNullable<CheckedSettings['whiteBalance']>): Promise<void> {
+    const { whiteBalance } = await this.get().catch(() => ({ whiteBalance: null }));
+    const gains = controlSettingsSchema.shape.whiteBalance.safeParse(whiteBalance?.rgbDb);
+    if (whiteBalance?.auto === false && gains.data) this.#kept.replaceBalance(asked, gains.data);
+  }
+}
+
+function isTemperature(balance: CheckedSettings['whiteBalance']): balance is { temperature: number } {
+  return typeof balance === 'object' && 'temperature' in balance;
 }
 
 /** The script's names of settings that are called otherwise here. */
@@ -58,7 +117,7 @@ const NAMES: Readonly<Record<string, string>> = {
   ehdr: 'eHDR',
 };
 
-function refuse(errors: Readonly<Record<string, string>> | undefined): void {
+function refuse(errors: Errors | undefined): void {
   if (!errors) return;
   const said = Object.entries(errors).map(([name, text]) => `${NAMES[name] ?? name}: ${text}`);
   throw new BridgeError('CAMERA_REFUSED', `The camera refused ${said.join('; ')}`, { context: { errors } });

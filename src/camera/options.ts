@@ -41,9 +41,28 @@ export function parseOptions<T>(schema: z.ZodType<T>, input: unknown): T {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
-    (issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`,
+    (issue) => `${issue.path.join('.') || 'options'}: ${inWords(issue)}`,
   );
   throw new BridgeError('OPTION_INVALID', `Wrong options: ${problems.join('; ')}.`, {
     context: { problems },
   });
 }
+
+/** What is wrong with a value, for people who do not know the checker's own terms. */
+function inWords(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_small':
+      return `must ${issue.origin === 'string' ? 'have' : 'be'} at least ${issue.minimum}${unitOf(issue)}`;
+    case 'too_big':
+      return `must ${issue.origin === 'string' ? 'have' : 'be'} at most ${issue.maximum}${unitOf(issue)}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`;
+    case 'unrecognized_keys':
+      return `there is no option ${issue.keys.join(', ')}`;
+    default:
+      return issue.message;
+  }
+}
+
+const unitOf = ({ origin }: { readonly origin: string }): string =>
+  origin === 'string' ? ' characters' : '';

@@ -8,6 +8,7 @@ import { Channel } from './channel.js';
 import type { Session } from './session.js';
 
 export class StdoutReader {
+  readonly #session: Session;
   readonly #channel: Channel;
   readonly #text: (text: string) => void;
   readonly #stopListening: () => void;
@@ -18,6 +19,7 @@ export class StdoutReader {
 
   /** `text` gets what the camera's script prints, in pieces of any length. */
   constructor(session: Session, text: (text: string) => void) {
+    this.#session = session;
     this.#channel = new Channel('stdout', session);
     this.#text = text;
     this.#stopListening = session.onEvent(({ channelId }) => {
@@ -43,19 +45,40 @@ export class StdoutReader {
     while (this.#again && !this.#closed) {
       this.#again = false;
       try {
-        const length = await this.#channel.size();
-        if (length === 0) continue;
-        // Each byte is given only once: what is lost on the way cannot be read again.
-        const bytes = await this.#channel.read({ length, repair: false });
-        const text = this.#decoder.decode(bytes, { stream: true });
-        if (text && !this.#closed) this.#text(text);
+        await this.#read();
       } catch (error) {
-        // A read that races an overflow is refused, and one that races a restart is lost: the next event
-        // brings what there is then. Text behind a loss begins with a fresh character.
+        // A read that a restart came before was not sent: the next event brings what there is then.
         this.#decoder = new TextDecoder();
         if (!(error instanceof BridgeError)) throw error;
       }
     }
     this.#reading = false;
+  }
+
+  async #read(): Promise<void> {
+    // The text there was before a restart need not be there behind it.
+    const { session } = this.#session.driver;
+    const length = await this.#channel.size();
+    if (length === 0) return;
+    const bytes = new Uint8Array(length);
+    try {
+      // Each byte is given only once: what is lost on the way cannot be read again.
+      const missing = await this.#channel.readInto(bytes, 0, [{ from: 0, to: length }], session);
+      if (missing.length === 0) this.#show(bytes);
+      else this.#decoder = new TextDecoder();
+    } catch (error) {
+      if (!(error instanceof BridgeError) || error.code !== 'CAMERA_REFUSED') throw error;
+      // The ring overflowed since its size was asked for: the newest text came, less than expected, and then the
+      // refusal. What the text did not reach is zero. Text behind a loss begins with a fresh character.
+      this.#decoder = new TextDecoder();
+      const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+      this.#show(bytes.subarray(0, end));
+      if (end > 0) this.#again = true;
+    }
+  }
+
+  #show(bytes: Uint8Array): void {
+    const text = this.#decoder.decode(bytes, { stream: true });
+    if (text && !this.#closed) this.#text(text);
   }
 }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Reply } from './command.js';
 import { type Message, MessageSplitter } from './message-splitter.js';
+import { inputIsOver, netcatBehind } from './netcat.js';
 import { type ControlService, failure } from './service.js';
 
 /** Bytes of one message: a script of the largest size, escaped. */
@@ -10,6 +11,10 @@ const MESSAGE_LIMIT = 600 * 1_024;
 const QUEUE_LIMIT = 16;
 /** Bytes of events waiting for a client to read them. */
 const SEND_LIMIT = 1_024 * 1_024;
+/** Between two signs of life to a client that has said all: socat gives a silent connection up after 500 ms. */
+const SIGN_MS = 150;
+/** Between two looks at the input of an nc. */
+const LOOK_MS = 50;
 
 export class Connection {
   readonly #socket: Socket;
@@ -20,6 +25,8 @@ export class Connection {
   #working = false;
   #ended = false;
   #subscribed = false;
+  /** Looks whether the input of an nc is over; null: the client is none. */
+  #looking: NodeJS.Timeout | null | undefined;
 
   constructor(socket: Socket, service: ControlService) {
     this.#socket = socket;
@@ -33,6 +40,7 @@ export class Connection {
       this.#take(rest ? [rest] : []);
     });
     socket.on('close', () => {
+      if (this.#looking) clearInterval(this.#looking);
       for (const listener of this.#gone) listener();
       this.#gone.clear();
     });
@@ -52,23 +60,49 @@ export class Connection {
   async #work(): Promise<void> {
     this.#working = true;
     for (let message = this.#queue.shift(); message; message = this.#queue.shift()) {
-      const reply =
-        'text' in message
-          ? await this.#service.answer(message.text, {
-              send: (line) => this.#sendEvent(line),
-              onGone: (listener) => {
-                this.#subscribed = true;
-                if (this.#socket.destroyed) listener();
-                else this.#gone.add(listener);
-              },
-            })
-          : failure(`Invalid JSON: ${message.problem}`);
-      await this.#send(reply);
+      await this.#send(await this.#answer(message));
       if (this.#queue.length <= QUEUE_LIMIT) this.#socket.resume();
     }
     this.#working = false;
     // The client has said all it wants to: whoever reads up to the end gets it now.
     if (this.#ended && !this.#subscribed) this.#socket.end();
+    else if (this.#looking === undefined) this.#lookAtInput();
+  }
+
+  async #answer(message: Message): Promise<Reply> {
+    if (!('text' in message)) return failure(`Invalid JSON: ${message.problem}`);
+    const signs = setInterval(() => {
+      // A blank before JSON means nothing.
+      if (this.#ended && this.#socket.writable && this.#socket.writableLength === 0) this.#socket.write(' ');
+    }, SIGN_MS);
+    try {
+      return await this.#service.answer(message.text, {
+        send: (line) => this.#sendEvent(line),
+        onGone: (listener) => {
+          this.#subscribed = true;
+          if (this.#socket.destroyed) listener();
+          else this.#gone.add(listener);
+        },
+      });
+    } finally {
+      clearInterval(signs);
+    }
+  }
+
+  /** Ends the connection of an nc that has no more input: it waits for that. */
+  #lookAtInput(): void {
+    const pid = netcatBehind(this.#socket);
+    this.#looking = null;
+    if (pid === undefined || this.#socket.destroyed) return;
+    // What it has read it may not have sent yet: its input has been over for a while when it counts.
+    let over = 0;
+    let received = this.#socket.bytesRead;
+    this.#looking = setInterval(() => {
+      const idle = !this.#working && this.#socket.bytesRead === received && inputIsOver(pid);
+      over = idle ? over + 1 : 0;
+      received = this.#socket.bytesRead;
+      if (over >= 2 && !this.#subscribed) this.#socket.end();
+    }, LOOK_MS);
   }
 
   /** Waits while the client does not read its replies. */

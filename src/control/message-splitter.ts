@@ -82,7 +82,8 @@ export class MessageSplitter {
   }
 
   #begin(byte: number): Message | undefined {
-    if (isSpace(byte)) return undefined;
+    // A program that sends a C string may send its end as well.
+    if (isSpace(byte) || byte === 0) return undefined;
     if (byte !== OPEN_OBJECT && byte !== OPEN_ARRAY) {
       this.#skipping = true;
       return { problem: 'a command is a JSON object, such as {"command":"get_status"}' };

@@ -1,33 +1,30 @@
 /** Commands beyond VizionStreamer's: figures, snapshots, scripts, several cameras, events. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { firstValueFrom, timeout } from 'rxjs';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import type { BridgeEvent } from '../bridge/events.js';
+import { writeWhole } from '../bridge/files.js';
 import { frameLine, logLine, resultLine } from '../bridge/json-lines.js';
 import { MAX_SCRIPT_BYTES } from '../camera/script.js';
 import { BridgeError } from '../errors.js';
-import type { Frame } from '../frames/frame.js';
-import { type Command, command, generalCommand, success, type Target } from './command.js';
-import { text } from './parameters.js';
+import { type Command, command, generalCommand, success } from './command.js';
+import { choice, text } from './parameters.js';
 
+/** What can be subscribed to. */
+const EVENTS = [
+  'frame',
+  'result',
+  'stats',
+  'connected',
+  'disconnected',
+  'dropped',
+  'error',
+  'stdout',
+  'pipeline',
+  'runner',
+  'log',
+] as const satisfies readonly ('frame' | 'result' | 'stats' | BridgeEvent['type'])[];
 const SNAPSHOT_MS = 10_000;
 const path = text(4_096);
-
-/** The next frame; when nothing is streamed, one frame is pulled for it. */
-async function nextFrame({ bridge }: Target): Promise<Frame> {
-  const { streaming } = bridge;
-  const stopped = !streaming.active;
-  const coming = firstValueFrom(bridge.frames$.pipe(timeout(SNAPSHOT_MS)));
-  coming.catch(() => undefined);
-  try {
-    if (stopped) await bridge.startStreaming();
-    return await coming;
-  } catch (cause) {
-    if (cause instanceof BridgeError) throw cause;
-    throw new BridgeError('CAMERA_SILENT', `No frame came within ${SNAPSHOT_MS / 1_000} s`, { cause });
-  } finally {
-    if (stopped) await streaming.stop();
-  }
-}
 
 export const ownCommands: readonly Command[] = [
   command({ name: 'get_stats', help: 'figures of the last second, and counters' }, ({ bridge, stats }) => ({
@@ -52,17 +49,12 @@ export const ownCommands: readonly Command[] = [
       help: 'one frame, into a file of the bridge or as base64 in the reply',
       params: z.strictObject({ path: path.optional() }),
     },
-    async (target, { path: file }) => {
-      const frame = await nextFrame(target);
+    async ({ bridge }, { path: file }) => {
+      const frame = await bridge.nextFrame(SNAPSHOT_MS);
       const { sequence, width, height, bytes, crc32, timestampMs } = frame;
       const about = { status: 'success', sequence, width, height, bytes, crc32, timestamp_ms: timestampMs };
       if (file === undefined) return { ...about, jpeg: Buffer.from(frame.jpeg).toString('base64') };
-      try {
-        await writeFile(`${file}.part`, frame.jpeg);
-        await rename(`${file}.part`, file);
-      } catch (cause) {
-        throw new BridgeError('FILE_FAILED', `The snapshot cannot be written: ${String(cause)}`, { cause });
-      }
+      await writeWhole('The snapshot cannot be written', file, frame.jpeg);
       return { ...about, path: file };
     },
   ),
@@ -102,22 +94,20 @@ export const ownCommands: readonly Command[] = [
   command(
     {
       name: 'subscribe',
-      usage: '[events=frame,result,dropped,...]',
+      usage: `[events=${EVENTS.join(',')}]`,
       help: 'from now on a JSON line for each frame, result and other event (as with --json)',
       params: z.strictObject({
         events: z
-          .union([
-            z.array(z.string().max(32)).max(16),
-            z
-              .string()
-              .max(255)
-              .transform((list) => list.split(',')),
-          ])
+          .preprocess(
+            (events) =>
+              typeof events === 'string' ? events.split(',').map((event) => event.trim()) : events,
+            z.array(choice(EVENTS), `a list of ${EVENTS.join(', ')} is needed`).min(1, 'the list is empty'),
+          )
           .default(['frame', 'result']),
       }),
     },
     ({ bridge }, { events }, { send, onGone }) => {
-      const wanted = new Set(events.map((event) => event.trim()));
+      const wanted = new Set(events);
       const offer = lossCounter(bridge.cameraId, send);
       const subscriptions = [
         bridge.frames$.subscribe((frame) => wanted.has('frame') && offer(frameLine(frame))),

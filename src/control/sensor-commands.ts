@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { ControlSettings } from '../camera/controls-values.js';
 import { BridgeError } from '../errors.js';
 import { type Command, command, success, type Target } from './command.js';
-import { number, whole } from './parameters.js';
+import { choice, flag, ignoringInAuto, number, whole } from './parameters.js';
 
 /** VizionStreamer's levels go from 0 to 255 around this; OpenMV's from -3 to 3 around 0. */
 const MIDDLE = 128;
@@ -16,14 +16,14 @@ const EXPOSURE_US = 100;
 /** Its gamma counts hundredths. */
 const GAMMA_UNIT = 100;
 
-const mode = z.enum(['auto', 'manual']);
+const mode = choice(['auto', 'manual']);
 
 const set = (target: Target, settings: ControlSettings): Promise<void> =>
   target.bridge.camera.controls.set(settings);
 
 function needed<T>(value: T | undefined, name: string): T {
   if (value !== undefined) return value;
-  throw new BridgeError('OPTION_INVALID', `parameter "${name}": it is needed in manual mode`);
+  throw new BridgeError('OPTION_INVALID', `parameter "${name}": it is missing; it is needed in manual mode`);
 }
 
 /** A level by `value`, 0 to 255, or by OpenMV's own `level`. */
@@ -77,11 +77,18 @@ export const sensorCommands: readonly Command[] = [
       name: 'set_exposure',
       usage: 'mode=auto|manual [value=1..10000 | exposure_us=MICROSECONDS]',
       help: 'exposure time; value counts 100 microseconds',
-      params: z.strictObject({
-        mode,
-        value: number(1, 10_000).optional(),
-        exposure_us: whole(1, 60_000_000).optional(),
-      }),
+      params: ignoringInAuto(
+        ['value', 'exposure_us'],
+        z
+          .strictObject({
+            mode,
+            value: number(1, 10_000).optional(),
+            exposure_us: whole(1, 60_000_000).optional(),
+          })
+          .refine(({ value, exposure_us }) => value === undefined || exposure_us === undefined, {
+            message: 'parameters "value" and "exposure_us" say the same thing: give one of them',
+          }),
+      ),
     },
     async (target, { mode: wanted, value, exposure_us }) => {
       const exposure =
@@ -95,7 +102,10 @@ export const sensorCommands: readonly Command[] = [
       name: 'set_whitebalance',
       usage: 'mode=auto|manual [temperature=KELVIN]',
       help: 'white balance; temperature is the colour temperature of the light',
-      params: z.strictObject({ mode, temperature: number(1_500, 15_000).optional() }),
+      params: ignoringInAuto(
+        ['temperature'],
+        z.strictObject({ mode, temperature: number(1_500, 15_000).optional() }),
+      ),
     },
     async (target, { mode: wanted, temperature }) => {
       const whiteBalance = wanted === 'auto' ? wanted : { temperature: needed(temperature, 'temperature') };
@@ -122,9 +132,12 @@ export const sensorCommands: readonly Command[] = [
   command(
     {
       name: 'set_gain',
-      usage: 'value=0..96 | mode=auto',
+      usage: 'value=0..100 | mode=auto',
       help: 'gain in dB, or left to the sensor',
-      params: z.strictObject({ value: number(0, 96).optional(), mode: mode.optional() }),
+      params: ignoringInAuto(
+        ['value'],
+        z.strictObject({ value: number(0, 100).optional(), mode: mode.optional() }),
+      ),
     },
     async (target, { value, mode: wanted }) => {
       await set(target, { gain: wanted === 'auto' ? wanted : needed(value, 'value') });
@@ -164,10 +177,11 @@ export const sensorCommands: readonly Command[] = [
       name: 'set_orientation',
       usage: '[mirror=true|false] [flip=true|false]',
       help: 'mirrored left to right, flipped upside down',
-      params: z.strictObject({
-        mirror: z.stringbool().or(z.boolean()).optional(),
-        flip: z.stringbool().or(z.boolean()).optional(),
-      }),
+      params: z
+        .strictObject({ mirror: flag().optional(), flip: flag().optional() })
+        .refine(({ mirror, flip }) => mirror !== undefined || flip !== undefined, {
+          message: 'parameter "mirror" or "flip" is needed: true or false',
+        }),
     },
     async (target, { mirror, flip }) => {
       await set(target, { ...(mirror !== undefined && { mirror }), ...(flip !== undefined && { flip }) });
@@ -179,7 +193,7 @@ export const sensorCommands: readonly Command[] = [
       name: 'set_effect',
       usage: 'effect=normal|negative',
       help: 'special effect of the sensor',
-      params: z.strictObject({ effect: z.enum(['normal', 'negative']) }),
+      params: z.strictObject({ effect: choice(['normal', 'negative']) }),
     },
     async (target, { effect }) => {
       await set(target, { effect });

@@ -13,11 +13,16 @@ import { streamCommands } from './stream-commands.js';
 export const COMMANDS: readonly Command[] = [...streamCommands, ...sensorCommands, ...ownCommands];
 const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
 
-const requestSchema = z.object({
-  command: z.string(),
-  params: z.record(z.string(), z.unknown()).nullish(),
-  camera: z.string().optional(),
-});
+const OBJECT = 'a command is a JSON object, such as {"command":"get_status"}';
+const camera = z.string({ error: '"camera" is the id of a camera, as list_cameras has it' }).optional();
+const requestSchema = z.object(
+  {
+    command: z.string({ error: `"command" is missing, or no text: ${OBJECT}` }),
+    params: z.record(z.string(), z.unknown(), { error: '"params" is no JSON object' }).nullish(),
+    camera,
+  },
+  { error: OBJECT },
+);
 
 type Sender = Pick<CommandContext, 'send' | 'onGone'>;
 
@@ -38,7 +43,7 @@ export class ControlService {
     try {
       return await this.#run(text, sender);
     } catch (error) {
-      return failure(error instanceof z.ZodError ? problems(error) : asBridgeError(error).message);
+      return failure(asBridgeError(error).message);
     }
   }
 
@@ -50,14 +55,24 @@ export class ControlService {
       return failure('Invalid JSON');
     }
     const request = requestSchema.safeParse(parsed);
-    if (!request.success) return failure(`Invalid command: ${problems(request.error)}`);
-    const { command: name, params, camera } = request.data;
+    if (!request.success) return invalid(request.error);
+    const { command: name, params } = request.data;
     const command = BY_NAME.get(name);
-    if (!command) return failure(`Unknown command: ${name.slice(0, 64)}`);
+    if (!command) {
+      return failure(`Unknown command: ${name.slice(0, 64)} (openmv-bridge ctl --help lists them all)`);
+    }
     const { camera: inParams, ...rest } = params ?? {};
-    const wanted = camera ?? (typeof inParams === 'string' ? inParams : undefined);
-    const target = command.needsCamera ? this.#target(wanted) : undefined;
-    return command.run(rest, target, { ...sender, targets: this.#targets });
+    const wanted = camera.safeParse(request.data.camera ?? inParams);
+    if (!wanted.success) return invalid(wanted.error);
+    const target = command.needsCamera ? this.#target(wanted.data) : undefined;
+    try {
+      return await command.run(rest, target, { ...sender, targets: this.#targets });
+    } catch (error) {
+      if (!(error instanceof z.ZodError)) throw error;
+      return failure(
+        problems(error, command.usage ? `${name} takes ${command.usage}` : `${name} takes none`),
+      );
+    }
   }
 
   #target(wanted: string | undefined): Target {
@@ -76,6 +91,10 @@ export class ControlService {
     );
   }
 }
+
+/** A command that is none. */
+const invalid = ({ issues }: z.ZodError): Reply =>
+  failure(`Invalid command: ${issues.map(({ message }) => message).join('; ')}`);
 
 /** An error's reply. */
 export function failure(message: string): Reply {

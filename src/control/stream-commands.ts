@@ -3,23 +3,17 @@ import { z } from 'zod';
 import { FRAME_SIZES, type PixelFormatName } from '../camera/controls-values.js';
 import { BridgeError } from '../errors.js';
 import { type Command, command, success, type Target } from './command.js';
-import { text, whole } from './parameters.js';
+import { choice, text, whole } from './parameters.js';
 
 /** VizionStreamer's own segment. */
 const SEGMENT_NAME = '/vizion_frame';
 const SEGMENT_SIZE = 8_294_528;
 /** Formats that `set_format` takes, and what the sensor is set to: frames are delivered as JPEGs in each case. */
-const FORMATS: Readonly<Record<string, PixelFormatName>> = {
-  MJPG: 'rgb565',
-  YUY2: 'rgb565',
-  UYVY: 'rgb565',
-  NV12: 'rgb565',
-  BGR: 'rgb565',
-  RGB: 'rgb565',
-  GREY: 'grayscale',
-};
+const FORMATS = ['MJPG', 'YUY2', 'UYVY', 'NV12', 'BGR', 'RGB', 'GREY'] as const;
+const pixelFormat = (format: (typeof FORMATS)[number]): PixelFormatName =>
+  format === 'GREY' ? 'grayscale' : 'rgb565';
 const LISTED_FORMATS = ['MJPG', 'GREY'];
-/** When neither a limit is set nor a rate measured. */
+/** What a sensor can be taken to reach: a limit that is set, or a scene that is dark, does not take it away. */
 const USUAL_RATE = 30;
 
 function refuseStreaming(target: Target, what: string): void {
@@ -33,7 +27,8 @@ const named = (width: number, height: number) =>
 export const streamCommands: readonly Command[] = [
   command({ name: 'get_formats', help: 'frame sizes, rate and formats' }, async (target) => {
     const { framerate } = await target.bridge.camera.controls.get();
-    const rate = framerate ?? (Math.round(target.stats?.framesPerSecond ?? 0) || USUAL_RATE);
+    const measured = Math.round(target.stats?.framesPerSecond ?? 0);
+    const rate = Math.max(USUAL_RATE, framerate ?? 0, measured);
     return {
       status: 'success',
       formats: LISTED_FORMATS.flatMap((format) =>
@@ -50,17 +45,16 @@ export const streamCommands: readonly Command[] = [
         width: whole(8, 5_000),
         height: whole(8, 5_000),
         framerate: whole(1, 1_000).optional(),
-        format: z.enum(Object.keys(FORMATS)).optional(),
+        format: choice(FORMATS).optional(),
       }),
     },
     async (target, { width, height, framerate, format }) => {
       refuseStreaming(target, 'The format cannot be changed');
       const { controls } = target.bridge.camera;
       if (framerate !== undefined) await controls.set({ framerate });
-      const pixformat = format === undefined ? undefined : FORMATS[format];
       await controls.set({
         framesize: named(width, height)?.name ?? { width, height },
-        ...(pixformat && { pixformat }),
+        ...(format && { pixformat: pixelFormat(format) }),
       });
       return success('Format set successfully');
     },
@@ -75,7 +69,7 @@ export const streamCommands: readonly Command[] = [
   command(
     { name: 'stop_stream', help: 'stop pulling frames; the camera stays connected' },
     async ({ bridge }) => {
-      await bridge.streaming.stop();
+      await bridge.stopStreaming();
       return success('Streaming stopped');
     },
   ),
@@ -84,7 +78,7 @@ export const streamCommands: readonly Command[] = [
       name: 'set_pipeline',
       usage: 'pipeline=TEXT',
       help: 'GStreamer pipeline of the next start; not while streaming; empty: none',
-      params: z.strictObject({ pipeline: z.string().max(4_096) }),
+      params: z.strictObject({ pipeline: text(4_096, 0) }),
     },
     (target, { pipeline }) => {
       refuseStreaming(target, 'The pipeline cannot be changed');
@@ -96,6 +90,8 @@ export const streamCommands: readonly Command[] = [
     status: 'success',
     streaming: bridge.streaming.active,
     pipeline: bridge.streaming.pipeline ?? '',
+    pipeline_running: bridge.streaming.pipelineRunning,
+    pipeline_error: bridge.streaming.pipelineError?.message ?? null,
   })),
   command(
     {

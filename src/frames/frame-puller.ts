@@ -4,12 +4,13 @@
  * be lost).
  */
 import type { Camera } from '../camera/camera.js';
-import type { Channel } from '../camera/channel.js';
 import { BridgeError } from '../errors.js';
+import { Absence } from './absence.js';
 import { FrameReader, isLoss } from './frame-reader.js';
 import { checkJpeg } from './jpeg.js';
 import { type Latch, LatchReader } from './latch.js';
 import { PullPace } from './pull-pace.js';
+import { findChannel, makeSure, release, type Source } from './source.js';
 import { Wake } from './wake.js';
 
 /** A frame as it comes from the camera, before it is numbered. */
@@ -17,6 +18,7 @@ export interface PulledFrame {
   readonly jpeg: Uint8Array;
   readonly width: number;
   readonly height: number;
+  /** Unix milliseconds at which it was complete here; it may have waited latched before. */
   readonly timestampMs: number;
   readonly captureNumber: number | undefined;
 }
@@ -24,9 +26,11 @@ export interface PulledFrame {
 /**
  * Why a captured frame is not delivered. `corrupt`: it is no JPEG from SOI to EOI; `too_large`: beyond the limit;
  * `unreadable`: the line let nothing of it through; `skipped`: the camera's numbers show captures that this host
- * never got, as when another host read them or the script was restarted.
+ * never got, as when another host read them or the script was restarted; `stale`: it waited at the camera while
+ * nobody was connected; `repeated`: it is byte for byte the frame before it, whose release is in doubt, and the
+ * script gives no number to tell a new capture from the same one.
  */
-export type DropReason = 'corrupt' | 'too_large' | 'unreadable' | 'skipped';
+export type DropReason = 'corrupt' | 'too_large' | 'unreadable' | 'skipped' | 'stale' | 'repeated';
 
 export interface PullerHandlers {
   /** A frame. While a returned promise is pending nothing is pulled: the camera keeps the next one latched. */
@@ -51,38 +55,31 @@ export interface PullerStats {
  */
 const TRUSTED_MS = 150;
 
-/** The connection that frames are pulled from. */
-interface Source {
-  readonly camera: Camera;
-  readonly channel: Channel;
-  readonly latch: LatchReader;
-  /** Of the camera's channel table when the channel was last looked up. */
-  generation: number;
-  channelId: number;
-  /** Of the link when the latch was last looked at. */
-  session: number;
-}
-
 export class FramePuller {
   readonly stats: PullerStats = { repairs: 0, restarts: 0, released: 0 };
   readonly #channelName: string;
   readonly #handlers: PullerHandlers;
   readonly #wake = new Wake();
-  readonly #pace = new PullPace();
+  readonly #pace: PullPace;
+  readonly #absence: Absence;
   #stopped = false;
   #reader: FrameReader | undefined;
   /** The last frame taken, to know it again when its release was lost on the way. */
   #last: FrameReader | undefined;
+  /** The channel's events before the last release. */
+  #eventsBefore = 0;
 
-  constructor(channelName: string, handlers: PullerHandlers) {
+  constructor(channelName: string, handlers: PullerHandlers, now: () => number = () => performance.now()) {
     this.#channelName = channelName;
     this.#handlers = handlers;
+    this.#pace = new PullPace(now);
+    this.#absence = new Absence(now);
   }
 
   /**
-   * Pulls from a camera. Resolves after `stop()`; rejects with CHANNEL_MISSING, PORT_CLOSED and the like when it
-   * cannot go on. May be called again with the same camera, or with another connection to it: what was delivered
-   * is remembered.
+   * Pulls from a camera. Resolves after `stop()`; rejects with CHANNEL_MISSING (also when the script has ended and
+   * left its channel), PORT_CLOSED and the like when it cannot go on. May be called again with the same camera, or
+   * with another connection to it: what was delivered is remembered.
    */
   async run(camera: Camera): Promise<void> {
     const channel = camera.channel(this.#channelName);
@@ -93,9 +90,13 @@ export class FramePuller {
       generation: -1,
       channelId: -1,
       session: -1,
+      events: 0,
+      old: this.#absence.leavesOld(camera),
     };
     const stopListening = camera.onChannelEvent(({ channelId }) => {
-      if (channelId === 0 || channelId === source.channelId) this.#wake.set();
+      if (channelId === source.channelId) source.events++;
+      else if (channelId !== 0) return;
+      this.#wake.set();
     });
     const subscription = camera.events$.subscribe((event) => {
       // Another script may count from the same number again: what was read so far proves nothing then.
@@ -129,16 +130,26 @@ export class FramePuller {
       source.session = source.camera.session;
       const latch = await source.latch.read();
       if (latch.size > 0) await this.#take(source, latch);
+      else this.#seenOpen(source);
+      this.#absence.answered(source.camera);
       if (!this.#stopped) this.#pace.waited(!(await this.#wake.wait(this.#pace.waitMs)));
-      if (this.#pace.doubtful) source.camera.forgetChannels();
+      if (!this.#stopped && this.#pace.doubtful()) await makeSure(source);
     } catch (error) {
       await this.#recover(source, error);
     }
   }
 
+  /** Nothing is latched: what will be is new, even if it has the bytes of the frame before it. */
+  #seenOpen(source: Source): void {
+    source.old = false;
+    if (this.#last) this.#last.releaseUnknown = false;
+  }
+
   async #take(source: Source, latch: Latch): Promise<void> {
     const { camera, channel, session } = source;
     const begun = performance.now();
+    // A script that has begun in this connection has latched it in this connection.
+    if (camera.restarts > 0) source.old = false;
     if (latch.size > camera.options.maxFrameBytes) {
       this.#handlers.dropped('too_large', 1);
       this.#last = undefined;
@@ -155,23 +166,37 @@ export class FramePuller {
     }
     this.#reader = undefined;
     if (this.#last && reader.repeats(this.#last)) {
-      this.stats.released++;
-      await release(source, latch);
+      await this.#releaseAgain(source, latch, this.#last);
       return;
     }
     // With acks on nothing in a reply betrays a camera that began anew and whose number fitted by chance; and a
     // frame that nobody touches for a while may make room for a change of settings.
     const doubtful = camera.info().link.ack || performance.now() - begun > TRUSTED_MS;
     if (doubtful && latch.number !== undefined && !reader.continues(await source.latch.read())) return;
+    this.#eventsBefore = source.events;
     await reader.readLast(channel, session);
-    await this.#deliver(reader);
+    const { old } = source;
+    source.old = false;
+    this.#countSkipped(latch.number);
+    this.#last = reader;
+    this.#pace.taken();
+    if (old) this.#handlers.dropped('stale', 1);
+    else await this.#deliver(reader);
+  }
+
+  /**
+   * The frame that was taken last is latched once more. Without a number that may be another capture of the same
+   * bytes: it is counted, unless events show that nothing was latched since.
+   */
+  async #releaseAgain(source: Source, latch: Latch, last: FrameReader): Promise<void> {
+    this.stats.released++;
+    const quiet = source.events > 0 && source.events === this.#eventsBefore;
+    if (latch.number === undefined && !quiet) this.#handlers.dropped('repeated', 1);
+    this.#eventsBefore = source.events;
+    if (await release(source, latch)) last.releaseUnknown = false;
   }
 
   async #deliver(reader: FrameReader): Promise<void> {
-    const { number } = reader.latch;
-    this.#countSkipped(number);
-    this.#last = reader;
-    this.#pace.taken();
     const check = checkJpeg(reader.bytes);
     if ('problem' in check) {
       this.#handlers.dropped('corrupt', 1);
@@ -183,7 +208,7 @@ export class FramePuller {
       width,
       height,
       timestampMs: Date.now(),
-      captureNumber: number,
+      captureNumber: reader.latch.number,
     });
   }
 
@@ -216,24 +241,5 @@ export class FramePuller {
     } else {
       throw error;
     }
-  }
-}
-
-/** Finds the channel again after the camera's channels may have changed. */
-async function findChannel(source: Source): Promise<void> {
-  const { generation } = source.camera;
-  if (source.generation === generation) return;
-  const id = await source.channel.id();
-  if (id !== source.channelId) source.latch.forget();
-  source.channelId = id;
-  source.generation = generation;
-}
-
-/** Reads the last byte for the sake of the latch alone. A refusal means that it is open already. */
-async function release({ channel, session }: Source, latch: Latch): Promise<void> {
-  try {
-    await channel.readInto(new Uint8Array(1), latch.size - 1, [{ from: 0, to: 1 }], session);
-  } catch (error) {
-    if (!(error instanceof BridgeError) || (error.code !== 'CAMERA_REFUSED' && !isLoss(error))) throw error;
   }
 }

@@ -22,8 +22,8 @@ export class FrameReader {
   /** Ranges that were read again. */
   repairs = 0;
   /**
-   * Set when the answer to the last byte's reading was lost: whether the latch was released is not known. The
-   * frame itself is whole.
+   * Set when the answer to the last byte's reading was lost: whether the latch was released is not known, until it
+   * is seen open. The frame itself is whole.
    */
   releaseUnknown = false;
 

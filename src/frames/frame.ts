@@ -10,7 +10,10 @@ export interface FrameFields {
   readonly height: number;
   /** The JPEG, byte for byte as captured. Its memory belongs to this frame alone and is never reused. */
   readonly jpeg: Uint8Array;
-  /** Unix milliseconds at which the frame was complete on the host. */
+  /**
+   * Unix milliseconds at which the frame was complete on the host. The camera has no clock of the day: the picture is
+   * older by the time for which it waited latched, which is long only when its consumer keeps the next one waiting.
+   */
   readonly timestampMs: number;
   /** The camera's own capture number, when its script gives one. */
   readonly captureNumber: number | undefined;

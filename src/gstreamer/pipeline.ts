@@ -15,6 +15,7 @@ const START_MS = 10_000;
 const FINISH_MS = 5_000;
 const KILL_MS = 2_000;
 const TAIL = 2_000;
+const SECOND_MS = 1_000;
 /** What gst-launch-1.0 says when every element has got ready. */
 const READY = /PREROLL/;
 
@@ -25,6 +26,14 @@ export interface GstFrame {
   readonly height: number;
   /** Unix milliseconds. */
   readonly timestampMs: number;
+}
+
+/** What a running pipeline tells. */
+export interface GstHandlers {
+  /** It has ended without having been asked to. */
+  ended(error: BridgeError): void;
+  /** A piece of what it writes to stderr. */
+  stderr?(chunk: Uint8Array): void;
 }
 
 /** The words of a pipeline; OPTION_INVALID. A shell never sees them. */
@@ -40,24 +49,27 @@ export class GstPipeline {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #text: string;
   readonly #gone: Promise<void>;
-  readonly #failed: (error: BridgeError) => void;
   #output = '';
   #ended = false;
   #ending = false;
   #ready: (error?: BridgeError) => void = () => undefined;
   #beganMs: number | undefined;
   #busy = false;
+  /** The signal it got because it took too long to finish. */
+  #late: NodeJS.Signals | undefined;
+  #unfinished: BridgeError | undefined;
   /** Frames given to the pipeline, and frames that it had no time for. */
   readonly stats = { written: 0, dropped: 0 };
   readonly #kill = (): void => {
     this.#child.kill('SIGKILL');
   };
 
-  private constructor(text: string, words: readonly string[], failed: (error: BridgeError) => void) {
+  private constructor(text: string, words: readonly string[], handlers: GstHandlers) {
     this.#text = text;
-    this.#failed = failed;
     this.#child = spawn(PROGRAM, [...SOURCE, ...words], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own: Ctrl-C in a terminal would make it leave its files unfinished. It ends with its stdin.
+      detached: true,
       env: { ...process.env, LC_ALL: 'C', GST_DEBUG_NO_COLOR: '1' },
     });
     const child = this.#child;
@@ -66,51 +78,63 @@ export class GstPipeline {
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       if (READY.test(chunk)) this.#ready();
     });
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      this.#output = (this.#output + chunk).slice(-TAIL);
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#output = (this.#output + chunk.toString()).slice(-TAIL);
+      handlers.stderr?.(chunk);
     });
     process.on('exit', this.#kill);
     this.#gone = new Promise((resolve) => {
-      const over = (cause?: unknown): void => {
+      const over = (code: number | null, cause: unknown): void => {
         if (this.#ended) return;
         this.#ended = true;
         process.off('exit', this.#kill);
         const error = this.#failure(cause);
         this.#ready(error);
-        if (!this.#ending) this.#failed(error);
+        if (!this.#ending) handlers.ended(error);
+        // Without a single frame there is nothing to finish, and GStreamer takes an empty stream for an error.
+        else if (code !== 0 && this.#beganMs !== undefined) this.#unfinished = this.#loss(cause);
         resolve();
       };
-      child.once('error', over);
-      child.once('close', () => over());
+      child.once('error', (error) => over(null, error));
+      child.once('close', (code, signal) => over(code, signal === null ? undefined : `ended by ${signal}`));
     });
   }
 
   /**
    * Starts a pipeline; resolves when all its elements are ready for frames. UNSUPPORTED: GStreamer is not installed, or an
-   * element is not; OPTION_INVALID: the pipeline is wrong or cannot be set up, with GStreamer's own words.
-   * `failed` is told when it ends later without having been asked to.
+   * element is not; OPTION_INVALID: the pipeline is wrong or cannot be set up, with GStreamer's own words, or `signal`
+   * ended the attempt. Handlers hear of its end after that only.
    */
-  static async start(text: string, failed: (error: BridgeError) => void): Promise<GstPipeline> {
+  static async start(text: string, handlers: GstHandlers, signal?: AbortSignal): Promise<GstPipeline> {
     const words = pipelineWords(text);
     let started = false;
-    const pipeline = new GstPipeline(text, words, (error) => {
-      if (started) failed(error);
+    const pipeline = new GstPipeline(text, words, {
+      ...handlers,
+      ended: (error) => {
+        if (started) handlers.ended(error);
+      },
     });
+    const cancelled = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
+        const refuse = (why: string) => (): void =>
+          reject(new BridgeError('OPTION_INVALID', `The GStreamer pipeline ${why}: ${text}`));
         pipeline.#ready = (error) => (error ? reject(error) : resolve());
-        timer = setTimeout(() => {
-          reject(new BridgeError('OPTION_INVALID', `The GStreamer pipeline does not start: ${text}`));
-        }, START_MS);
+        timer = setTimeout(refuse('does not start'), START_MS);
+        signal?.addEventListener('abort', refuse('was closed while it started'), {
+          signal: cancelled.signal,
+        });
       });
       started = true;
       return pipeline;
     } catch (error) {
-      await pipeline.close();
+      pipeline.#kill();
+      await pipeline.#gone;
       throw asBridgeError(error);
     } finally {
       clearTimeout(timer);
+      cancelled.abort();
     }
   }
 
@@ -119,12 +143,12 @@ export class GstPipeline {
     return !this.#ended && !this.#ending;
   }
 
-  /** Gives it a frame, or drops it while the one before has not been taken in. Never waits. */
-  offer(frame: GstFrame): void {
-    if (!this.running) return;
+  /** Gives it a frame, or drops it while the one before has not been taken in: false. Never waits. */
+  offer(frame: GstFrame): boolean {
+    if (!this.running) return false;
     if (this.#busy) {
       this.stats.dropped++;
-      return;
+      return false;
     }
     const { stdin } = this.#child;
     if (this.#beganMs === undefined) {
@@ -137,17 +161,43 @@ export class GstPipeline {
       this.#busy = false;
     });
     this.stats.written++;
+    return true;
   }
 
-  /** Ends the stream, lets the pipeline finish what it writes, and ends it if it does not. Idempotent. */
+  /**
+   * Ends the stream, lets the pipeline finish what it writes, and ends it if it does not. FILE_FAILED: it failed
+   * meanwhile, or had to be ended, so that a file may be unfinished. Idempotent.
+   */
   async close(): Promise<void> {
     this.#ending = true;
     this.#child.stdin.end();
-    const terms = setTimeout(() => this.#child.kill('SIGTERM'), FINISH_MS);
-    const kills = setTimeout(this.#kill, FINISH_MS + KILL_MS);
+    const end = (signal: NodeJS.Signals) => (): void => {
+      this.#late = signal;
+      this.#child.kill(signal);
+    };
+    const terms = setTimeout(end('SIGTERM'), FINISH_MS);
+    const kills = setTimeout(end('SIGKILL'), FINISH_MS + KILL_MS);
     await this.#gone;
     clearTimeout(terms);
     clearTimeout(kills);
+    if (this.#unfinished) throw this.#unfinished;
+  }
+
+  /** Why what it wrote may be unfinished. */
+  #loss(cause: unknown): BridgeError {
+    const { message, context } = this.#failure(cause);
+    const why =
+      this.#late === undefined
+        ? `Its last frame was followed by a failure. ${message}`
+        : `It had not finished ${FINISH_MS / SECOND_MS} s after its last frame and was ended (${this.#late}): ${this.#text}`;
+    return new BridgeError(
+      'FILE_FAILED',
+      `What the GStreamer pipeline writes, such as a file, may be unfinished. ${why}`,
+      {
+        context,
+        cause,
+      },
+    );
   }
 
   #failure(cause: unknown): BridgeError {
@@ -173,7 +223,7 @@ export class GstPipeline {
     const words = /ERROR: (.*)/.exec(output)?.[1] ?? /erroneous pipeline: (.*)/.exec(output)?.[1];
     return new BridgeError(
       'OPTION_INVALID',
-      `The GStreamer pipeline ended: ${words ?? (output || String(cause ?? 'it gave no reason'))} (${this.#text})`,
+      `The GStreamer pipeline ended: ${words ?? String(cause ?? (output || 'it gave no reason'))} (${this.#text})`,
       { context, cause },
     );
   }

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Camera, connectCamera } from '../../src/camera/camera.js';
 import { temperatureShift } from '../../src/camera/controls-values.js';
-import { atEnd } from '../control/support.js';
+import { atEnd, scriptWith } from '../control/support.js';
 
 async function camera(virtual: Record<string, unknown> = {}): Promise<Camera> {
   const made = await connectCamera({ port: 'virtual', virtual: { fps: 100, ...virtual } });
@@ -14,6 +15,28 @@ async function camera(virtual: Record<string, unknown> = {}): Promise<Camera> {
     .toContain('control');
   return made;
 }
+
+/** A sensor whose automatic white balance stands elsewhere. */
+const UNSETTLED = `
+import csi as _csi, sys
+class _Sensor:
+    def __init__(self):
+        self._csi = _csi.CSI()
+        self._auto = True
+    def __getattr__(self, name):
+        return getattr(self._csi, name)
+    def auto_whitebal(self, auto, **options):
+        self._auto = auto
+        self._csi.auto_whitebal(auto, **options)
+    def rgb_gain_db(self):
+        return (1, 2, 3) if self._auto else self._csi.rgb_gain_db()
+class _Module: pass
+_fake = _Module()
+for _name in dir(_csi):
+    setattr(_fake, _name, getattr(_csi, _name))
+_fake.CSI = _Sensor
+sys.modules["csi"] = _fake
+`;
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
@@ -193,6 +216,30 @@ describe('camera.controls', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     await made.controls.set({ gain: 3 });
     await expect.poll(async () => (await channel.shape())[3]).toBe(number! + 1);
+  });
+
+  it("finds a script's channel that comes after the request, behind one of a script that has ended", async () => {
+    const made = await camera();
+    await made.stop();
+    const slow = scriptWith('import time\ntime.sleep_ms(1200)', 'slow.py');
+    await made.exec(readFileSync(slow, 'utf8'));
+    await made.controls.set({ sharpness: 2 });
+    expect((await made.controls.get()).sharpness).toBe(2);
+  });
+
+  it('keeps the gains that a colour temperature became, for a camera that begins anew', async () => {
+    const first = await camera();
+    await first.controls.set({ whiteBalance: { temperature: 2_800 }, gain: 4 });
+    const { whiteBalance } = await first.controls.get();
+    // This one's automatic white balance has not come to the same end.
+    const second = await camera({ script: scriptWith(UNSETTLED, 'unsettled.py') });
+    expect((await second.controls.get()).whiteBalance.rgbDb).toEqual([1, 2, 3]);
+    second.controls.takeOver(first.controls);
+    await second.controls.restore();
+    expect(await second.controls.get()).toMatchObject({ whiteBalance, gain: { auto: false, db: 4 } });
+    await second.controls.set({ whiteBalance: 'auto' });
+    await first.controls.restore();
+    expect((await first.controls.get()).whiteBalance.auto).toBe(true);
   });
 });
 

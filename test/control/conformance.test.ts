@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { Bridge } from '../../src/bridge/bridge.js';
 import { openViznReader } from '../../src/shm/index.js';
-import { ask, Client, controlled, RESTRICTED, scriptWith } from './support.js';
+import { ask, Client, controlled, RESTRICTED, type Reply, scriptWith } from './support.js';
 
 const done = (message: string) => ({ status: 'success', message });
 const SEGMENT = `/openmv_test_control_${process.pid}`;
@@ -38,15 +38,13 @@ describe('on a sensor that has every setting', () => {
 
     const format = { width: '640', height: '480', framerate: '20', format: 'YUY2' };
     expect(await client.send('set_format', format)).toEqual(done('Format set successfully'));
-    expect(await client.send('get_status')).toEqual({ status: 'success', streaming: false, pipeline: '' });
+    const ours = { pipeline_running: false, pipeline_error: null };
+    const idle = { status: 'success', streaming: false, ...ours };
+    expect(await client.send('get_status')).toEqual({ ...idle, pipeline: '' });
     expect(await client.send('set_pipeline', { pipeline: 'videoconvert ! fakesink' })).toEqual(
       done('Pipeline set successfully'),
     );
-    expect(await client.send('get_status')).toEqual({
-      status: 'success',
-      streaming: false,
-      pipeline: 'videoconvert ! fakesink',
-    });
+    expect(await client.send('get_status')).toEqual({ ...idle, pipeline: 'videoconvert ! fakesink' });
     expect(await client.send('set_pipeline', { pipeline: '' })).toEqual(done('Pipeline set successfully'));
 
     const shm = { name: SEGMENT, buffer_size: '8294528' };
@@ -113,6 +111,45 @@ describe('on a sensor that has every setting', () => {
       status: 'success',
       shared_memory_enabled: false,
     });
+    expect(existsSync(`/dev/shm${SEGMENT}`)).toBe(false);
+  });
+
+  it('lists rates that the camera can have, not the one that it happens to have', async () => {
+    const { bridge, path } = await controlled({ streaming: true, virtual: { fps: 12 } });
+    const rates = async () => [
+      ...new Set((await ask(path, 'get_formats'))['formats'].map((format: Reply) => format['framerate'])),
+    ];
+    await firstValueFrom(bridge.stats$);
+    await firstValueFrom(bridge.stats$);
+    expect(await rates()).toEqual([30]);
+    await bridge.camera.controls.set({ framerate: 5 });
+    expect(await rates()).toEqual([30]);
+    await bridge.camera.controls.set({ framerate: 90 });
+    expect(await rates()).toEqual([90]);
+  });
+
+  it('keeps the segment that there is when another one is refused', async () => {
+    const { bridge, path } = await controlled();
+    const size = 8294528;
+    await ask(path, 'enable_shared_memory', { name: SEGMENT, buffer_size: size });
+    const reader = openViznReader(SEGMENT);
+    const status = { status: 'success', shared_memory_enabled: true, name: SEGMENT, size };
+    expect(await ask(path, 'enable_shared_memory', { name: '/a/b' })).toMatchObject({ status: 'error' });
+    expect(await ask(path, 'get_shared_memory_status')).toEqual(status);
+    await ask(path, 'start_stream');
+    await firstValueFrom(bridge.frames$);
+    await expect.poll(() => reader.latest()?.width).toBe(320);
+    reader.close();
+    await ask(path, 'stop_stream');
+    const other = await controlled({ shm: true, shmName: `${SEGMENT}_other` });
+    expect(await ask(path, 'enable_shared_memory', { name: `${SEGMENT}_other` })).toMatchObject({
+      status: 'error',
+    });
+    expect(other.bridge.segment).not.toBeNull();
+    expect(await ask(path, 'get_shared_memory_status')).toEqual(status);
+    const larger = { name: SEGMENT, buffer_size: size + 4_096 };
+    expect(await ask(path, 'enable_shared_memory', larger)).toMatchObject({ size: size + 4_096 });
+    await ask(path, 'disable_shared_memory');
     expect(existsSync(`/dev/shm${SEGMENT}`)).toBe(false);
   });
 

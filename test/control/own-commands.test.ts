@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'crc';
 import { firstValueFrom } from 'rxjs';
@@ -35,7 +35,14 @@ describe('commands beyond those of VizionStreamer', () => {
     const inline = await ask(path, 'snapshot');
     expect(crcOf(Buffer.from(inline['jpeg'], 'base64'))).toBe(inline['crc32']);
     expect(bridge.streaming.active).toBe(false);
-    expect(await ask(path, 'snapshot', { path: '/nonexistent/x.jpg' })).toMatchObject({ status: 'error' });
+    expect(await ask(path, 'snapshot', { path: '/nonexistent/x.jpg' })).toMatchObject({
+      status: 'error',
+      message: expect.stringMatching(/\/nonexistent\/x\.jpg.*ENOENT/),
+    });
+    const directory = join(scratch, 'directory');
+    mkdirSync(directory);
+    expect(await ask(path, 'snapshot', { path: directory })).toMatchObject({ status: 'error' });
+    expect(readdirSync(scratch).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
   it('exec_script and stop_script run scripts while nothing is streamed, and streaming finds its own again', async () => {
@@ -61,6 +68,50 @@ describe('commands beyond those of VizionStreamer', () => {
     await ask(path, 'start_stream');
     await firstValueFrom(bridge.frames$);
     expect(await ask(path, 'exec_script', {})).toMatchObject({ status: 'error' });
+  });
+
+  it('snapshot leaves pipeline and streaming as they are', async () => {
+    const { bridge, path } = await controlled();
+    await ask(path, 'set_pipeline', { pipeline: 'videoconvert ! nosuchelement ! fakesink' });
+    expect(await ask(path, 'snapshot')).toMatchObject({ status: 'success' });
+    await ask(path, 'set_pipeline', { pipeline: '' });
+    const [snapshot, started] = await Promise.all([ask(path, 'snapshot'), ask(path, 'start_stream')]);
+    expect([snapshot['status'], started['status']]).toEqual(['success', 'success']);
+    expect(bridge.streaming.active).toBe(true);
+    await firstValueFrom(bridge.frames$);
+  });
+
+  it('scripts, snapshots and streaming that several clients ask for at once do not get mixed up', async () => {
+    const { bridge, path } = await controlled();
+    let ended: unknown = 'not yet';
+    bridge.done.then(
+      () => {
+        ended = 'closed';
+      },
+      (error: unknown) => {
+        ended = error;
+      },
+    );
+    const script = `import time\n${'# padding\n'.repeat(500)}while True: time.sleep_ms(10)\n`;
+    for (let round = 0; round < 3; round++) {
+      const replies = await Promise.all([
+        ask(path, 'exec_script', { script }),
+        ask(path, 'start_stream'),
+        ask(path, 'stop_stream'),
+        ask(path, 'exec_script', { script }),
+        ask(path, 'snapshot'),
+        ask(path, 'stop_script'),
+        ask(path, 'stop_stream'),
+        ask(path, 'exec_script', { script }),
+      ]);
+      for (const { status, message } of replies) {
+        // To be refused because of what another client has just done is all that may happen.
+        if (status !== 'success') expect(message).toMatch(/while streaming is active/);
+      }
+    }
+    expect(await ask(path, 'start_stream')).toMatchObject({ status: 'success' });
+    await firstValueFrom(bridge.frames$);
+    expect(ended).toBe('not yet');
   });
 
   it('commands find their camera among several', async () => {

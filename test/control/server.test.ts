@@ -121,6 +121,27 @@ describe('a connection', () => {
       ['{"command":"set_pipeline","params":{"pipeline":"! fakesink"}}', /GStreamer pipeline/],
       ['{"command":"enable_shared_memory","params":{"buffer_size":"12"}}', /buffer_size/],
       ['{"command":"get_status","camera":"nobody"}', /there is no nobody/],
+      ['{"command":"get_status","params":{"camera":5}}', /camera/],
+      ['{"command":"get_statu"}', /get_statu.*ctl --help/],
+      [
+        '{"command":"set_brightness","params":{"value":50,"speed":3}}',
+        /no parameter "speed".*value=0\.\.255/,
+      ],
+      ['{"command":"set_brightness","params":{"value":null}}', /"value".*null.*whole number from 0 to 255/],
+      ['{"command":"set_exposure"}', /"mode".*missing.*auto.*manual/],
+      [
+        '{"command":"set_exposure","params":{"mode":"manual","value":1,"exposure_us":1}}',
+        /value.*exposure_us/,
+      ],
+      ['{"command":"set_gain"}', /"value".*missing/],
+      ['{"command":"set_orientation"}', /mirror.*flip/],
+      ['{"command":"set_orientation","params":{"flip":"maybe"}}', /"flip".*true or false/],
+      ['{"command":"set_pipeline"}', /"pipeline".*missing/],
+      ['{"command":"snapshot","params":{"path":5}}', /"path".*text/],
+      ['{"command":"subscribe","params":{"events":"frame,nonsense"}}', /nonsense.*frame.*result/],
+      ['{"command":"subscribe","params":{"events":[]}}', /events/],
+      ['{"command":"subscribe","params":{"events":5}}', /"events".*frame.*result/],
+      ['{"command":"get_status","params":"x"}', /"params".*object/],
       [`{"command":"${'x'.repeat(700_000)}"}`, /at most/],
     ];
     for (const [text, message] of mistakes) {
@@ -152,6 +173,29 @@ describe('a connection', () => {
     expect(await client.next()).toEqual({ status: 'success', message: 'Gain set successfully' });
   });
 
+  it('ignores what has no meaning in auto mode, as the documents say', async () => {
+    const { path } = await controlled();
+    for (const [command, params] of [
+      ['set_exposure', { mode: 'auto', value: '0' }],
+      ['set_exposure', { mode: 'auto', value: '' }],
+      ['set_whitebalance', { mode: 'auto', temperature: '0' }],
+      ['set_gain', { mode: 'auto', value: 'any' }],
+      ['set_gain', { mode: 'manual', value: '100' }],
+    ] as const) {
+      expect(await ask(path, command, params), command).toMatchObject({ status: 'success' });
+    }
+  });
+
+  it('understands commands that end with a NUL, as those of C programs may', async () => {
+    const { path } = await controlled();
+    const client = new Client(path);
+    client.write('{"command":"get_status"}\0');
+    expect(await client.next()).toMatchObject({ streaming: false });
+    client.write('{"command":"list_cameras"}\0\n{"command":"get_status"}');
+    expect((await client.next())['cameras']).toHaveLength(1);
+    expect(await client.next()).toMatchObject({ streaming: false });
+  });
+
   it('serves several clients at once', async () => {
     const { path, bridge } = await controlled({ streaming: true });
     const clients = Array.from({ length: 8 }, () => new Client(path));
@@ -163,6 +207,26 @@ describe('a connection', () => {
     );
     expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 'success'));
     expect((await bridge.camera.controls.get()).gain.auto).toBe(false);
+  });
+
+  it('ends a connection whose client has ended its side, after the last reply', async () => {
+    const { path } = await controlled();
+    const client = new Client(path);
+    client.socket.end('{"command":"get_status"}{"command":"list_cameras"}');
+    expect(await client.next()).toMatchObject({ status: 'success' });
+    expect(await client.next()).toMatchObject({ status: 'success' });
+    await client.closed;
+  });
+
+  it('keeps a connection open for as long as its client does', async () => {
+    const { path } = await controlled();
+    const client = new Client(path);
+    for (let turn = 0; turn < 2; turn++) {
+      client.write('{"command":"get_status"}\n');
+      expect(await client.next()).toMatchObject({ status: 'success' });
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
+    expect(client.socket.destroyed).toBe(false);
   });
 
   it('survives clients that leave in the middle', async () => {

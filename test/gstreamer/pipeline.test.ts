@@ -1,26 +1,19 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { BridgeError } from '../../src/errors.js';
-import { GstPipeline, pipelineWords } from '../../src/gstreamer/pipeline.js';
+import { type GstHandlers, GstPipeline, pipelineWords } from '../../src/gstreamer/pipeline.js';
+import { children, feed, has, INSTALLED } from './support.js';
 
-const has = (...args: string[]): boolean => spawnSync('gst-inspect-1.0', args).status === 0;
-const INSTALLED = has('jpegdec') && has('matroskademux') && has('videoconvert');
 const X264 = INSTALLED && has('x264enc') && has('mp4mux');
 
 const scratch = mkdtempSync(join(tmpdir(), 'openmv-gst-'));
 afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
-
-async function jpeg(red: number): Promise<Uint8Array> {
-  return sharp({ create: { width: 64, height: 48, channels: 3, background: { r: red, g: 90, b: 40 } } })
-    .jpeg()
-    .toBuffer();
-}
 
 async function noise(): Promise<Uint8Array> {
   const pixels = Buffer.from(Uint8Array.from({ length: 640 * 480 * 3 }, (_, at) => (at * 7919) % 251));
@@ -29,19 +22,10 @@ async function noise(): Promise<Uint8Array> {
     .toBuffer();
 }
 
-async function feed(pipeline: GstPipeline, count: number): Promise<void> {
-  const start = Date.now();
-  for (let index = 0; index < count; index++) {
-    const written = pipeline.stats.written;
-    while (pipeline.running && pipeline.stats.written === written) {
-      pipeline.offer({ jpeg: await jpeg(index * 8), width: 64, height: 48, timestampMs: start + 40 * index });
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-}
-
-const unexpected = (error: BridgeError): void => {
-  throw error;
+const unexpected: GstHandlers = {
+  ended: (error) => {
+    throw error;
+  },
 };
 
 describe('the words of a pipeline', () => {
@@ -127,26 +111,116 @@ describe.skipIf(!INSTALLED)('a pipeline (needs GStreamer with its base and good 
     });
   });
 
-  it('tells when it ends by itself', async () => {
-    const failure = new Promise<BridgeError>((resolve) => {
-      void GstPipeline.start('identity error-after=3 ! fakesink', resolve).then((pipeline) =>
-        feed(pipeline, 10),
-      );
+  const ended = (pipeline: string): Promise<BridgeError> =>
+    new Promise((resolve, reject) => {
+      GstPipeline.start(pipeline, { ended: resolve }).then((started) => feed(started, 10), reject);
     });
-    const error = await failure;
+
+  it('tells when it fails by itself', async () => {
+    const error = await ended('identity error-after=3 ! fakesink');
     expect(error).toBeInstanceOf(BridgeError);
-    expect(error.message).toMatch(/GStreamer pipeline ended/);
+    expect(error.message).toMatch(/GStreamer pipeline ended: .*Failed after iterations/);
   });
 
-  it.skipIf(!X264)('finishes an MP4 file (needs x264enc, from gstreamer1.0-plugins-ugly)', async () => {
-    const path = join(scratch, 'out.mp4');
+  it('tells who ended it, when it was a signal', async () => {
+    const before = children();
+    const failure = new Promise<BridgeError>((resolve, reject) => {
+      GstPipeline.start('fakesink', { ended: resolve }).then(() => {
+        for (const pid of children().filter((child) => !before.includes(child))) process.kill(pid, 'SIGKILL');
+      }, reject);
+    });
+    expect((await failure).message).toMatch(/SIGKILL/);
+  });
+
+  it('hands over what it writes to stderr', async () => {
+    let text = '';
+    const pipeline = await GstPipeline.start('videoconvert ! videorate max-rate=0 ! fakesink', {
+      ...unexpected,
+      stderr: (chunk) => {
+        text += Buffer.from(chunk).toString();
+      },
+    });
+    await feed(pipeline, 2);
+    await pipeline.close();
+    expect(text).toMatch(/WARNING.*max-rate/s);
+  });
+
+  it('is not in the group that a terminal interrupts', async () => {
+    const before = children();
+    const pipeline = await GstPipeline.start('fakesink', unexpected);
+    const group = (pid: number | string): string =>
+      readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')[2]!;
+    const [pid] = children().filter((child) => !before.includes(child));
+    expect(group(pid!)).not.toBe(group('self'));
+    await pipeline.close();
+  });
+
+  it('can be given up while it starts', async () => {
+    const abort = new AbortController();
+    const before = children();
+    // It opens a pipe that nobody writes to, which takes for ever.
+    const fifo = join(scratch, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const start = GstPipeline.start(`fakesink filesrc location=${fifo} ! fakesink`, unexpected, abort.signal);
+    abort.abort();
+    await expect(start).rejects.toMatchObject({
+      message: expect.stringContaining('closed while it started'),
+    });
+    expect(children()).toEqual(before);
+  });
+
+  it('without a single frame ends without a complaint', async () => {
     const pipeline = await GstPipeline.start(
-      `videoconvert ! x264enc ! mp4mux ! filesink location=${path}`,
+      `filesink location=${join(scratch, 'empty')} buffer-mode=2`,
+      unexpected,
+    );
+    await expect(pipeline.close()).resolves.toBeUndefined();
+  });
+
+  it('says so when it had to be ended before it had finished', async () => {
+    const pipeline = await GstPipeline.start('identity sleep-time=4000000 ! fakesink sync=false', unexpected);
+    await feed(pipeline, 4);
+    const late = { code: 'FILE_FAILED', message: expect.stringMatching(/unfinished.*5 s.*SIGTERM/) };
+    await expect(pipeline.close()).rejects.toMatchObject(late);
+    await expect(pipeline.close()).rejects.toMatchObject(late);
+  });
+
+  it('says so when it was killed while it finished', async () => {
+    const before = children();
+    const pipeline = await GstPipeline.start('identity sleep-time=4000000 ! fakesink sync=false', unexpected);
+    await feed(pipeline, 3);
+    const closing = expect(pipeline.close()).rejects.toMatchObject({
+      code: 'FILE_FAILED',
+      message: expect.stringMatching(/unfinished.*SIGKILL/),
+    });
+    process.kill(children().find((pid) => !before.includes(pid))!, 'SIGKILL');
+    await closing;
+  });
+
+  it.skipIf(!X264)('says so when a file cannot be finished (needs x264enc)', async () => {
+    const pipeline = await GstPipeline.start(
+      'videoconvert ! x264enc ! mp4mux faststart=true ! filesink location=/dev/full',
       unexpected,
     );
     await feed(pipeline, 15);
-    await pipeline.close();
-    expect(statSync(path).size).toBeGreaterThan(1000);
-    expect(readFileSync(path).includes('moov')).toBe(true);
+    await expect(pipeline.close()).rejects.toMatchObject({
+      code: 'FILE_FAILED',
+      message: expect.stringMatching(/unfinished.*No space left/),
+    });
   });
+
+  it.skipIf(!X264).each([1, 15])(
+    'finishes an MP4 file of %i frames (needs x264enc, from gstreamer1.0-plugins-ugly)',
+    async (frames) => {
+      const path = join(scratch, `${frames}.mp4`);
+      const pipeline = await GstPipeline.start(
+        `videoconvert ! x264enc ! mp4mux ! filesink location=${path}`,
+        unexpected,
+      );
+      await feed(pipeline, frames);
+      await pipeline.close();
+      expect(statSync(path).size).toBeGreaterThan(1000);
+      expect(readFileSync(path).includes('moov')).toBe(true);
+    },
+  );
 });
