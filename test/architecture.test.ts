@@ -14,7 +14,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   camera: ['protocol', 'link', 'port', 'virtual'],
   frames: ['protocol', 'link', 'camera'],
   shm: [],
-  runner: [],
+  // Of shm only who a process is: its owner records.
+  runner: ['shm'],
   gstreamer: [],
   algorithm: [],
   pictures: ['frames', 'runner'],

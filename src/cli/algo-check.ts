@@ -5,11 +5,18 @@ import { parseOptions } from '../camera/options.js';
 import { BridgeError } from '../errors.js';
 import { packageVersion } from '../package.js';
 import { readPicture } from '../pictures/picture-file.js';
-import { type CheckReport, type CheckStep, checkAdapter, type ImageReference } from '../runner/index.js';
+import {
+  type CheckReport,
+  type CheckStep,
+  checkAdapter,
+  type ImageReference,
+  type LogLine,
+} from '../runner/index.js';
 import { openImageFiles } from '../shm/index.js';
 import { type AlgorithmFlags, addCallOptions, algorithmInput } from './algorithm-flags.js';
 import { withOutput } from './command.js';
 import { EXIT } from './exit-status.js';
+import { logText } from './log-text.js';
 import type { Output } from './output.js';
 
 interface CheckFlags extends AlgorithmFlags {
@@ -17,6 +24,8 @@ interface CheckFlags extends AlgorithmFlags {
   json?: boolean;
 }
 
+/** The last lines of a step's log, which say why it failed. */
+const MAX_LOG_LINES = 50;
 const WIDTH = 320;
 const HEIGHT = 240;
 const SIGNS: Readonly<Record<CheckStep['status'], string>> = {
@@ -71,11 +80,20 @@ async function check(flags: CheckFlags, words: readonly string[], output: Output
     };
     images.put(pictures.good.id, picture.jpeg);
     images.put(pictures.truncated.id, picture.jpeg.subarray(0, Math.ceil(picture.jpeg.length / 2)));
+    const log: LogLine[] = [];
     return await checkAdapter(
       runnerOptions(options, options.runner, images.dir, packageVersion()),
       pictures,
       (step) => {
         if (!output.json) output.text(`${line(step)}\n`);
+        // What an algorithm logs about bad pictures is no news, unless it fails over them.
+        const lines = log.splice(0);
+        if (step.status !== 'failed') return;
+        for (const logged of lines) output.log(logged.level, `algorithm: ${logText(logged)}`);
+      },
+      (logged) => {
+        log.push(logged);
+        if (log.length > MAX_LOG_LINES) log.shift();
       },
     );
   } finally {

@@ -8,6 +8,7 @@ import { parseOptions } from '../camera/options.js';
 import { BridgeError } from '../errors.js';
 import { Frame } from '../frames/frame.js';
 import { expandPicturePaths, readPicture } from '../pictures/picture-file.js';
+import { describeStray } from '../runner/index.js';
 import { type AlgorithmFlags, addCallOptions, addResultOptions, algorithmInput } from './algorithm-flags.js';
 import { withOutput } from './command.js';
 import { EXIT } from './exit-status.js';
@@ -49,8 +50,11 @@ async function runOnFiles(
   }
   const files = await expandPicturePaths(paths);
   const tally = { ok: 0, ng: 0, failed: 0 };
+  /** Errors that stand behind a picture. An adapter's end is told both as an error and as the result of its call. */
+  const told = new WeakSet<BridgeError>();
   const report = (result: FrameResult): void => {
     tally[result.outcome]++;
+    if (result.outcome === 'failed') told.add(result.error);
     const file = files[result.sequence - 1]!;
     if (output.json) output.line({ ...resultLine(result), file });
     else {
@@ -71,7 +75,12 @@ async function runOnFiles(
     },
     // What goes wrong before is said by the rejection of `start`.
     error: (error) => {
-      if (started) output.error(error);
+      if (!started) return;
+      const level = typeof error.context['unknownType'] === 'string' ? 'warn' : 'error';
+      // The result, if there is one, comes within this turn of the event loop.
+      setImmediate(() => {
+        if (output.json || !told.has(error) || error === algorithm.failure) output.error(error, false, level);
+      });
     },
   });
   let stopped = false;
@@ -83,8 +92,7 @@ async function runOnFiles(
     await algorithm.start();
     started = true;
     for (const [index, path] of files.entries()) {
-      if (stopped) break;
-      if (algorithm.failure) throw algorithm.failure;
+      if (stopped || algorithm.failure) break;
       const { jpeg, width, height } = await readPicture(path);
       const sequence = index + 1;
       const id = `${flags.cameraId}-${String(sequence).padStart(8, '0')}`;
@@ -92,6 +100,8 @@ async function runOnFiles(
       await algorithm.offer(new Frame({ ...fields, captureNumber: undefined }, id), id);
     }
     if (!stopped) await algorithm.drained();
+    const stray = describeStray(algorithm.takeStats().stray);
+    if (stray !== undefined) output.log('warn', `the algorithm gave ${stray}`);
   } finally {
     stopListening();
     await algorithm.close();
@@ -99,7 +109,8 @@ async function runOnFiles(
   output.erase();
   if (!output.json) {
     const failed = tally.failed > 0 ? `, ${tally.failed} without a verdict` : '';
-    output.text(`${tally.ok} OK, ${tally.ng} NG${failed}\n`);
+    const left = files.length - tally.ok - tally.ng - tally.failed;
+    output.text(`${tally.ok} OK, ${tally.ng} NG${failed}${left > 0 ? `, ${left} not looked at` : ''}\n`);
   }
   if (tally.failed > 0 || tally.ok + tally.ng < files.length) return stopped ? EXIT.done : EXIT.algorithm;
   return tally.ng > 0 ? EXIT.someNg : EXIT.done;

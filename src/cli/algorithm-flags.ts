@@ -1,6 +1,6 @@
 /** The options of a command that runs an algorithm, and what they come to. */
 import { readFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AlgorithmInput } from '../bridge/algorithm-options.js';
 import { BridgeError } from '../errors.js';
 import { DELIVERY_POLICIES, DIALECTS, RESULT_ORDERS } from '../runner/index.js';
@@ -20,6 +20,8 @@ export interface AlgorithmFlags {
   callTimeout?: number;
   preTimeout?: number;
   startupTimeout?: number;
+  crashLimit?: number;
+  killTimeout?: number;
   workers?: number;
   delivery?: AlgorithmInput['delivery'];
   results?: AlgorithmInput['results'];
@@ -53,9 +55,12 @@ export function jsonArgument(text: string): unknown {
   }
 }
 
+const HEADING = 'Algorithm:';
+
 /** Adds what says how an adapter is started and called. */
 export function addCallOptions(command: Command): Command {
   return command
+    .optionsGroup(HEADING)
     .option('--image-dir <dir>', 'image files for the algorithm (default: a private one under /dev/shm)')
     .option('--runner <command>', 'the algorithm, or give it behind --')
     .option('--algo-cwd <dir>', "the algorithm's working directory, where its manifest.json is")
@@ -81,6 +86,11 @@ export function addCallOptions(command: Command): Command {
       "longest wait for the adapter's hello (default: 10000)",
       wholeNumber(1, MAX_TIMER_MS),
     )
+    .option(
+      '--kill-timeout <ms>',
+      'from SIGTERM to SIGKILL when it is ended (default: 3000)',
+      wholeNumber(1, MAX_TIMER_MS),
+    )
     .option('--pid <id>', 'product id of every call')
     .option('--step-index <n>', 'step of every call, from 1', wholeNumber(1, 1_000_000))
     .option('--step-desc <text>', 'description of the step')
@@ -94,6 +104,12 @@ export function addCallOptions(command: Command): Command {
 /** Adds what concerns many pictures. */
 export function addResultOptions(command: Command): Command {
   return command
+    .optionsGroup(HEADING)
+    .option(
+      '--crash-limit <n>',
+      'crashes within a minute after which it is not started again (default: 5)',
+      wholeNumber(1, 10_000),
+    )
     .option('--workers <n>', 'adapters that work at the same time (default: 1)', wholeNumber(1, 32))
     .addOption(
       new Option(
@@ -106,10 +122,32 @@ export function addResultOptions(command: Command): Command {
 }
 
 export function addDeliveryOption(command: Command): Command {
-  return command.addOption(
-    new Option('--delivery <policy>', 'frames for a busy algorithm (default: latest)').choices([
-      ...DELIVERY_POLICIES,
-    ]),
+  return command
+    .optionsGroup(HEADING)
+    .addOption(
+      new Option('--delivery <policy>', 'frames for a busy algorithm (default: latest)').choices([
+        ...DELIVERY_POLICIES,
+      ]),
+    );
+}
+
+/** Throws OPTION_INVALID naming those of the flags that say something about an algorithm: there is none. */
+export function refuseAlgorithmFlags(flags: AlgorithmFlags): void {
+  const given = flags as unknown as Readonly<Record<string, unknown>>;
+  const idle = addDeliveryOption(addResultOptions(addCallOptions(new Command())))
+    .options.filter((option) => {
+      const value = given[option.attributeName()];
+      // `--no-...` is true when it is not given.
+      return option.negate ? value === false : value !== undefined;
+    })
+    .map(({ long }) => long!)
+    .sort();
+  const last = idle.pop();
+  if (last === undefined) return;
+  const who = idle.length === 0 ? `${last} has` : `${idle.join(', ')} and ${last} have`;
+  throw new BridgeError(
+    'OPTION_INVALID',
+    `${who} no effect without an algorithm. Give its command with --runner or behind --, as in: -- python3 algorithm.py`,
   );
 }
 
@@ -129,6 +167,7 @@ export function algorithmInput(flags: AlgorithmFlags, words: readonly string[]):
     callTimeoutMs: flags.callTimeout,
     preTimeoutMs: flags.preTimeout,
     startupTimeoutMs: flags.startupTimeout,
+    supervision: defined({ crashLimit: flags.crashLimit, killMs: flags.killTimeout }),
     workers: flags.workers,
     delivery: flags.delivery,
     results: flags.results,

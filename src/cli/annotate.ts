@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
+import { makeFolder } from '../bridge/files.js';
 import { BridgeError } from '../errors.js';
 import { AnnotatedFiles } from '../pictures/annotated-files.js';
 import { annotationOfLine, type ResultLine, resultLineSchema } from '../pictures/annotation.js';
@@ -24,6 +25,7 @@ export function addAnnotateCommand(program: Command): void {
     .requiredOption('--out <dir>', 'where the annotated pictures go')
     .action((path: string, flags: AnnotateFlags) =>
       withOutput(false, async (output) => {
+        await makeFolder('Annotated pictures cannot be saved', flags.out);
         const files = await AnnotatedFiles.open(flags.out);
         let drawn = 0;
         for await (const line of results(path)) {
@@ -63,7 +65,12 @@ async function* results(path: string): AsyncGenerator<ResultLine> {
       if (!text.startsWith('{')) continue;
       const value: unknown = JSON.parse(text);
       if ((value as { type?: unknown }).type !== 'result') continue;
-      yield resultLineSchema.parse(value);
+      const parsed = resultLineSchema.safeParse(value);
+      if (!parsed.success) {
+        const { issues } = parsed.error;
+        throw new Error(issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+      }
+      yield parsed.data;
     }
   } catch (cause) {
     if (cause instanceof BridgeError) throw cause;

@@ -1,7 +1,7 @@
 /** The options that every subcommand with a camera has, and what they come to. */
 import { type Command, Option } from 'commander';
 import type { CameraInput } from '../camera/options.js';
-import { wholeNumber } from './arguments.js';
+import { cameraName, frameRate, wholeNumber } from './arguments.js';
 
 export interface CameraFlags {
   baudrate?: number;
@@ -15,39 +15,41 @@ export interface CameraFlags {
   virtualFps?: string;
   virtualFaults?: string;
   virtualLedger?: string;
+  virtualFaultLog?: string;
 }
 
 /** Adds the options of the virtual camera. */
 export function addVirtualOptions(command: Command): Command {
   return command
+    .optionsGroup('Virtual camera:')
+    .addOption(new Option('--virtual-script <file>', 'its main.py (default: frame_channel.py)'))
+    .addOption(new Option('--no-virtual-script', 'no main.py, as a camera out of the box'))
+    .addOption(new Option('--virtual-images <dir>', 'pictures it sees instead of the test scene'))
     .addOption(
-      new Option('--virtual-script <file>', 'virtual camera: its main.py (default: frame_channel.py)'),
-    )
-    .addOption(new Option('--no-virtual-script', 'virtual camera: no main.py, as a camera out of the box'))
-    .addOption(
-      new Option('--virtual-images <dir>', 'virtual camera: pictures it sees instead of the test scene'),
-    )
-    .addOption(
-      new Option('--virtual-fps <rate>', "virtual camera: frames per second, or max (default: the sensor's)"),
+      new Option('--virtual-fps <rate>', "frames per second, or max (default: the sensor's)").argParser(
+        frameRate,
+      ),
     )
     .addOption(
       new Option(
         '--virtual-faults <spec>',
-        'virtual camera: faults of its line, such as 2% or drop=1%,double=1%,stall=0.1%,seed=7',
+        'faults of its line, such as 2% or drop=1%,stall=0.1%,seed=7, or replay:FILE with a fault log',
       ),
     )
-    .addOption(new Option('--virtual-ledger <file>', 'virtual camera: write a JSON line for each capture'));
+    .addOption(new Option('--virtual-fault-log <file>', 'write a JSON line for each fault it injects'))
+    .addOption(new Option('--virtual-ledger <file>', 'write a JSON line for each capture'));
 }
 
 /** Adds link settings and the virtual camera's options; the port is each command's own. */
 export function addCameraOptions(command: Command): Command {
   command
+    .optionsGroup('Camera link:')
     .option(
       '--baudrate <n>',
       'serial speed (default: 921600, which selects the protocol)',
       wholeNumber(1_200, 12_000_000),
     )
-    .option('--camera-id <id>', "name of the camera (default: the device's unique id)")
+    .option('--camera-id <id>', "name of the camera (default: the device's unique id)", cameraName)
     .addOption(
       new Option('--ack <when>', 'acknowledge every packet (default: auto)').choices(['auto', 'on', 'off']),
     )
@@ -65,8 +67,16 @@ export function addCameraOptions(command: Command): Command {
   return addVirtualOptions(command);
 }
 
-/** Options of the library from the flags; `index` tells several virtual cameras apart. */
-export function cameraInput(flags: CameraFlags, port: string | undefined, index = 0): CameraInput {
+/**
+ * Options of the library from the flags; `index` tells several virtual cameras apart. `virtual`: what a config file
+ * says of them, which flags win over.
+ */
+export function cameraInput(
+  flags: CameraFlags,
+  port: string | undefined,
+  index = 0,
+  virtual: CameraInput['virtual'] = {},
+): CameraInput {
   const { baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes } = flags;
   return defined({
     port,
@@ -76,7 +86,10 @@ export function cameraInput(flags: CameraFlags, port: string | undefined, index 
     crc: crc ? undefined : false,
     cameraId,
     maxFrameBytes,
-    virtual: port === 'virtual' ? { ...virtualInput(flags), id: index + 1 } : undefined,
+    virtual:
+      port === 'virtual'
+        ? flagsOver(virtual, { ...virtualInput(flags), ...numbered(virtual, index) })
+        : undefined,
   });
 }
 
@@ -87,8 +100,21 @@ export function virtualInput(flags: CameraFlags): Record<string, unknown> {
     images: flags.virtualImages,
     fps: fps === undefined || fps === 'max' ? fps : Number(fps),
     faults: flags.virtualFaults,
+    faultLog: flags.virtualFaultLog,
     ledger: flags.virtualLedger,
   });
+}
+
+/** Each of several virtual cameras has a number of its own, counted from the first one's. */
+function numbered({ id = 1 }: Readonly<Record<string, unknown>>, index: number): Record<string, unknown> {
+  return typeof id === 'number' ? { id: id + index } : {};
+}
+
+/** A group of a config file, with flags in the place of single settings; what is no group is for the schema to refuse. */
+export function flagsOver<T>(group: T, flags: object): T {
+  const isGroup =
+    group === undefined || (typeof group === 'object' && group !== null && !Array.isArray(group));
+  return isGroup ? ({ ...group, ...flags } as T) : group;
 }
 
 /** Without the keys that are undefined, so that defaults apply. */

@@ -15,7 +15,7 @@ export function addControlOptions(command: Command): Command {
   )
     .option(
       '--pipeline <text>',
-      'give every frame to this GStreamer pipeline, such as "videoconvert ! autovideosink"',
+      'give every frame to this GStreamer pipeline, such as "videoconvert ! autovideosink"; {camera} in it stands for the camera\'s id',
     )
     .option('--no-stream', 'pull no frames until the control socket is told start_stream');
 }

@@ -6,6 +6,7 @@ import { BridgeError } from '../errors.js';
 import { addCameraOptions, type CameraFlags, cameraInput } from './camera-options.js';
 import { withCamera, withOutput } from './command.js';
 import { EXIT } from './exit-status.js';
+import { endsWithTraceback, ReplFilter } from './repl-text.js';
 import { onStop } from './stop-signals.js';
 
 interface ExecFlags extends CameraFlags {
@@ -15,8 +16,10 @@ interface ExecFlags extends CameraFlags {
 
 /** How often the camera is asked whether the script still runs. */
 const LOOK_MS = 100;
-/** What the script printed last may still be on its way when it has ended. */
-const REST_MS = 300;
+/** How long what the script printed last may take: the interpreter's restart lies in between. */
+const REST_MS = 5_000;
+/** Looks in a row that find nothing left to read. */
+const QUIET_LOOKS = 2;
 const TAIL = 4_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -50,21 +53,26 @@ async function follow(camera: Camera, script: string, detach: boolean): Promise<
   });
   // What an earlier script printed is not this one's output.
   let following = false;
-  const subscription = camera.stdout$.subscribe((text) => {
-    if (!following) return;
+  const filter = new ReplFilter();
+  const show = (text: string): void => {
+    if (text === '') return;
     process.stdout.write(text);
     tail = (tail + text).slice(-TAIL);
+  };
+  const subscription = camera.stdout$.subscribe((text) => {
+    if (following) show(filter.push(text));
   });
   try {
     await camera.stop();
-    await sleep(LOOK_MS);
+    await drained(camera);
     following = true;
     await camera.exec(script);
     if (detach) return EXIT.done;
     while (!stopping && (await isRunning(camera))) await sleep(LOOK_MS);
     if (stopping) await camera.stop();
-    await sleep(REST_MS);
-    return !stopping && tail.includes('Traceback (most recent call last)') ? EXIT.scriptException : EXIT.done;
+    await drained(camera);
+    show(filter.end());
+    return !stopping && endsWithTraceback(tail) ? EXIT.scriptException : EXIT.done;
   } finally {
     subscription.unsubscribe();
     stopListening();
@@ -78,5 +86,21 @@ async function isRunning(camera: Camera): Promise<boolean> {
   } catch (error) {
     if (error instanceof BridgeError && error.code !== 'PORT_CLOSED') return true;
     throw error;
+  }
+}
+
+/** Until all that was printed has been read, or too long. Each byte is read by the camera's own reader of stdout. */
+async function drained(camera: Camera): Promise<void> {
+  const stdout = camera.channel('stdout');
+  const until = performance.now() + REST_MS;
+  for (let quiet = 0; quiet < QUIET_LOOKS && performance.now() < until; ) {
+    await sleep(LOOK_MS);
+    try {
+      quiet = (await stdout.size()) === 0 ? quiet + 1 : 0;
+    } catch (error) {
+      // The interpreter's restart took the question with it.
+      if (!(error instanceof BridgeError) || error.code === 'PORT_CLOSED') throw error;
+      quiet = 0;
+    }
   }
 }

@@ -1,7 +1,12 @@
 /** `openmv-bridge list`: the cameras that are plugged in. */
 import type { Command } from 'commander';
-import { listCameras } from '../port/index.js';
+import { type DiscoveryOptions, listCameras, listPorts, type PortInfo } from '../port/index.js';
 import { withOutput } from './command.js';
+
+/** The cameras, or with `all` every serial port. */
+export function portsToList(all: boolean, options: DiscoveryOptions = {}): Promise<PortInfo[]> {
+  return all ? listPorts(options) : listCameras(options);
+}
 
 export function addListCommand(program: Command): void {
   program
@@ -11,16 +16,22 @@ export function addListCommand(program: Command): void {
     .option('--json', 'one JSON object a line')
     .action((flags: { all?: boolean; json?: boolean }) =>
       withOutput(flags.json, async (output) => {
-        const ports = (await listCameras()).filter((port) => flags.all || port.isCamera);
+        const ports = await portsToList(flags.all ?? false);
         if (output.json) {
           for (const port of ports) output.line(port);
           return undefined;
         }
         if (ports.length === 0) {
-          output.log('info', 'No camera found. Plug one in, or try `openmv-bridge --port virtual`.');
+          const what = flags.all ? 'serial port' : 'camera';
+          output.log('info', `No ${what} found. Plug one in, or try \`openmv-bridge --port virtual\`.`);
         }
         for (const port of ports) {
-          const words = [port.path, port.board ?? 'unknown board', port.serialNumber, port.byId];
+          const words = [
+            port.path,
+            port.board ?? (port.isCamera ? 'unknown board' : 'no camera'),
+            port.serialNumber,
+            port.byId,
+          ];
           output.text(`${words.filter((word) => word !== undefined && word !== '').join('  ')}\n`);
         }
         return undefined;

@@ -5,20 +5,26 @@ import { frameLine, logLine, resultLine } from '../bridge/json-lines.js';
 import type { ControlServer } from '../control/index.js';
 import { logText } from './log-text.js';
 import type { Output } from './output.js';
+import { VerdictReport } from './verdict-report.js';
 
 /** Subscribes to everything; ends with the bridge. */
 export function reportBridge(bridge: Bridge, output: Output, several: boolean): void {
   const name = several ? `${bridge.camera.id} ` : '';
+  const verdicts = new VerdictReport(output, name);
   bridge.events$.subscribe((event) => {
-    reportEvent(event, output, name, bridge.options.workers > 1);
+    reportEvent(event, output, name, bridge.options.workers > 1, verdicts);
   });
+  bridge.results$.subscribe({ next: (result) => verdicts.result(result), complete: () => verdicts.tick() });
   bridge.stats$.subscribe((stats) => {
-    if (output.json) output.line({ type: 'stats', ...stats });
+    verdicts.tick();
+    if (output.json) output.momentLine({ type: 'stats', ...stats });
     else output.live(name + liveLine(stats));
   });
   if (!output.json) return;
   bridge.frames$.subscribe((frame) => {
     output.line(frameLine(frame));
+    // A reader that stalls is felt at the sensor.
+    if (output.room) bridge.hold(output.room);
   });
   bridge.results$.subscribe((result) => {
     output.line(resultLine(result));
@@ -43,12 +49,20 @@ export function attachControl(
   });
 }
 
-function reportEvent(event: BridgeEvent, output: Output, name: string, workers: boolean): void {
+function reportEvent(
+  event: BridgeEvent,
+  output: Output,
+  name: string,
+  workers: boolean,
+  verdicts: VerdictReport,
+): void {
   if (event.type === 'error') {
-    output.error(event.error);
+    verdicts.error(event.error);
     return;
   }
-  if (output.json && event.type !== 'runner') output.line(event.type === 'log' ? logLine(event) : event);
+  if (output.json && event.type !== 'runner') {
+    output.spareLine(event.type === 'log' ? logLine(event) : event);
+  }
   switch (event.type) {
     case 'connected':
       output.log(
@@ -58,7 +72,8 @@ function reportEvent(event: BridgeEvent, output: Output, name: string, workers: 
       break;
     case 'dropped':
       output.log(
-        'warn',
+        // What was latched before the connection is let go at every start.
+        event.reason === 'stale' ? 'info' : 'warn',
         `${name}${event.count} frame${event.count === 1 ? '' : 's'} dropped: ${event.reason}`,
       );
       break;
@@ -68,8 +83,11 @@ function reportEvent(event: BridgeEvent, output: Output, name: string, workers: 
     case 'stdout':
       output.log('info', `${name}camera: ${event.text.trimEnd()}`);
       break;
+    case 'pipeline':
+      output.log('warn', `${name}pipeline: ${event.text}`);
+      break;
     case 'runner':
-      output.log(event.state === 'failed' ? 'error' : 'debug', `${name}algorithm: ${event.state}`);
+      verdicts.state(event.state);
       break;
     case 'log':
       output.log(
@@ -96,6 +114,8 @@ function liveLine(stats: BridgeStats): string {
         ? 'algorithm failed'
         : `algorithm OK ${algorithm.ok} NG ${algorithm.ng}${failed}${skipped}`,
     );
+    const stray = Object.values(algorithm.stray).reduce((sum, count) => sum + count, 0);
+    if (stray > 0) parts.push(`stray answers ${stray}`);
     if (algorithm.latencyMs !== null) parts.push(`latency ${algorithm.latencyMs.toFixed(1)} ms`);
   }
   return parts.join(' | ');

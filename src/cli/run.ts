@@ -1,9 +1,8 @@
 /** `openmv-bridge run`, which is also what it does without a subcommand. */
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import type { Bridge } from '../bridge/bridge.js';
-import { openBridge } from '../bridge/open-bridge.js';
 import type { BridgeInput } from '../bridge/options.js';
+import { CAMERA_PLACEHOLDER } from '../bridge/streaming.js';
 import type { ControlServer } from '../control/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import {
@@ -12,14 +11,19 @@ import {
   addDeliveryOption,
   addResultOptions,
   algorithmInput,
+  refuseAlgorithmFlags,
 } from './algorithm-flags.js';
-import { byteCount, collect, octalMode, reconnectPolicy, seconds, wholeNumber } from './arguments.js';
-import { addCameraOptions, type CameraFlags, cameraInput, defined } from './camera-options.js';
+import { byteCount, collect, nameOf, octalMode, reconnectPolicy, seconds, wholeNumber } from './arguments.js';
+import { addCameraOptions, type CameraFlags, cameraInput, defined, flagsOver } from './camera-options.js';
+import { Cameras } from './cameras.js';
 import { addControlOptions, type ControlFlags, openControl } from './control-options.js';
 import { EXIT, exitStatus } from './exit-status.js';
 import { type Level, LOG_LEVELS, Output } from './output.js';
 import { attachControl, reportBridge } from './run-report.js';
-import { onStop } from './stop-signals.js';
+import { onStop, stopAsked } from './stop-signals.js';
+
+/** Permission to write for everybody. */
+const WRITABLE_BY_ALL = 0o002;
 
 interface RunFlags extends CameraFlags, AlgorithmFlags, ControlFlags {
   port?: string[];
@@ -50,7 +54,7 @@ type ConfigFile = Omit<BridgeInput, 'port'> & { port?: string | string[] };
 /** `algorithm`: the words behind `--`. */
 export function addRunCommand(program: Command, algorithm: readonly string[]): void {
   const command = program
-    .command('run', { isDefault: true })
+    .command('run')
     .description('pull frames, put them into shared memory, hand them to an algorithm')
     .usage('--port PATH|auto|virtual [options] [-- ALGORITHM ARGS...]')
     .option(
@@ -60,7 +64,7 @@ export function addRunCommand(program: Command, algorithm: readonly string[]): v
     )
     .option('--script <file>', 'run this script on the camera first')
     .option('--no-script', 'never send a script to the camera')
-    .option('--channel <name>', "the script's frame channel (default: frame)")
+    .option('--channel <name>', "the script's frame channel (default: frame)", nameOf(1, 13))
     .option('--frames <n>', 'stop after that many delivered frames', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--duration <s>', 'stop after that many seconds', seconds)
     .option(
@@ -69,9 +73,14 @@ export function addRunCommand(program: Command, algorithm: readonly string[]): v
       reconnectPolicy,
     )
     .option('--save <dir>', 'write every frame to a file')
+    .optionsGroup('Shared memory:')
     .option('--shm-name <name>', 'the shared-memory segment (default: /openmv_frame)')
     .option('--no-shm', 'no shared-memory segment')
-    .option('--shm-size <bytes>', 'its size, header included (default: 8294528)', byteCount)
+    .option(
+      '--shm-size <bytes>',
+      'its size, header included (default: 8294528)',
+      byteCount(4_096, 2 ** 31 - 1),
+    )
     .option('--shm-mode <mode>', 'its permissions (default: 0600)', octalMode)
     .addOption(
       new Option('--shm-format <format>', 'what the segment holds (default: mjpg)').choices([
@@ -82,10 +91,15 @@ export function addRunCommand(program: Command, algorithm: readonly string[]): v
         'rgba',
       ]),
     )
-    .option('--arrays <base>', 'decoded frames as <base>_image arrays with a semaphore')
+    .option('--arrays <base>', 'decoded frames as the array <base>_image_shm with a semaphore')
     .option('--ring <name>', 'every frame in a ring for several readers')
     .option('--ring-slots <n>', 'frames that the ring keeps (default: 16)', wholeNumber(4, 1_024))
-    .option('--ring-slot-size <bytes>', 'largest frame of the ring (default: 524288)', byteCount)
+    .option(
+      '--ring-slot-size <bytes>',
+      'largest frame of the ring (default: 524288)',
+      byteCount(1_024, 2 ** 26),
+    )
+    .optionsGroup('Output and settings:')
     .option('--json', 'one JSON object a line on stdout; words for people go to stderr')
     .option('--config <file>', "JSON file with the library's options; flags win over it")
     .addOption(
@@ -93,7 +107,7 @@ export function addRunCommand(program: Command, algorithm: readonly string[]): v
     )
     .option('--quiet', 'errors only');
   addDeliveryOption(addResultOptions(addCallOptions(command)));
-  addControlOptions(command);
+  addControlOptions(command.optionsGroup('Control and pipeline:'));
   addCameraOptions(command).action(async (flags: RunFlags) => {
     process.exitCode = await run(flags, algorithm);
   });
@@ -105,46 +119,72 @@ async function run(flags: RunFlags, algorithm: readonly string[]): Promise<numbe
     level: flags.logLevel,
     quiet: flags.quiet ?? false,
   });
-  const bridges: Bridge[] = [];
+  let cameras: Cameras | undefined;
   let control: ControlServer | undefined;
-  let stopped = false;
   const stopListening = onStop(() => {
-    stopped = true;
     // Before anything is open there is nothing to close; the exit hooks see to the rest.
-    if (bridges.length === 0) process.exit(EXIT.done);
-    for (const bridge of bridges) void bridge.close();
+    if (!cameras || cameras.bridges.length === 0) process.exit(EXIT.done);
+    void cameras.close();
   });
+  /** What people have read as the reason of a disconnection. */
+  const told = new Set<string>();
   try {
     const inputs = await bridgeInputs(flags, algorithm);
+    const several = inputs.length > 1;
     control = await openControl(flags);
-    for (const input of inputs) {
-      const bridge = await openBridge(input);
-      bridges.push(bridge);
-      reportBridge(bridge, output, inputs.length > 1);
-      if (control) attachControl(control, bridge, output, inputs.length > 1);
-      if (stopped) void bridge.close();
-    }
-    const ends = await Promise.allSettled(bridges.map((bridge) => bridge.done));
-    await Promise.all(bridges.map((bridge) => bridge.close()));
+    cameras = new Cameras(inputs, {
+      opened: (bridge) => {
+        bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
+        reportBridge(bridge, output, several);
+        if (control) attachControl(control, bridge, output, several);
+        const { earlierFrames, options } = bridge;
+        if ((options.shmMode & WRITABLE_BY_ALL) !== 0) {
+          output.log(
+            'warn',
+            'every user may write to the shared memory (--shm-mode): who can write can forge frames and end its readers',
+          );
+        }
+        if (earlierFrames !== undefined) {
+          output.log('info', `frames of an earlier run were moved to ${earlierFrames}`);
+        }
+      },
+      waiting: (port, error) => {
+        output.error(error);
+        output.log('info', `waiting for the camera on ${port}; the others go on`);
+      },
+    });
+    const ends = await cameras.run();
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) {
-      const status = report(asBridgeError(failed.reason), output);
+      const error = asBridgeError(failed.reason);
+      output.error(error, told.has(error.message));
+      const status = exitStatus(error);
       // The port was usable once: it is the camera that is lost.
       return status === EXIT.port ? EXIT.camera : status;
     }
-    return bridges.some((bridge) => bridge.algorithmFailure) ? EXIT.algorithm : EXIT.done;
+    if (cameras.bridges.some((bridge) => bridge.algorithmFailure)) return EXIT.algorithm;
+    // These have been reported when they happened.
+    const unfinished = cameras.bridges.map(({ streaming }) => streaming.pipelineError).find((error) => error);
+    if (unfinished) return exitStatus(unfinished);
+    const [missing] = stopAsked() ? [] : cameras.missing;
+    return missing ? exitStatus(missing) : EXIT.done;
   } catch (error) {
-    await Promise.all(bridges.map((bridge) => bridge.close()));
-    return report(asBridgeError(error), output);
+    const errors = error instanceof AggregateError ? error.errors.map(asEach) : [asBridgeError(error)];
+    for (const one of errors) report(one, output);
+    return exitStatus(errors[0]!);
   } finally {
     await control?.close();
     stopListening();
   }
 }
 
-function report(error: BridgeError, output: Output): number {
+const asEach = (error: unknown): BridgeError => asBridgeError(error);
+
+function report(error: BridgeError, output: Output): void {
+  // An algorithm that never got ready was not listened to: its log may say why.
+  const { stderr } = error.context;
+  if (Array.isArray(stderr)) for (const line of stderr) output.log('error', `algorithm: ${String(line)}`);
   output.error(error);
-  return exitStatus(error);
 }
 
 /** One set of options a port. The first camera has the segment's name, the others have a number behind it. */
@@ -161,6 +201,15 @@ async function bridgeInputs(flags: RunFlags, algorithm: readonly string[]): Prom
       'The same --port is given twice: each camera has one of its own.',
     );
   }
+  if (ports.length > 1 && (flags.cameraId ?? config.cameraId) !== undefined) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `--camera-id names one camera, and there are ${ports.length} cameras, whose files would overwrite each other: leave it away, then each has its own unique id.`,
+    );
+  }
+  const flagged = algorithmInput(flags, algorithm);
+  // What a config file says may be meant for other runs.
+  if (flagged.runner === undefined && config.runner === undefined) refuseAlgorithmFlags(flags);
   const common: BridgeInput = {
     ...config,
     ...defined({
@@ -182,14 +231,27 @@ async function bridgeInputs(flags: RunFlags, algorithm: readonly string[]): Prom
       ringSlots: flags.ringSlots,
       ringSlotSize: flags.ringSlotSize,
     }),
-    ...algorithmInput(flags, algorithm),
+    ...flagged,
+    supervision: flagsOver(config.supervision, flagged.supervision ?? {}),
     port: 'auto',
   };
+  if (ports.length > 1) refuseSharedPipeline(common.pipeline);
   return ports.map((port, index) => ({
     ...common,
-    ...cameraInput(flags, port, index),
+    ...cameraInput(flags, port, index, config.virtual),
     ...(index > 0 ? numberedNames(common, index + 1) : {}),
   }));
+}
+
+/** Two cameras with one pipeline would write one file. */
+function refuseSharedPipeline(pipeline: unknown): void {
+  if (typeof pipeline !== 'string' || pipeline === '') return;
+  if (!pipeline.includes(CAMERA_PLACEHOLDER)) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `--pipeline is the same for several cameras, which would write one file: put ${CAMERA_PLACEHOLDER} where the camera's id belongs, such as location=${CAMERA_PLACEHOLDER}.mp4, or start a bridge for each camera.`,
+    );
+  }
 }
 
 /** Names in shared memory of the second camera and those after it. */

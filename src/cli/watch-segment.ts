@@ -27,13 +27,18 @@ class Figures {
   }
 }
 
-/** Reports what is in the segment `name`, whatever its layout, once a second until `signal` says stop. */
-export async function watchSegment(name: string, output: Output, signal: AbortSignal): Promise<void> {
+/**
+ * Reports what is in the segment `name`, whatever its layout, once a second until `signal` says stop. Whether there was
+ * one.
+ */
+export async function watchSegment(name: string, output: Output, signal: AbortSignal): Promise<boolean> {
   let waiting = false;
+  let seen = false;
   while (!signal.aborted) {
     const shm = tryOpen(name);
     if (shm) {
       waiting = false;
+      seen = true;
       try {
         await follow(shm, output, signal);
       } finally {
@@ -45,6 +50,7 @@ export async function watchSegment(name: string, output: Output, signal: AbortSi
     }
     await sleep(REOPEN_MS, signal);
   }
+  return seen;
 }
 
 /** undefined: there is no such segment now. */
@@ -61,7 +67,8 @@ function tryOpen(name: string): ShmReader | undefined {
 async function follow(shm: ShmReader, output: Output, signal: AbortSignal): Promise<void> {
   const over = new AbortController();
   let figures = new Figures();
-  let last: ShmFrame | undefined;
+  // What is there already is shown, but its arrival is no rate.
+  let last = shm.latest();
   let failure: unknown;
   const timer = setInterval(() => {
     try {
@@ -74,7 +81,8 @@ async function follow(shm: ShmReader, output: Output, signal: AbortSignal): Prom
     }
   }, REPORT_MS);
   try {
-    for await (const frame of shm.frames({ signal: AbortSignal.any([signal, over.signal]) })) {
+    const stop = AbortSignal.any([signal, over.signal]);
+    for await (const frame of shm.frames({ signal: stop, existing: false })) {
       figures.count(frame);
       last = frame;
     }

@@ -1,8 +1,10 @@
 /** `openmv-bridge watch`: reads the shared memory as another program would. */
 import type { Command } from 'commander';
+import { BridgeError } from '../errors.js';
 import { seconds } from './arguments.js';
 import { withOutput } from './command.js';
-import { onStop } from './stop-signals.js';
+import { EXIT } from './exit-status.js';
+import { onStop, stopAsked } from './stop-signals.js';
 import { watchSegment } from './watch-segment.js';
 
 export function addWatchCommand(program: Command): void {
@@ -19,12 +21,19 @@ export function addWatchCommand(program: Command): void {
         const timer =
           flags.duration === undefined ? undefined : setTimeout(() => abort.abort(), flags.duration);
         try {
-          await watchSegment(name, output, abort.signal);
+          const seen = await watchSegment(name, output, abort.signal);
+          if (seen || stopAsked()) return EXIT.done;
         } finally {
           clearTimeout(timer);
           stopListening();
         }
-        return undefined;
+        output.error(
+          new BridgeError(
+            'SHM_NOT_FOUND',
+            `Nothing was seen of ${name}: no program wrote it. Start one, such as openmv-bridge, or name another segment.`,
+          ),
+        );
+        return EXIT.port;
       }),
     );
 }

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, readlink, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { BridgeError } from '../errors.js';
 import type { LineKind } from '../link/byte-stream.js';
 import { describePort, listPorts } from './discovery.js';
@@ -14,8 +15,20 @@ async function existingPorts(): Promise<string> {
     : 'There is no serial port at all: check the cable, or try without a camera (--port virtual).';
 }
 
-/** The port of that name does not exist; lists those that do. */
+/** The port of that name does not exist; lists those that do. A link that leads nowhere: what it was made for. */
 export async function portNotFound(path: string, cause?: unknown): Promise<BridgeError> {
+  const link = await readlink(path).catch(() => undefined);
+  if (link !== undefined) {
+    const target = resolve(dirname(path), link);
+    const advice = target.startsWith('/dev/pts/')
+      ? 'the program behind it (a virtual camera?) has ended. Start it again.'
+      : 'which does not exist. Plug the camera in, or name another port.';
+    const words = target.startsWith('/dev/pts/') ? `${target}, a terminal that is gone:` : `${target},`;
+    return new BridgeError('PORT_NOT_FOUND', `The link ${path} leads to ${words} ${advice}`, {
+      context: { path, target },
+      cause,
+    });
+  }
   return new BridgeError('PORT_NOT_FOUND', `There is no port ${path}. ${await existingPorts()}`, {
     context: { path },
     cause,

@@ -39,15 +39,26 @@ describe('algo check', () => {
     for (const name of names) expect(steps(report)[name]!.status, name).toBe('ok');
   });
 
-  it('warns of verdicts about pictures that are not there, as SDK adapters give them', async () => {
+  it('fails an adapter that calls pictures OK that are not there', async () => {
     const { status, report } = await check(sdk('0.0'));
-    expect(status).toBe(0);
+    expect(status).toBe(5);
+    expect(report['ok']).toBe(false);
+    const text = expect.stringMatching(/verdict OK .*status "ERROR".*1002/);
     expect(steps(report)).toMatchObject({
       pre: { status: 'ok' },
       call: { status: 'ok' },
+      'truncated image': { status: 'failed', text },
+      'missing image': { status: 'failed', text },
+      shutdown: { status: 'ok' },
+    });
+  });
+
+  it('warns of an adapter that calls such pictures NG: no bad part passes', async () => {
+    const { status, report } = await check(sdk('0.3', 'ng'));
+    expect(status).toBe(0);
+    expect(steps(report)).toMatchObject({
       'truncated image': { status: 'warning', text: expect.stringContaining('1002') },
       'missing image': { status: 'warning' },
-      shutdown: { status: 'ok' },
     });
   });
 
@@ -73,10 +84,11 @@ describe('algo check', () => {
 
   it('is a report to read without --json', async () => {
     const { status, stdout } = await run(['algo', 'check', ...wire('unknown-type')]);
-    expect(status).toBe(0);
+    expect(status).toBe(5);
     expect(stdout).toMatch(/^ok {7}hello +[\d.]+ ms {2}SDK 9\.9\.9/);
     expect(stdout).toMatch(/warning +stdout .*unknown type "progress"/);
-    expect(stdout).toMatch(/\d ok, \d warnings, 0 failed\n$/);
+    expect(stdout).toMatch(/FAILED +missing image .*verdict OK/);
+    expect(stdout).toMatch(/\d ok, 1 warnings, 2 failed\n$/);
   });
 
   it('wants a command', async () => {

@@ -37,4 +37,34 @@ describe('exec', () => {
     program.kill('SIGINT');
     expect((await program.ended).status).toBe(0);
   });
+
+  it('has the end of what was printed fast, and nothing of the prompt', async () => {
+    const path = await script('many.py', 'for i in range(3000): print("line", i)\n');
+    for (let round = 0; round < 6; round++) {
+      const { status, stdout } = await run(['exec', path, '--port', PORT]);
+      expect(stdout.replaceAll('\r', '')).toMatch(/line 2998\nline 2999\n$/);
+      expect(status).toBe(0);
+    }
+  });
+
+  it('ends with 1 when much was printed before the exception', async () => {
+    const path = await script(
+      'late.py',
+      'for i in range(3000): print("line", i)\nraise ValueError("late")\n',
+    );
+    const { status, stdout } = await run(['exec', path, '--port', PORT]);
+    expect(stdout.replaceAll('\r', '')).toMatch(/ValueError: late\n$/);
+    expect(status).toBe(1);
+  });
+
+  it('ends with 0 when an exception was only printed', async () => {
+    const path = await script(
+      'handled.py',
+      'import sys\ntry:\n    1 // 0\nexcept ZeroDivisionError as error:\n    sys.print_exception(error)\nprint("went on")\n',
+    );
+    const { status, stdout } = await run(['exec', path, '--port', PORT]);
+    expect(stdout).toContain('Traceback (most recent call last)');
+    expect(stdout.replaceAll('\r', '')).toMatch(/went on\n$/);
+    expect(status).toBe(0);
+  });
 });

@@ -62,7 +62,9 @@ describe(`frames of ${PORT}`, () => {
     expect(program.of('frame').length).toBeGreaterThan(5);
     expect(program.of('frame')[0]).toMatchObject({ sharedMemId: null });
     const [stats] = program.of('stats');
-    expect(stats).toMatchObject({ delivered: expect.any(Number), dropped: 0, algorithm: null });
+    expect(stats).toMatchObject({ delivered: expect.any(Number), algorithm: null });
+    // A real camera may have had a picture waiting since the host before.
+    expect(Object.keys(stats?.['droppedByReason'])).toEqual(ON_HARDWARE ? expect.any(Array) : []);
     expect(program.of('stats').length).toBeGreaterThanOrEqual(2);
   });
 

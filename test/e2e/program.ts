@@ -26,7 +26,10 @@ export class Program {
   stderr = '';
   #waiters: { test: (line: JsonLine) => boolean; resolve: (line: JsonLine) => void }[] = [];
 
-  constructor(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  constructor(
+    args: readonly string[],
+    options: { cwd?: string; env?: NodeJS.ProcessEnv; detached?: boolean } = {},
+  ) {
     this.child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
     let rest = '';
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,5 +1,5 @@
 /** Several cameras in one process: what happens to one is nothing to the others. */
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { Program } from './program.js';
 import { expectSequence, leftovers, segmentName, unplug, useScratch } from './support.js';
 
@@ -44,7 +44,11 @@ it('a camera that stalls, goes and comes back does not hold up the others', asyn
   ]);
   const ids = async (): Promise<string[]> => {
     await expect.poll(() => program.of('connected').length, { timeout: 20_000 }).toBe(3);
-    return program.of('connected').map((line) => line['cameraId']);
+    // They connect in any order.
+    return program
+      .of('connected')
+      .map((line) => line['cameraId'] as string)
+      .sort();
   };
   const [first, second, third] = await ids();
   const framesOf = (id: string | undefined) =>
@@ -85,4 +89,60 @@ it('a camera that falls silent without hanging up is given up, waited for, and t
   program.kill('SIGINT');
   expect((await program.ended).status).toBe(0);
   expectSequence(program.of('frame'), program.of('frame').length);
+});
+
+describe('a camera that is missing at the start', () => {
+  const missing = (name = 'missing'): string => scratch.path(name);
+
+  it('is waited for while another one is there, and comes in when it is plugged in', async () => {
+    const program = start(['--port', 'virtual', '--port', missing(), '--json', '--no-shm']);
+    const error = await program.line((line) => line.type === 'error');
+    expect(error).toMatchObject({ code: 'PORT_NOT_FOUND', message: expect.stringContaining(missing()) });
+    await expect.poll(() => program.stderr).toContain(`waiting for the camera on ${missing()}`);
+    await program.line((line) => line.type === 'frame' && line['sequence'] >= 20);
+    await serve('missing', 7);
+    await expect
+      .poll(() => new Set(program.of('frame').map((line) => line['cameraId'])).size, { timeout: 20_000 })
+      .toBe(2);
+    program.kill('SIGINT');
+    expect((await program.ended).status).toBe(0);
+  });
+
+  it('and does not come until the others are done ends with 3', async () => {
+    const program = start([
+      '--port',
+      missing('late'),
+      '--port',
+      'virtual',
+      '--json',
+      '--no-shm',
+      '--frames',
+      '5',
+    ]);
+    const { status, stderr } = await program.ended;
+    expectSequence(program.of('frame'), 5);
+    expect(stderr).toContain('late');
+    expect(status).toBe(3);
+  });
+
+  it('ends the run when it is not to be waited for, and no other camera stays open', async () => {
+    const program = start([
+      ...['--port', 'virtual', '--port', missing('off'), '--json', '--no-shm', '--reconnect', 'off'],
+    ]);
+    const { status } = await program.ended;
+    expect(program.of('error')).toEqual([
+      expect.objectContaining({ code: 'PORT_NOT_FOUND', message: expect.stringContaining('off') }),
+    ]);
+    expect(status).toBe(3);
+  });
+
+  it('ends the run when none is there', async () => {
+    const program = start(['--port', missing('none-1'), '--port', missing('none-2'), '--json', '--no-shm']);
+    const { status } = await program.ended;
+    expect(program.of('error').map((line) => line['message'])).toEqual([
+      expect.stringContaining('none-1'),
+      expect.stringContaining('none-2'),
+    ]);
+    expect(status).toBe(3);
+  });
 });

@@ -19,6 +19,8 @@ export class FakeCamera implements ByteStream {
   readonly kind: LineKind;
   readonly device: DeviceLink;
   damage: Damage = (packet) => packet;
+  /** Whether a script runs; its channels answer all the same. */
+  running = true;
   deviceId: readonly [number, number, number] = [0x44494130, 0x2d494d31, 0x4a53414d];
   #handlers: ByteStreamHandlers | undefined;
   #closed = false;
@@ -41,7 +43,10 @@ export class FakeCamera implements ByteStream {
       ...extra,
     });
     this.device.register(builtIn('usb', ChannelFlag.PHYSICAL), 0);
-    this.device.register(builtIn('stdin', ChannelFlag.WRITE, { poll: () => true, ioctl: () => 0 }), 1);
+    this.device.register(
+      builtIn('stdin', ChannelFlag.WRITE, { poll: () => this.running, ioctl: () => 0 }),
+      1,
+    );
     this.device.register(builtIn('stdout', ChannelFlag.READ, { size: () => 0, read: () => undefined }), 2);
     this.device.register(builtIn('stream', ChannelFlag.READ), 3);
     this.#timer = setInterval(() => this.device.tick(performance.now()), 5);

@@ -1,0 +1,89 @@
+/** What people are told of an algorithm while frames flow: which have no verdict and why, and what is odd. */
+import type { FrameResult } from '../bridge/events.js';
+import type { BridgeError } from '../errors.js';
+import type { ResultFlag, RunnerState } from '../runner/index.js';
+import type { Output } from './output.js';
+
+/** Different reasons that are told at once; then they are counted until no more come. */
+const MAX_REASONS = 5;
+
+export class VerdictReport {
+  readonly #output: Output;
+  /** What stands before each line: the camera, when there are several. */
+  readonly #name: string;
+  /** Errors that people have read. An adapter's end is told both as an error and as the result of its call. */
+  readonly #told = new WeakSet<BridgeError>();
+  readonly #flags = new Set<ResultFlag>();
+  readonly #reasons = new Set<string>();
+  #more = 0;
+  #last: Extract<FrameResult, { outcome: 'failed' }> | undefined;
+  #restarting = false;
+
+  constructor(output: Output, name: string) {
+    this.#output = output;
+    this.#name = name;
+  }
+
+  result(result: FrameResult): void {
+    if (result.outcome === 'failed') this.#failed(result);
+    else if (result.flags.some((flag) => !this.#flags.has(flag))) {
+      for (const flag of result.flags) this.#flags.add(flag);
+      const { sequence, resultStatus, flags } = result;
+      this.#warn(`frame ${sequence}: the verdict ${resultStatus} is odd: ${flags.join(', ')} (said once)`);
+    }
+  }
+
+  error(error: BridgeError): void {
+    if (typeof error.context['unknownType'] === 'string') this.#output.error(error, false, 'warn');
+    else if (this.#told.has(error) && this.#output.shows('warn')) this.#output.error(error, true);
+    else {
+      this.#told.add(error);
+      this.#output.error(error);
+    }
+  }
+
+  state(state: RunnerState): void {
+    this.#output.log('debug', `${this.#name}algorithm: ${state}`);
+    if (state === 'restarting') this.#restarting = true;
+    if (state === 'ready' && this.#restarting) {
+      this.#restarting = false;
+      this.#output.log('info', `${this.#name}algorithm: ready again`);
+    }
+    // Why is said by the error that comes with it.
+    if (state === 'failed') this.#output.log('error', `${this.#name}algorithm: frames go on without it`);
+  }
+
+  /** To be called once a second, and at the end. */
+  tick(): void {
+    const last = this.#last;
+    if (!last) {
+      this.#reasons.clear();
+      return;
+    }
+    const frames = `${this.#more} more frame${this.#more === 1 ? '' : 's'} without a verdict`;
+    this.#warn(`${frames}, the last is ${last.sequence}: ${reasonOf(last)}`);
+    this.#more = 0;
+    this.#last = undefined;
+  }
+
+  #failed(result: Extract<FrameResult, { outcome: 'failed' }>): void {
+    const { error, sequence } = result;
+    const reason = reasonOf(result);
+    if (this.#told.has(error)) this.#warn(`frame ${sequence} has no verdict`);
+    else if (this.#reasons.has(reason) || this.#reasons.size >= MAX_REASONS) {
+      if (this.#reasons.has(reason)) this.#told.add(error);
+      this.#more++;
+      this.#last = result;
+    } else {
+      this.#reasons.add(reason);
+      this.#told.add(error);
+      this.#warn(`frame ${sequence} has no verdict: ${reason}`);
+    }
+  }
+
+  #warn(text: string): void {
+    this.#output.log('warn', this.#name + text);
+  }
+}
+
+const reasonOf = ({ error }: { readonly error: BridgeError }): string => `${error.message} [${error.code}]`;
