@@ -20,6 +20,8 @@ const LOOK_MS = 100;
 const REST_MS = 5_000;
 /** Looks in a row that find nothing left to read. */
 const QUIET_LOOKS = 2;
+/** Questions in a row without an answer before the camera is given up. */
+const ATTEMPTS = 5;
 const TAIL = 4_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -68,7 +70,7 @@ async function follow(camera: Camera, script: string, detach: boolean): Promise<
     following = true;
     await camera.exec(script);
     if (detach) return EXIT.done;
-    while (!stopping && (await isRunning(camera))) await sleep(LOOK_MS);
+    await ended(camera, () => stopping);
     if (stopping) await camera.stop();
     await drained(camera);
     show(filter.end());
@@ -79,13 +81,17 @@ async function follow(camera: Camera, script: string, detach: boolean): Promise<
   }
 }
 
-/** The interpreter's restart at a script's end may take the question with it. */
-async function isRunning(camera: Camera): Promise<boolean> {
-  try {
-    return await camera.running();
-  } catch (error) {
-    if (error instanceof BridgeError && error.code !== 'PORT_CLOSED') return true;
-    throw error;
+/** Until the script has ended or `stopped` says so. Its interpreter's restart may take a question with it, not all of them. */
+async function ended(camera: Camera, stopped: () => boolean): Promise<void> {
+  for (let failures = 0; !stopped(); ) {
+    try {
+      if (!(await camera.running())) return;
+      failures = 0;
+    } catch (error) {
+      const passing = error instanceof BridgeError && error.code !== 'PORT_CLOSED';
+      if (!passing || ++failures >= ATTEMPTS) throw error;
+    }
+    await sleep(LOOK_MS);
   }
 }
 

@@ -1,55 +1,20 @@
 /** `openmv-bridge run`, which is also what it does without a subcommand. */
-import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import type { BridgeInput } from '../bridge/options.js';
-import { CAMERA_PLACEHOLDER } from '../bridge/streaming.js';
 import type { ControlServer } from '../control/index.js';
-import { asBridgeError, BridgeError } from '../errors.js';
-import {
-  type AlgorithmFlags,
-  addCallOptions,
-  addDeliveryOption,
-  addResultOptions,
-  algorithmInput,
-  refuseAlgorithmFlags,
-} from './algorithm-flags.js';
+import { asBridgeError, type BridgeError } from '../errors.js';
+import { addCallOptions, addDeliveryOption, addResultOptions } from './algorithm-flags.js';
 import { byteCount, collect, nameOf, octalMode, reconnectPolicy, seconds, wholeNumber } from './arguments.js';
-import { addCameraOptions, type CameraFlags, cameraInput, defined, flagsOver } from './camera-options.js';
+import { addCameraOptions } from './camera-options.js';
 import { Cameras } from './cameras.js';
-import { addControlOptions, type ControlFlags, openControl } from './control-options.js';
+import { addControlOptions, openControl } from './control-options.js';
 import { EXIT, exitStatus } from './exit-status.js';
-import { type Level, LOG_LEVELS, Output } from './output.js';
+import { LOG_LEVELS, Output } from './output.js';
+import { bridgeInputs, type RunFlags } from './run-inputs.js';
 import { attachControl, reportBridge } from './run-report.js';
 import { onStop, stopAsked } from './stop-signals.js';
 
 /** Permission to write for everybody. */
 const WRITABLE_BY_ALL = 0o002;
-
-interface RunFlags extends CameraFlags, AlgorithmFlags, ControlFlags {
-  port?: string[];
-  script?: string | false;
-  channel?: string;
-  frames?: number;
-  duration?: number;
-  reconnect?: boolean | number;
-  save?: string;
-  shm: boolean;
-  shmName?: string;
-  shmSize?: number;
-  shmMode?: number;
-  shmFormat?: BridgeInput['shmFormat'];
-  arrays?: string;
-  ring?: string;
-  ringSlots?: number;
-  ringSlotSize?: number;
-  json?: boolean;
-  config?: string;
-  logLevel: Level;
-  quiet?: boolean;
-}
-
-/** Options of a config file: those of the library, and `port` may be a list. */
-type ConfigFile = Omit<BridgeInput, 'port'> & { port?: string | string[] };
 
 /** `algorithm`: the words behind `--`. */
 export function addRunCommand(program: Command, algorithm: readonly string[]): void {
@@ -185,92 +150,4 @@ function report(error: BridgeError, output: Output): void {
   const { stderr } = error.context;
   if (Array.isArray(stderr)) for (const line of stderr) output.log('error', `algorithm: ${String(line)}`);
   output.error(error);
-}
-
-/** One set of options a port. The first camera has the segment's name, the others have a number behind it. */
-async function bridgeInputs(flags: RunFlags, algorithm: readonly string[]): Promise<BridgeInput[]> {
-  const config = flags.config === undefined ? {} : await readConfig(flags.config);
-  const configured = config.port === undefined ? [] : [config.port].flat();
-  const ports = flags.port ?? (configured.length > 0 ? configured : ['auto']);
-  if (
-    new Set(ports.filter((port) => port !== 'virtual')).size + ports.filter((p) => p === 'virtual').length <
-    ports.length
-  ) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      'The same --port is given twice: each camera has one of its own.',
-    );
-  }
-  if (ports.length > 1 && (flags.cameraId ?? config.cameraId) !== undefined) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      `--camera-id names one camera, and there are ${ports.length} cameras, whose files would overwrite each other: leave it away, then each has its own unique id.`,
-    );
-  }
-  const flagged = algorithmInput(flags, algorithm);
-  // What a config file says may be meant for other runs.
-  if (flagged.runner === undefined && config.runner === undefined) refuseAlgorithmFlags(flags);
-  const common: BridgeInput = {
-    ...config,
-    ...defined({
-      script: flags.script,
-      channel: flags.channel,
-      frames: flags.frames,
-      durationMs: flags.duration,
-      reconnect: flags.reconnect,
-      save: flags.save,
-      pipeline: flags.pipeline,
-      streaming: flags.stream ? undefined : false,
-      shm: flags.shm ? undefined : false,
-      shmName: flags.shmName,
-      shmSize: flags.shmSize,
-      shmMode: flags.shmMode,
-      shmFormat: flags.shmFormat,
-      arrays: flags.arrays,
-      ring: flags.ring,
-      ringSlots: flags.ringSlots,
-      ringSlotSize: flags.ringSlotSize,
-    }),
-    ...flagged,
-    supervision: flagsOver(config.supervision, flagged.supervision ?? {}),
-    port: 'auto',
-  };
-  if (ports.length > 1) refuseSharedPipeline(common.pipeline);
-  return ports.map((port, index) => ({
-    ...common,
-    ...cameraInput(flags, port, index, config.virtual),
-    ...(index > 0 ? numberedNames(common, index + 1) : {}),
-  }));
-}
-
-/** Two cameras with one pipeline would write one file. */
-function refuseSharedPipeline(pipeline: unknown): void {
-  if (typeof pipeline !== 'string' || pipeline === '') return;
-  if (!pipeline.includes(CAMERA_PLACEHOLDER)) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      `--pipeline is the same for several cameras, which would write one file: put ${CAMERA_PLACEHOLDER} where the camera's id belongs, such as location=${CAMERA_PLACEHOLDER}.mp4, or start a bridge for each camera.`,
-    );
-  }
-}
-
-/** Names in shared memory of the second camera and those after it. */
-function numberedNames({ shmName = '/openmv_frame', ring, arrays }: BridgeInput, number: number) {
-  return {
-    shmName: `${shmName}_${number}`,
-    ...(ring === undefined ? {} : { ring: `${ring}_${number}` }),
-    ...(arrays === undefined ? {} : { arrays: `${arrays}_${number}` }),
-  };
-}
-
-async function readConfig(path: string): Promise<ConfigFile> {
-  try {
-    const parsed: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed))
-      throw new Error('it is no JSON object');
-    return parsed as ConfigFile;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BridgeError('OPTION_INVALID', `The config file ${path} cannot be used: ${reason}.`, { cause });
-  }
 }
