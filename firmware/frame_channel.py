@@ -303,6 +303,10 @@ def take_request():
                 errors[name] = "this script has no such setting"
             except Exception as error:
                 errors[name] = str(error)
+        # A picture that nobody fetches is older than the settings: the next one is to show them. Before the answer, for
+        # a host that has it may look at what is latched at once.
+        if "get" not in wanted and latched and waited_long():
+            latched = False
         if errors:
             answer(id, {"errors": errors})
         elif form:
@@ -311,9 +315,6 @@ def take_request():
             answer(id, {"values": get_all()})
         else:
             answer(id, {})
-        # A picture that nobody fetches is older than the settings: the next one is to show them.
-        if "get" not in wanted and latched and waited_long():
-            latched = False
     except Exception as error:
         answer(id if isinstance(id, int) else 0, {"errors": {"request": repr(error)}})
 
