@@ -10,17 +10,7 @@ import { openBridge } from '../../src/bridge/open-bridge.js';
 import type { Frame } from '../../src/frames/frame.js';
 import { openPty } from '../../src/port/index.js';
 import { openVirtualCamera, serveVirtualCamera } from '../../src/virtual/index.js';
-import { atEnd, RESTRICTED, scratch, scriptWith } from '../control/support.js';
-
-const UNCONTROLLED = `
-import protocol as _protocol, sys
-class _Fake: pass
-_fake = _Fake()
-class _Nothing:
-    def send_event(self, event): pass
-_fake.register = lambda name, backend: _Nothing() if name == "control" else _protocol.register(name=name, backend=backend)
-sys.modules["protocol"] = _fake
-`;
+import { atEnd, RESTRICTED, scratch, scriptWith, UNCONTROLLED } from '../control/support.js';
 
 /** Plugs a virtual camera in; the answer pulls it out again. */
 async function plugIn(path: string, virtual: Record<string, unknown> = {}): Promise<() => Promise<void>> {

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { Bridge } from '../../src/bridge/bridge.js';
 import { openViznReader } from '../../src/shm/index.js';
-import { ask, Client, controlled, RESTRICTED, type Reply, scriptWith } from './support.js';
+import { ask, Client, controlled, RESTRICTED, type Reply, scriptWith, UNCONTROLLED } from './support.js';
 
 const done = (message: string) => ({ status: 'success', message });
 const SEGMENT = `/openmv_test_control_${process.pid}`;
@@ -288,18 +288,7 @@ describe('on a sensor of few controls', () => {
     const { bridge, path } = await controlled({
       streaming: true,
       virtual: {
-        script: scriptWith(
-          `
-import protocol as _protocol, sys
-class _Fake: pass
-_fake = _Fake()
-class _Nothing:
-    def send_event(self, event): pass
-_fake.register = lambda name, backend: _Nothing() if name == "control" else _protocol.register(name=name, backend=backend)
-sys.modules["protocol"] = _fake
-`,
-          'uncontrolled.py',
-        ),
+        script: scriptWith(UNCONTROLLED, 'uncontrolled.py'),
       },
     });
     await firstValueFrom(bridge.frames$);

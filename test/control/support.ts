@@ -40,6 +40,17 @@ export function scriptWith(prelude: string, name: string): string {
   return path;
 }
 
+/** Before the bundled script: leaves it without a control channel. */
+export const UNCONTROLLED = `
+import protocol as _protocol, sys
+class _Fake: pass
+_fake = _Fake()
+class _Nothing:
+    def send_event(self, event): pass
+_fake.register = lambda name, backend: _Nothing() if name == "control" else _protocol.register(name=name, backend=backend)
+sys.modules["protocol"] = _fake
+`;
+
 /** A sensor of few controls, as simple ones are: what it lacks is refused in the words of the firmware. */
 export const RESTRICTED = `
 import csi as _csi, sys

@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ArrayData, DType } from '../../src/shm/array-layout.js';
 import { openArrayReader } from '../../src/shm/array-reader.js';
 import { openArrayWriter } from '../../src/shm/array-writer.js';
 import { openShm } from '../../src/shm/open-shm.js';
-import { Child, fixture, leftovers, pathOf, startNode, uniqueName } from './support.js';
+import { Child, closing, fixture, leftovers, pathOf, startNode, uniqueName } from './support.js';
 
 const base = (): string => uniqueName().slice(1);
 const hex = (data: ArrayData): string =>
@@ -20,15 +20,6 @@ const ARRAYS: readonly [DType, ArrayData, readonly number[]][] = [
   ['float64', Float64Array.of(Math.PI, -0, Number.POSITIVE_INFINITY), [3, 1]],
   ['bool', Uint8Array.of(1, 0, 1), [3]],
 ];
-
-const closers: (() => unknown)[] = [];
-function closing<T extends { close(): unknown }>(what: T): T {
-  closers.push(() => what.close());
-  return what;
-}
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
 
 /** The public package's behaviour, in a process of its own. */
 class Peer extends Child {

@@ -1,25 +1,15 @@
 import sharp from 'sharp';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openArrayReader } from '../../src/shm/array-reader.js';
 import { type DecodedStore, openDecodedArrays, openDecodedVizn } from '../../src/shm/decoded-store.js';
 import { decodePixels } from '../../src/shm/pixels.js';
 import { PIXEL_FORMATS, type PixelFormat } from '../../src/shm/vizn-layout.js';
 import { openViznReader } from '../../src/shm/vizn-reader.js';
 import { openViznWriter } from '../../src/shm/vizn-writer.js';
-import { expectFailure, startNode, uniqueName } from './support.js';
+import { closing, expectFailure, startNode, uniqueName } from './support.js';
 
 const WIDTH = 64;
 const HEIGHT = 48;
-
-const closers: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closers.splice(0).reverse()) close();
-});
-
-function closing<T extends { close(): void }>(what: T): T {
-  closers.push(() => what.close());
-  return what;
-}
 
 /** A colour picture with something in every channel. */
 async function picture(shade: number): Promise<Uint8Array> {

@@ -1,23 +1,13 @@
 /** Readers over the end of a writer and the start of the next one, in every language. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openArrayReader } from '../../src/shm/array-reader.js';
 import { openArrayWriter } from '../../src/shm/array-writer.js';
 import { openRingWriter } from '../../src/shm/ring-writer.js';
 import { openViznWriter } from '../../src/shm/vizn-writer.js';
 import { waitForShm } from '../../src/shm/wait-for-shm.js';
-import { Child, compileReader, fixture, pathOf, READERS, startNode, uniqueName } from './support.js';
-
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-function closing<T extends { close(): unknown }>(what: T): T {
-  closers.push(() => what.close());
-  return what;
-}
+import { Child, closing, compileReader, fixture, pathOf, READERS, startNode, uniqueName } from './support.js';
 
 const frame = (sequence: number) => ({
   jpeg: Uint8Array.of(1, 2),

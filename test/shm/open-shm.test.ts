@@ -2,21 +2,11 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstValueFrom, take, toArray } from 'rxjs';
 
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openShm, type ShmReader } from '../../src/shm/open-shm.js';
 import { openRingWriter } from '../../src/shm/ring-writer.js';
 import { openViznWriter } from '../../src/shm/vizn-writer.js';
-import { expectFailure, pathOf, startNode, uniqueName } from './support.js';
-
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-function closing<T extends { close(): unknown }>(what: T): T {
-  closers.push(() => what.close());
-  return what;
-}
+import { atEnd, closing, expectFailure, pathOf, startNode, uniqueName } from './support.js';
 
 const frame = (n: number) => ({
   jpeg: new Uint8Array(100).fill(n),
@@ -237,7 +227,7 @@ test("another program's VIZN segment, which wakes nobody, is looked at again and
   bytes.fill(0, 56, 128);
   const foreign = uniqueName();
   writeFileSync(pathOf(foreign), bytes);
-  closers.push(() => rmSync(pathOf(foreign)));
+  atEnd(() => rmSync(pathOf(foreign)));
   const shm = closing(openShm(foreign));
   expect(shm.state()).toMatchObject({ ownerPid: undefined, status: 'live' });
   const frames = shm.frames();
@@ -255,6 +245,6 @@ test('what is not there, or has no layout that we know, is said at once', () => 
   const name = uniqueName();
   expect(expectFailure('SHM_FAILED', () => openShm(name)).context['errno']).toBe('ENOENT');
   writeFileSync(pathOf(name), new Uint8Array(4_096).fill(1));
-  closers.push(() => rmSync(pathOf(name)));
+  atEnd(() => rmSync(pathOf(name)));
   expectFailure('SHM_INVALID', () => openShm(name));
 });

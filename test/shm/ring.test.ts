@@ -1,10 +1,11 @@
 import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openRingReader } from '../../src/shm/ring-reader.js';
 import type { RingReader } from '../../src/shm/ring-types.js';
 import { openRingWriter, type RingWriter } from '../../src/shm/ring-writer.js';
 import {
   Child,
+  closing,
   compileReader,
   expectFailure,
   fixture,
@@ -16,16 +17,6 @@ import {
 
 const SLOTS = 8;
 const LANGUAGES = ['node', 'python', 'c++'];
-const closers: (() => void)[] = [];
-afterEach(() => {
-  for (const close of closers.splice(0).reverse()) close();
-});
-
-function closing<T extends { close(): void }>(what: T): T {
-  closers.push(() => what.close());
-  return what;
-}
-
 const writerOf = (name: string): RingWriter =>
   closing(openRingWriter({ name, slots: SLOTS, slotSize: 1_000 }));
 const readerOf = (name: string): RingReader => closing(openRingReader(name));

@@ -129,6 +129,23 @@ afterEach(async () => {
   for (const child of [...children]) await child.kill();
 });
 
+const ends: (() => unknown)[] = [];
+
+/** Does something when the test is over, the last first, and before its children are killed. */
+export function atEnd(end: () => unknown): void {
+  ends.push(end);
+}
+
+/** What a test has opened, closed when it is over. */
+export function closing<T extends { close(): unknown }>(what: T): T {
+  atEnd(() => what.close());
+  return what;
+}
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
 afterAll(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
   expect(leftovers()).toEqual([]);

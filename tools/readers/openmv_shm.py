@@ -471,7 +471,24 @@ def _text(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode("latin-1")
 
 
-class ViznReader(Reader):
+class _NewestReader(Reader):
+    """A segment that holds one frame at a time."""
+
+    def _read(self, after: Optional[int]) -> Optional[Frame]:
+        """The frame, if its sequence is not `after`."""
+        raise NotImplementedError
+
+    def _next(self) -> Optional[Frame]:
+        frame = self._read(self._last)
+        if frame is not None:
+            self._last = frame.sequence
+        return frame
+
+    def _latest(self) -> Optional[Frame]:
+        return self._read(None)
+
+
+class ViznReader(_NewestReader):
     """The latest frame."""
 
     layout = "vizn"
@@ -509,15 +526,6 @@ class ViznReader(Reader):
                 raise ShmError("SHM_INVALID", f"{self.name} says that its frame has {size} bytes: it is damaged.")
             return Frame(data, width, height, _text(text), stamp, sequence, _missed(after, sequence))
         return None
-
-    def _next(self) -> Optional[Frame]:
-        frame = self._read(self._last)
-        if frame is not None:
-            self._last = frame.sequence
-        return frame
-
-    def _latest(self) -> Optional[Frame]:
-        return self._read(None)
 
     def _age(self) -> Optional[float]:
         _, _, _, _, _, stamp, sequence, _, _ = self._HEADER.unpack_from(self._bytes, 0)
@@ -778,7 +786,7 @@ class RingReader(Reader):
         super()._release()
 
 
-class ArrayReader(Reader):
+class ArrayReader(_NewestReader):
     """An array that openmv-bridge writes; those of other programs have a semaphore alone: read them with their package."""
 
     layout = "array"
@@ -830,15 +838,6 @@ class ArrayReader(Reader):
                 data, width, self.shape[0], self.dtype, _nanoseconds(stamp), sequence, missed, 0, self.shape
             )
         return None
-
-    def _next(self) -> Optional[Frame]:
-        frame = self._read(self._last)
-        if frame is not None:
-            self._last = frame.sequence
-        return frame
-
-    def _latest(self) -> Optional[Frame]:
-        return self._read(None)
 
     def _age(self) -> Optional[float]:
         if self._word(self._trailer + 12) == 0:

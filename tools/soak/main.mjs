@@ -89,21 +89,23 @@ const running = () => bridge.exitCode === null && bridge.signalCode === null;
 const told = new Map();
 const errors = {};
 let total = 0;
+/** What the bridge has told of a camera before it has told anything. */
+const nothingTold = () => ({
+  frames: [],
+  dropped: 0,
+  reasons: {},
+  results: 0,
+  verdicts: 0,
+  disconnected: 0,
+  stats: undefined,
+});
 let lastFrame = performance.now();
 createInterface({ input: bridge.stdout }).on('line', (text) => {
   const line = JSON.parse(text);
   if (line.type === 'error') errors[line.code] = (errors[line.code] ?? 0) + 1;
   if (line.cameraId === undefined) return;
   if (!told.has(line.cameraId)) {
-    told.set(line.cameraId, {
-      frames: [],
-      dropped: 0,
-      reasons: {},
-      results: 0,
-      verdicts: 0,
-      disconnected: 0,
-      stats: undefined,
-    });
+    told.set(line.cameraId, nothingTold());
   }
   const entry = told.get(line.cameraId);
   if (line.type === 'frame') {
@@ -200,14 +202,7 @@ const sum = (table) =>
 const toldOf = (index) =>
   [...told].find(([id]) => id.endsWith((index + 1).toString(16).padStart(8, '0')))?.[1];
 cameras.forEach((camera, index) => {
-  const entry = toldOf(index) ?? {
-    frames: [],
-    dropped: 0,
-    reasons: {},
-    results: 0,
-    verdicts: 0,
-    disconnected: 0,
-  };
+  const entry = toldOf(index) ?? nothingTold();
   const result = account({
     captures: camera.captures,
     frames: entry.frames,
