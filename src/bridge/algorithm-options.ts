@@ -1,7 +1,7 @@
 /** Options of an algorithm: how it is started, what its calls say, and what becomes of its results. */
 import { z } from 'zod';
+import { callSettingsSchema } from '../adapter/call-settings.js';
 import {
-  callSettingsSchema,
   DELIVERY_POLICIES,
   DIALECTS,
   RESULT_ORDERS,

@@ -1,6 +1,6 @@
 /** A camera's settings in OpenMV's own units: what may be set, and what the camera says of itself. */
 import { z } from 'zod';
-import { FRAMESIZE_CONSTANTS, frameDimensions, PixelFormat } from '../virtual/framesizes.js';
+import { FRAMESIZE_CONSTANTS, frameDimensions, PixelFormat } from '../protocol/frame-sizes.js';
 
 /** Named frame sizes of the module `csi` (modules/py_csi_ng.c), in pixels. */
 export const FRAME_SIZES: readonly {

@@ -1,17 +1,17 @@
 /** The subcommands, and which one is meant. */
 import { Command } from 'commander';
 import { packageVersion } from '../package.js';
-import { addAlgoCommand } from './algo.js';
-import { addAnnotateCommand } from './annotate.js';
-import { addCtlCommand } from './ctl.js';
-import { addExecCommand } from './exec.js';
+import { addAlgoCommand } from './commands/algo.js';
+import { addAnnotateCommand } from './commands/annotate.js';
+import { addCtlCommand } from './commands/ctl.js';
+import { addExecCommand } from './commands/exec.js';
+import { addInfoCommand } from './commands/info.js';
+import { addListCommand } from './commands/list.js';
+import { addRunCommand } from './commands/run.js';
+import { addSnapshotCommand } from './commands/snapshot.js';
+import { addVirtualCommand } from './commands/virtual.js';
+import { addWatchCommand } from './commands/watch.js';
 import { EXIT } from './exit-status.js';
-import { addInfoCommand } from './info.js';
-import { addListCommand } from './list.js';
-import { addRunCommand } from './run.js';
-import { addSnapshotCommand } from './snapshot.js';
-import { addVirtualCommand } from './virtual.js';
-import { addWatchCommand } from './watch.js';
 
 /** Options of the program itself; any other stands for `run`. */
 const OWN_OPTIONS = ['--help', '-h', '--version', '-V'];

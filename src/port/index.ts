@@ -3,5 +3,4 @@ export { type DiscoveryOptions, describePort, findCamera, listCameras, listPorts
 export { findHolders, type Holder } from './holders.js';
 export type { PortInfo, SystemRoots } from './port-info.js';
 export { type ProbeOptions, probeCamera } from './probe.js';
-export { openPty, type PtyMaster } from './pty.js';
 export { openSerialPort, type SerialPortOptions } from './serial-port.js';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
+import { showBytes } from '../adapter/framing.js';
 import { BridgeError } from '../errors.js';
 import type { ChildEnd } from './child-group.js';
 import { type ExitReason, exitReason } from './exit-reason.js';
-import { showBytes } from './framing.js';
 import type { Timings } from './options.js';
 
 /** System errors that mean "this program cannot be run", today and the next time. */

@@ -1,7 +1,7 @@
+import type { AdapterHello, AdapterMessage } from '../adapter/messages.js';
 import type { BridgeError } from '../errors.js';
 import { AdapterProcess } from './adapter-process.js';
 import type { LogLine } from './log-lines.js';
-import type { AdapterHello, AdapterMessage } from './messages.js';
 import { type RunnerOptions, resolveRunnerOptions } from './options.js';
 
 /** What an adapter did. */

@@ -1,17 +1,17 @@
-import { BridgeError } from '../errors.js';
-import { exitError, startError } from './adapter-errors.js';
-import { type ChildEnd, ChildGroup } from './child-group.js';
-import { Deadline } from './deadline.js';
-import { oomKillCount } from './exit-reason.js';
-import { encodeMessage, type JsonObject, MessageDecoder, showBytes } from './framing.js';
-import { LineSplitter, type LogLine, LogTail } from './log-lines.js';
+import { encodeMessage, type JsonObject, MessageDecoder, showBytes } from '../adapter/framing.js';
 import {
   type AdapterHello,
   type AdapterMessage,
   parseAdapterMessage,
   type RunnerMessage,
   requestIdOf,
-} from './messages.js';
+} from '../adapter/messages.js';
+import { BridgeError } from '../errors.js';
+import { exitError, startError } from './adapter-errors.js';
+import { type ChildEnd, ChildGroup } from './child-group.js';
+import { Deadline } from './deadline.js';
+import { oomKillCount } from './exit-reason.js';
+import { LineSplitter, type LogLine, LogTail } from './log-lines.js';
 import type { ResolvedRunnerOptions } from './options.js';
 
 /** What an adapter process reports. `exit` comes once and last. */

@@ -13,7 +13,7 @@ import {
   OWNER_SIZE,
   type Owner,
   thisOwner,
-} from '../shm/owner.js';
+} from '../shm/memory/owner.js';
 
 const DIRECTORY = '/dev/shm';
 const NAME = /^openmv-bridge-\d+-adapter-\d+$/;

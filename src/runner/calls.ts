@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { CallSettings } from '../adapter/call-settings.js';
+import { buildCall, type ImageReference, type Phase, type ResolvedDialect } from '../adapter/dialects.js';
+import type { CallMessage, ErrorMessage, Rect, ResultMessage } from '../adapter/messages.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { Deadline } from './deadline.js';
-import { buildCall, type ImageReference, type Phase, type ResolvedDialect } from './dialects.js';
 import { EndedCalls, type StrayCounts } from './ended-calls.js';
-import type { CallMessage, ErrorMessage, Rect, ResultMessage } from './messages.js';
-import type { CallSettings, Timings } from './options.js';
+import type { Timings } from './options.js';
 import {
   type CallResult,
   errorFromMessage,

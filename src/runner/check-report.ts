@@ -1,4 +1,4 @@
-import type { ImageReference } from './dialects.js';
+import type { ImageReference } from '../adapter/dialects.js';
 
 /** One thing that was tried, and what came of it. */
 export interface CheckStep {

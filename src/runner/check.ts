@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { AdapterProbe, type ProbeEvent } from './adapter-probe.js';
-import type { CheckPictures, CheckReport, CheckStep } from './check-report.js';
 import {
   buildCall,
   type ImageReference,
   type Phase,
   type ResolvedDialect,
   resolveDialect,
-} from './dialects.js';
+} from '../adapter/dialects.js';
+import type { AdapterHello } from '../adapter/messages.js';
+import { AdapterProbe, type ProbeEvent } from './adapter-probe.js';
+import type { CheckPictures, CheckReport, CheckStep } from './check-report.js';
 import { describeStray, EndedCalls } from './ended-calls.js';
 import type { LogLine } from './log-lines.js';
-import type { AdapterHello } from './messages.js';
 import { type ResolvedRunnerOptions, type RunnerOptions, resolveRunnerOptions } from './options.js';
 import { type CallResult, errorFromMessage, failedCall, judgeResult } from './result.js';
 

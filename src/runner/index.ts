@@ -1,3 +1,6 @@
+export { DIALECTS, type Dialect, type ImageReference, type ResolvedDialect } from '../adapter/dialects.js';
+export type { AlgorithmErrorCode } from '../adapter/error-codes.js';
+export type { Rect } from '../adapter/messages.js';
 export type { CallRequest, CallStats } from './calls.js';
 export { checkAdapter } from './check.js';
 export type { CheckPictures, CheckReport, CheckStep } from './check-report.js';
@@ -10,15 +13,10 @@ export {
   type DeliveryStats,
   type Releasable,
 } from './delivery.js';
-export { DIALECTS, type Dialect, type ImageReference, type ResolvedDialect } from './dialects.js';
 export { describeStray, type StrayCounts } from './ended-calls.js';
-export type { AlgorithmErrorCode } from './error-codes.js';
 export { endLeftoverAdapters } from './leftovers.js';
 export { LineSplitter, type LogLevel, type LogLine } from './log-lines.js';
-export type { Rect } from './messages.js';
 export {
-  type CallSettings,
-  callSettingsSchema,
   type RunnerOptions,
   runnerOptionsSchema,
   supervisionSchema,

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
+import { callSettingsSchema } from '../adapter/call-settings.js';
+import { DIALECTS } from '../adapter/dialects.js';
+import { describeIssues } from '../adapter/messages.js';
 import { BridgeError } from '../errors.js';
 import { splitCommandLine } from './command-line.js';
-import { DIALECTS } from './dialects.js';
-import { describeIssues, guideInfoSchema } from './messages.js';
 
 /** Longest delay a Node timer keeps; above it, it would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -59,27 +59,6 @@ export const supervisionSchema = timingsSchema.pick({
 });
 
 export type Timings = z.infer<typeof timingsSchema>;
-
-/** What every call says besides its picture; the same for a whole run. */
-export const callSettingsSchema = z.strictObject({
-  /** Product id; algorithms of SDK 0.0.x refuse ids they do not list. */
-  pid: z.string().default(''),
-  /** Steps count from 1: an adapter reads 0 as "not given" and takes 1. */
-  stepIndex: z.number().int().min(1).default(1),
-  stepDesc: z.string().default(''),
-  guideInfo: guideInfoSchema.default([]),
-  userParams: z.record(z.string(), z.unknown()).default({}),
-  session: z
-    .looseObject({
-      id: z.string().min(1).default(randomUUID),
-      context: z
-        .looseObject({ product_code: z.string().optional(), trace_id: z.string().default(randomUUID) })
-        .prefault({}),
-    })
-    .prefault({}),
-});
-
-export type CallSettings = z.infer<typeof callSettingsSchema>;
 
 export const runnerOptionsSchema = z.strictObject({
   /** The adapter: "CMD ARGS" as in a shell, or the words themselves. Never given to a shell. */

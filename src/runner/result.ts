@@ -1,14 +1,14 @@
-import { BridgeError, type ErrorCode } from '../errors.js';
-import type { ImageReference } from './dialects.js';
-import { type AlgorithmErrorCode, describeCode, namedCode } from './error-codes.js';
-import type { JsonObject } from './framing.js';
+import type { ImageReference } from '../adapter/dialects.js';
+import { type AlgorithmErrorCode, describeCode, namedCode } from '../adapter/error-codes.js';
+import type { JsonObject } from '../adapter/framing.js';
 import {
   type ErrorMessage,
   type Rect,
   type ResultMessage,
   rectSchema,
   resultDataSchema,
-} from './messages.js';
+} from '../adapter/messages.js';
+import { BridgeError, type ErrorCode } from '../errors.js';
 
 /** Most defect rectangles a result may carry by the protocol. */
 export const MAX_DEFECT_RECTS = 20;

@@ -1,11 +1,11 @@
+import { type ResolvedDialect, resolveDialect } from '../adapter/dialects.js';
+import type { AdapterHello, AdapterMessage } from '../adapter/messages.js';
 import type { BridgeError } from '../errors.js';
 import { closedError, gaveUpError, silentError } from './adapter-errors.js';
 import { AdapterProcess } from './adapter-process.js';
 import { CallDesk, type CallRequest, type CallStats } from './calls.js';
-import { type ResolvedDialect, resolveDialect } from './dialects.js';
 import { Heartbeat } from './heartbeat.js';
 import type { LogLine } from './log-lines.js';
-import type { AdapterHello, AdapterMessage } from './messages.js';
 import { type ResolvedRunnerOptions, type RunnerOptions, resolveRunnerOptions } from './options.js';
 import { RestartPolicy } from './restart-policy.js';
 import { type CallResult, errorFromMessage } from './result.js';

@@ -3,11 +3,11 @@
  * kept, so a camera that is faster than the decoder costs frames here and never memory or time elsewhere.
  */
 import { asBridgeError, type BridgeError } from '../errors.js';
-import { type ArrayWriterOptions, openArrayWriter } from './array-writer.js';
+import { type ArrayWriterOptions, openArrayWriter } from './arrays/array-writer.js';
 import { decodePixels, type Pixels, type WantedPixels } from './pixels.js';
 import type { FrameStore, StoredFrame } from './store.js';
-import type { PixelFormat } from './vizn-layout.js';
-import { openViznWriter, type ViznWriterOptions } from './vizn-writer.js';
+import type { PixelFormat } from './vizn/vizn-layout.js';
+import { openViznWriter, type ViznWriterOptions } from './vizn/vizn-writer.js';
 
 export interface DecodedStore extends FrameStore {
   /** Frames that a newer one replaced before they were decoded. */

@@ -1,6 +1,6 @@
 /** One segment, and waiting for the frames in it. */
 import { type FrameSource, openSource } from './frame-source.js';
-import { createWaiter, type Waiter } from './waiter.js';
+import { createWaiter, type Waiter } from './memory/waiter.js';
 
 /** How long to sleep before looking whether the writer still lives. */
 const LOOK_AFTER_MS = 500;

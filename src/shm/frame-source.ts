@@ -1,15 +1,15 @@
 /** A segment of any layout as a source of frames, chosen by what it begins with. */
 import { BridgeError } from '../errors.js';
-import { ARRAY_HEADER_SIZE, ARRAY_MAGIC, type DType } from './array-layout.js';
-import { ArraySegmentReader, tellsTime } from './array-segment.js';
+import { ARRAY_HEADER_SIZE, ARRAY_MAGIC, type DType } from './arrays/array-layout.js';
+import { ArraySegmentReader, tellsTime } from './arrays/array-segment.js';
 import type { CountedFrame } from './frame.js';
+import { type SegmentView, viewSegment } from './memory/segment-view.js';
+import { systemCode } from './memory/system-errors.js';
 import type { ShmState } from './reader-state.js';
-import { RING_MAGIC, RING_OFFSET } from './ring-layout.js';
-import { ringReader, type SegmentRingReader } from './ring-reader.js';
-import type { RingLease } from './ring-types.js';
-import { type SegmentView, viewSegment } from './segment-view.js';
-import { systemCode } from './system-errors.js';
-import { type SegmentReader, viznReader } from './vizn-reader.js';
+import { RING_MAGIC, RING_OFFSET } from './ring/ring-layout.js';
+import { ringReader, type SegmentRingReader } from './ring/ring-reader.js';
+import type { RingLease } from './ring/ring-types.js';
+import { type SegmentReader, viznReader } from './vizn/vizn-reader.js';
 
 /** A frame of any layout, copied: it stays as it is. */
 export interface ShmFrame extends CountedFrame {

@@ -1,12 +1,12 @@
-export { type ArrayData, type ArrayForm, channelNames, type DType } from './array-layout.js';
-export { type ArrayReader, openArrayReader } from './array-reader.js';
-export type { ArraySnapshot } from './array-segment.js';
+export { type ArrayData, type ArrayForm, channelNames, type DType } from './arrays/array-layout.js';
+export { type ArrayReader, openArrayReader } from './arrays/array-reader.js';
+export type { ArraySnapshot } from './arrays/array-segment.js';
 export {
   type ArrayOptions,
   type ArrayWriter,
   type ArrayWriterOptions,
   openArrayWriter,
-} from './array-writer.js';
+} from './arrays/array-writer.js';
 export { type DecodedStore, openDecodedArrays, openDecodedVizn } from './decoded-store.js';
 export type { ShmFrame, ShmLayout } from './frame-source.js';
 export {
@@ -15,14 +15,19 @@ export {
   type ImageLease,
   imageFileName,
   openImageFiles,
-} from './image-files.js';
+} from './images/image-files.js';
+export { isAlive, liveness, type Owner } from './memory/owner.js';
 export { type FollowOptions, openShm, type ShmReader } from './open-shm.js';
-export { isAlive, liveness, type Owner } from './owner.js';
 export type { ShmState } from './reader-state.js';
-export { RING_DEFAULT_SLOT_SIZE, RING_DEFAULT_SLOTS } from './ring-layout.js';
-export { openRingReader } from './ring-reader.js';
-export type { RingFrame, RingLease, RingReader, RingState } from './ring-types.js';
-export { openRingWriter, type RingInput, type RingWriter, type RingWriterOptions } from './ring-writer.js';
+export { RING_DEFAULT_SLOT_SIZE, RING_DEFAULT_SLOTS } from './ring/ring-layout.js';
+export { openRingReader } from './ring/ring-reader.js';
+export type { RingFrame, RingLease, RingReader, RingState } from './ring/ring-types.js';
+export {
+  openRingWriter,
+  type RingInput,
+  type RingWriter,
+  type RingWriterOptions,
+} from './ring/ring-writer.js';
 export type { FrameStore, StoredFrame } from './store.js';
 export {
   PIXEL_FORMATS,
@@ -33,13 +38,13 @@ export {
   VIZN_HEADER_SIZE,
   VIZN_MAGIC,
   VIZN_OFFSET,
-} from './vizn-layout.js';
-export { openViznReader, type ViznReader, type ViznSnapshot, type ViznState } from './vizn-reader.js';
+} from './vizn/vizn-layout.js';
+export { openViznReader, type ViznReader, type ViznSnapshot, type ViznState } from './vizn/vizn-reader.js';
 export {
   openViznWriter,
   type ViznData,
   type ViznFrame,
   type ViznWriter,
   type ViznWriterOptions,
-} from './vizn-writer.js';
+} from './vizn/vizn-writer.js';
 export { type WaitOptions, waitForShm } from './wait-for-shm.js';

@@ -4,10 +4,10 @@ import { Observable } from 'rxjs';
 import { BridgeError } from '../errors.js';
 import { Followed } from './followed.js';
 import { type FrameSource, openSource, type ShmFrame, type ShmLayout } from './frame-source.js';
+import { segmentName } from './memory/segment-name.js';
+import { systemCode } from './memory/system-errors.js';
 import type { ShmState } from './reader-state.js';
-import type { RingLease } from './ring-types.js';
-import { segmentName } from './segment-name.js';
-import { systemCode } from './system-errors.js';
+import type { RingLease } from './ring/ring-types.js';
 
 export interface FollowOptions {
   /** Ends the iteration. */

@@ -1,6 +1,6 @@
 /** JPEGs decoded with sharp, in its own threads: the event loop only hands bytes over and takes bytes back. */
 import { BridgeError } from '../errors.js';
-import { PIXEL_FORMATS, type PixelFormat } from './vizn-layout.js';
+import { PIXEL_FORMATS, type PixelFormat } from './vizn/vizn-layout.js';
 
 export interface Pixels {
   /** Row by row from the top, without gaps. */

@@ -1,6 +1,6 @@
 /** What a reader can tell of the program at the other end. */
-import { decodeOwner, liveness, OWNER_SIZE } from './owner.js';
-import type { SegmentView } from './segment-view.js';
+import { decodeOwner, liveness, OWNER_SIZE } from './memory/owner.js';
+import type { SegmentView } from './memory/segment-view.js';
 
 export interface SegmentState {
   /**

@@ -1,7 +1,7 @@
 /** Readers that are started before the program they read. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemCode } from './memory/system-errors.js';
 import { openShm, type ShmReader } from './open-shm.js';
-import { systemCode } from './system-errors.js';
 
 export interface WaitOptions {
   /** Default: for as long as it takes. */

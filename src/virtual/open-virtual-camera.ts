@@ -1,9 +1,9 @@
 /** From options to a camera that answers. */
-import { FaultLog } from './fault-log.js';
-import { JsonLinesFile } from './json-lines-file.js';
+import { FaultLog } from './line/fault-log.js';
+import { JsonLinesFile } from './line/json-lines-file.js';
 import { readOptions, type VirtualCameraInput } from './options.js';
-import { findPictures } from './picture-files.js';
-import { PictureSource } from './picture-source.js';
+import { findPictures } from './pictures/picture-files.js';
+import { PictureSource } from './pictures/picture-source.js';
 import { VirtualCamera } from './virtual-camera.js';
 
 /**

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { BridgeError } from '../errors.js';
 import { packageFile } from '../package.js';
 import { DEVICE_MIN_PAYLOAD } from '../protocol/constants.js';
-import type { FaultRequest } from './fault-log.js';
-import { faultOptionsSchema, parseFaults } from './fault-options.js';
-import { readFaultLog, replayPath } from './fault-replay.js';
-import type { LineFaultSource } from './faults.js';
-import { SENSOR_ID } from './glue/csi-constants.js';
-import type { BoardIdentity, Capture } from './messages.js';
+import { SENSOR_ID } from './interpreter/glue/csi-constants.js';
+import type { BoardIdentity, Capture } from './interpreter/messages.js';
+import type { FaultRequest } from './line/fault-log.js';
+import { faultOptionsSchema, parseFaults } from './line/fault-options.js';
+import { readFaultLog, replayPath } from './line/fault-replay.js';
+import type { LineFaultSource } from './line/faults.js';
 import { seedOfLife } from './prng.js';
 
 /** The board that is imitated unless told otherwise: an OpenMV Cam RT1062. */

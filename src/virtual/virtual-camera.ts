@@ -4,16 +4,16 @@
  */
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/byte-stream.js';
-import { CameraWorker } from './camera-worker.js';
-import type { FaultLog } from './fault-log.js';
-import { type InjectedFaults, LineFaults, noFaults } from './faults.js';
-import { HostEnd } from './host-end.js';
-import type { JsonLinesFile } from './json-lines-file.js';
-import { createLineMemory, type LineMemory } from './line-memory.js';
-import type { FromWorker } from './messages.js';
+import { CameraWorker } from './interpreter/camera-worker.js';
+import type { FromWorker } from './interpreter/messages.js';
+import type { FaultLog } from './line/fault-log.js';
+import { type InjectedFaults, LineFaults, noFaults } from './line/faults.js';
+import { HostEnd } from './line/host-end.js';
+import type { JsonLinesFile } from './line/json-lines-file.js';
+import { createLineMemory, type LineMemory } from './line/line-memory.js';
+import { VirtualLine } from './line/virtual-line.js';
 import type { VirtualCameraOptions } from './options.js';
-import type { PictureSource } from './picture-source.js';
-import { VirtualLine } from './virtual-line.js';
+import type { PictureSource } from './pictures/picture-source.js';
 
 /** A camera that crashes this often without getting ready is given up. */
 const MAX_FAILED_BOOTS = 3;

@@ -6,9 +6,9 @@ import { Camera } from '../../src/camera/camera.js';
 import { cameraOptionsSchema } from '../../src/camera/options.js';
 import { BridgeError } from '../../src/errors.js';
 import type { ByteStream, ByteStreamHandlers, LineKind } from '../../src/link/byte-stream.js';
-import { DeviceLink } from '../../src/link/device-link.js';
-import type { DeviceChannel } from '../../src/link/device-types.js';
 import { ChannelFlag } from '../../src/protocol/constants.js';
+import { DeviceLink } from '../../src/virtual/device/device-link.js';
+import type { DeviceChannel } from '../../src/virtual/device/device-types.js';
 import { TEST_INFO, testIdentity } from './test-identity.js';
 
 /** What a test does to a packet on its way: returns the bytes that arrive, none for a lost packet. */

@@ -1,5 +1,5 @@
 /** Frame channels as scripts make them: the bundled one's rules, and those of the vendor's example. */
-import type { DeviceChannel } from '../../src/link/device-types.js';
+import type { DeviceChannel } from '../../src/virtual/device/device-types.js';
 import type { FakeCamera } from './fake-camera.js';
 
 export interface LatchOptions {

@@ -4,11 +4,12 @@
  * them. Checks by itself, at every step, that no request is settled twice and that no machine asks to be called
  * again without an end.
  */
-import { DeviceLink } from '../../src/link/device-link.js';
+
 import { HostLink } from '../../src/link/host-link.js';
 import type { HostLinkOptions, LinkOutcome, LinkRequest, LossReason } from '../../src/link/link-types.js';
 import { Opcode } from '../../src/protocol/constants.js';
 import { type Capabilities, encodeIoRequest } from '../../src/protocol/structures.js';
+import { DeviceLink } from '../../src/virtual/device/device-link.js';
 import { damage, type LineFaults } from './line-faults.js';
 import { Random } from './random.js';
 import { testIdentity } from './test-identity.js';

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { DeviceLink } from '../../src/link/device-link.js';
 import { ChannelFlag, Flag, Opcode, SystemEvent } from '../../src/protocol/constants.js';
 import {
   type ChannelEntry,
@@ -10,6 +9,7 @@ import {
   decodeVersion,
   decodeWord,
 } from '../../src/protocol/structures.js';
+import { DeviceLink } from '../../src/virtual/device/device-link.js';
 import { type CapturedPacket, capturesPresent, loadCapture } from './captures.js';
 
 /** The payloads that the camera sent in reply to an opcode, in order; fragments of one reply joined. */

@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { buildCall } from '../../dist/runner/dialects.js';
+import { buildCall } from '../../dist/adapter/dialects.js';
 import { AlgorithmRunner } from '../../dist/runner/index.js';
 import { callSettingsSchema } from '../../dist/runner/options.js';
 import { openImageFiles } from '../../dist/shm/index.js';

@@ -3,8 +3,8 @@
  * by the clock, and that writes down every picture it takes.
  */
 import { rmSync } from 'node:fs';
-import { openPty } from '../../dist/port/index.js';
 import { openVirtualCamera, serveVirtualCamera } from '../../dist/virtual/index.js';
+import { openPty } from '../../src/virtual/line/pty.js';
 
 export class SoakCamera {
   /** Captures in order: "crc32 bytes". */

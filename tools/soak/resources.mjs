@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connectCamera, openBridge } from '../../dist/index.js';
-import { openPty } from '../../dist/port/index.js';
 import { openVirtualCamera, serveVirtualCamera } from '../../dist/virtual/index.js';
+import { openPty } from '../../src/virtual/line/pty.js';
 
 const { values } = parseArgs({
   options: { cycles: { type: 'string', default: '1000' }, frames: { type: 'string', default: '100000' } },

@@ -1,0 +1,117 @@
+import type { CallSettings } from './call-settings.js';
+import type { CallData, CallMessage, ImageMeta } from './messages.js';
+
+/**
+ * How a call is written. SDK 0.3 has one entry point and its own field names (`execute`), SDK 0.0.x two phases
+ * (`phased`); `flat` puts the fields beside `type`, `method` is the form with method and payload.
+ */
+export const DIALECTS = ['auto', 'execute', 'phased', 'flat', 'method'] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+/** A picture that lies ready as an image file. Pixels, Unix milliseconds. */
+export interface ImageReference {
+  /** The id the adapter finds the file by. */
+  readonly id: string;
+  readonly width: number;
+  readonly height: number;
+  readonly timestampMs: number;
+  readonly cameraId: string;
+  readonly colorSpace?: 'RGB' | 'BGR';
+}
+
+/** What a dialect came to once the adapter had said hello. */
+export interface ResolvedDialect {
+  readonly form: Exclude<Dialect, 'auto'>;
+  /** The call's data carries the fields of both SDK generations. */
+  readonly superset: boolean;
+  /** The adapter wants one `pre` call before its first `execute`. */
+  readonly pre: boolean;
+}
+
+/**
+ * Settles the dialect by the hello's capabilities: `execute` without `setup` is SDK 0.3, which knows no `pre`
+ * and would run it as an inspection. Asked for by name, `phased` and `method` are taken at their word.
+ */
+export function resolveDialect(dialect: Dialect, capabilities: readonly string[]): ResolvedDialect {
+  const executeOnly = capabilities.includes('execute') && !capabilities.includes('setup');
+  switch (dialect) {
+    case 'auto':
+      return { form: executeOnly ? 'execute' : 'phased', superset: true, pre: !executeOnly };
+    case 'execute':
+      return { form: 'execute', superset: false, pre: false };
+    case 'flat':
+      return { form: 'flat', superset: true, pre: !executeOnly };
+    case 'phased':
+    case 'method':
+      return { form: dialect, superset: false, pre: true };
+  }
+}
+
+export type Phase = 'pre' | 'execute';
+
+export interface CallParts {
+  readonly requestId: string;
+  readonly phase: Phase;
+  readonly settings: CallSettings;
+  /** The camera's frame. */
+  readonly image: ImageReference;
+  /** The step's reference picture; without one the frame stands in for it. */
+  readonly reference?: ImageReference | undefined;
+}
+
+function metaOf(image: ImageReference): ImageMeta {
+  return {
+    width: image.width,
+    height: image.height,
+    timestamp_ms: image.timestampMs,
+    camera_id: image.cameraId,
+    ...(image.colorSpace === undefined ? {} : { color_space: image.colorSpace }),
+  };
+}
+
+/** SDK 0.3: `cur` is the step's reference picture and `guide` the camera's frame, by the SDK's own text. */
+function executeFields({ settings, image, reference = image }: CallParts): CallData {
+  return {
+    step_index: settings.stepIndex,
+    step_desc: settings.stepDesc,
+    guide_info: settings.guideInfo,
+    cur_image_shm_id: reference.id,
+    cur_image_meta: metaOf(reference),
+    guide_image_shm_id: image.id,
+    guide_image_meta: metaOf(image),
+  };
+}
+
+/** SDK 0.0.x, without the phase. */
+function phasedFields({ settings, image }: CallParts): CallData {
+  return {
+    step_index: settings.stepIndex,
+    pid: settings.pid,
+    session: settings.session,
+    user_params: settings.userParams,
+    shared_mem_id: image.id,
+    image_meta: metaOf(image),
+  };
+}
+
+/** The call message for one picture in the given dialect. */
+export function buildCall(dialect: ResolvedDialect, parts: CallParts): CallMessage {
+  const head = { type: 'call', request_id: parts.requestId } as const;
+  const execute = executeFields(parts);
+  const phased = { phase: parts.phase, ...phasedFields(parts) };
+  const both = { ...phased, ...execute };
+  switch (dialect.form) {
+    case 'execute':
+      return { ...head, data: dialect.superset ? both : execute };
+    case 'phased':
+      return { ...head, data: dialect.superset ? both : phased };
+    case 'flat':
+      return { ...both, ...head };
+    case 'method':
+      return {
+        ...head,
+        method: parts.phase === 'pre' ? 'pre_execute' : 'execute',
+        payload: phasedFields(parts),
+      };
+  }
+}

@@ -1,0 +1,125 @@
+/** `openmv-bridge algo check -- CMD`: does an adapter keep to the protocol? */
+import type { Command } from 'commander';
+import { algorithmOptionsSchema, runnerOptions } from '../../bridge/algorithm-options.js';
+import { parseOptions } from '../../camera/options.js';
+import { BridgeError } from '../../errors.js';
+import { packageVersion } from '../../package.js';
+import { readPicture } from '../../pictures/picture-file.js';
+import {
+  type CheckReport,
+  type CheckStep,
+  checkAdapter,
+  type ImageReference,
+  type LogLine,
+} from '../../runner/index.js';
+import { openImageFiles } from '../../shm/index.js';
+import { type AlgorithmFlags, addCallOptions, algorithmInput } from '../algorithm-flags.js';
+import { withOutput } from '../command.js';
+import { EXIT } from '../exit-status.js';
+import { logText } from '../log-text.js';
+import type { Output } from '../output.js';
+
+interface CheckFlags extends AlgorithmFlags {
+  image?: string;
+  json?: boolean;
+}
+
+/** The last lines of a step's log, which say why it failed. */
+const MAX_LOG_LINES = 50;
+const WIDTH = 320;
+const HEIGHT = 240;
+const SIGNS: Readonly<Record<CheckStep['status'], string>> = {
+  ok: 'ok     ',
+  warning: 'warning',
+  failed: 'FAILED ',
+  skipped: 'skipped',
+};
+
+export function addAlgoCheckCommand(parent: Command, words: readonly string[]): void {
+  const command = parent
+    .command('check')
+    .description('hello, ping, a call with a test image, a bad and a missing image, shutdown: a report')
+    .usage('[options] -- ALGORITHM ARGS...')
+    .option('--image <file>', 'the picture to call it with (default: a test image of 320 x 240)')
+    .option('--json', 'the report as one JSON object');
+  addCallOptions(command).action((flags: CheckFlags) =>
+    withOutput(flags.json, async (output) => {
+      const report = await check(flags, words, output);
+      if (output.json) output.line({ type: 'check', ...report });
+      else output.text(`${summary(report)}\n`);
+      return report.ok ? EXIT.done : EXIT.algorithm;
+    }),
+  );
+}
+
+async function check(flags: CheckFlags, words: readonly string[], output: Output): Promise<CheckReport> {
+  const options = parseOptions(algorithmOptionsSchema, algorithmInput(flags, words));
+  if (options.runner === undefined) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      'Give the algorithm behind --, as in: algo check -- python3 algorithm.py',
+    );
+  }
+  const picture =
+    flags.image === undefined
+      ? { jpeg: await testImage(), width: WIDTH, height: HEIGHT }
+      : await readPicture(flags.image);
+  const images = openImageFiles(options.imageDir === undefined ? {} : { dir: options.imageDir });
+  try {
+    const reference = (name: string): ImageReference => ({
+      id: `check-${process.pid}-${name}`,
+      width: picture.width,
+      height: picture.height,
+      timestampMs: Date.now(),
+      cameraId: 'check',
+    });
+    const pictures = {
+      good: reference('good'),
+      truncated: reference('truncated'),
+      missing: reference('missing'),
+    };
+    images.put(pictures.good.id, picture.jpeg);
+    images.put(pictures.truncated.id, picture.jpeg.subarray(0, Math.ceil(picture.jpeg.length / 2)));
+    const log: LogLine[] = [];
+    return await checkAdapter(
+      runnerOptions(options, options.runner, images.dir, packageVersion()),
+      pictures,
+      (step) => {
+        if (!output.json) output.text(`${line(step)}\n`);
+        // What an algorithm logs about bad pictures is no news, unless it fails over them.
+        const lines = log.splice(0);
+        if (step.status !== 'failed') return;
+        for (const logged of lines) output.log(logged.level, `algorithm: ${logText(logged)}`);
+      },
+      (logged) => {
+        log.push(logged);
+        if (log.length > MAX_LOG_LINES) log.shift();
+      },
+    );
+  } finally {
+    images.close();
+  }
+}
+
+function line({ name, status, text, ms }: CheckStep): string {
+  const time = ms === null ? '' : `${ms.toFixed(1)} ms`;
+  return `${SIGNS[status]}  ${name.padEnd(15)} ${time.padStart(10)}  ${text}`;
+}
+
+function summary({ steps }: CheckReport): string {
+  const count = (status: CheckStep['status']) => steps.filter((step) => step.status === status).length;
+  const parts = [`${count('ok')} ok`, `${count('warning')} warnings`, `${count('failed')} failed`];
+  if (count('skipped') > 0) parts.push(`${count('skipped')} skipped`);
+  return parts.join(', ');
+}
+
+/** Something to look at: a gradient, shapes, sharp edges. */
+async function testImage(): Promise<Buffer> {
+  const { default: sharp } = await import('sharp');
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}">
+    <linearGradient id="g"><stop stop-color="#335"/><stop offset="1" stop-color="#cca"/></linearGradient>
+    <rect width="100%" height="100%" fill="url(#g)"/>
+    <circle cx="90" cy="120" r="50" fill="#c33"/><rect x="190" y="70" width="80" height="100" fill="#3a5"/>
+  </svg>`;
+  return sharp(Buffer.from(svg)).jpeg({ quality: 90 }).toBuffer();
+}

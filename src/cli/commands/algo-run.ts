@@ -1,0 +1,133 @@
+/** `openmv-bridge algo run IMAGE... -- CMD`: an algorithm on pictures out of files. */
+import type { Command } from 'commander';
+import { Algorithm } from '../../bridge/algorithm.js';
+import { algorithmOptionsSchema } from '../../bridge/algorithm-options.js';
+import type { FrameResult } from '../../bridge/events.js';
+import { logLine, resultLine } from '../../bridge/json-lines.js';
+import { parseOptions } from '../../camera/options.js';
+import { BridgeError } from '../../errors.js';
+import { Frame } from '../../frames/frame.js';
+import { expandPicturePaths, readPicture } from '../../pictures/picture-file.js';
+import { describeStray } from '../../runner/index.js';
+import { type AlgorithmFlags, addCallOptions, addResultOptions, algorithmInput } from '../algorithm-flags.js';
+import { withOutput } from '../command.js';
+import { EXIT } from '../exit-status.js';
+import { logText } from '../log-text.js';
+import type { Output } from '../output.js';
+import { onStop } from '../stop-signals.js';
+
+interface RunFlags extends AlgorithmFlags {
+  cameraId: string;
+  json?: boolean;
+}
+
+export function addAlgoRunCommand(parent: Command, words: readonly string[]): void {
+  const command = parent
+    .command('run')
+    .description('call an algorithm for pictures; ends with 0: all OK, 1: some NG, 5: some without a verdict')
+    .usage('[options] IMAGE... -- ALGORITHM ARGS...')
+    .argument('<image...>', 'files, or directories of them; what is no JPEG is converted')
+    .option('--camera-id <id>', 'the camera the algorithm is told', 'file')
+    .option('--json', 'one JSON object a line');
+  addResultOptions(addCallOptions(command)).action((paths: string[], flags: RunFlags) =>
+    withOutput(flags.json, (output) => runOnFiles(paths, flags, words, output)),
+  );
+}
+
+async function runOnFiles(
+  paths: readonly string[],
+  flags: RunFlags,
+  words: readonly string[],
+  output: Output,
+): Promise<number> {
+  const input = { ...algorithmInput(flags, words), delivery: 'every' };
+  const options = parseOptions(algorithmOptionsSchema, input);
+  if (options.runner === undefined) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      'Give the algorithm behind --, as in: algo run a.jpg -- python3 algorithm.py',
+    );
+  }
+  const files = await expandPicturePaths(paths);
+  const tally = { ok: 0, ng: 0, failed: 0 };
+  /** Errors that stand behind a picture. An adapter's end is told both as an error and as the result of its call. */
+  const told = new WeakSet<BridgeError>();
+  const report = (result: FrameResult): void => {
+    tally[result.outcome]++;
+    if (result.outcome === 'failed') told.add(result.error);
+    const file = files[result.sequence - 1]!;
+    if (output.json) output.line({ ...resultLine(result), file });
+    else {
+      output.erase();
+      output.text(`${describe(result)}  ${file}${reason(result)}\n`);
+    }
+    const done = tally.ok + tally.ng + tally.failed;
+    if (process.stdout.isTTY && !output.json && done < files.length)
+      output.live(`${done} of ${files.length}`);
+  };
+  let started = false;
+  const algorithm = await Algorithm.open(options.runner, options, {
+    result: report,
+    state: () => undefined,
+    log: (line, worker) => {
+      if (output.json) output.line(logLine({ type: 'log', cameraId: flags.cameraId, line, worker }));
+      output.log(line.level, `algorithm: ${logText(line)}`);
+    },
+    // What goes wrong before is said by the rejection of `start`.
+    error: (error) => {
+      if (!started) return;
+      const level = typeof error.context['unknownType'] === 'string' ? 'warn' : 'error';
+      // The result, if there is one, comes within this turn of the event loop.
+      setImmediate(() => {
+        if (output.json || !told.has(error) || error === algorithm.failure) output.error(error, false, level);
+      });
+    },
+  });
+  let stopped = false;
+  const stopListening = onStop(() => {
+    stopped = true;
+    void algorithm.close();
+  });
+  try {
+    await algorithm.start();
+    started = true;
+    for (const [index, path] of files.entries()) {
+      if (stopped || algorithm.failure) break;
+      const { jpeg, width, height } = await readPicture(path);
+      const sequence = index + 1;
+      const id = `${flags.cameraId}-${String(sequence).padStart(8, '0')}`;
+      const fields = { cameraId: flags.cameraId, sequence, width, height, jpeg, timestampMs: Date.now() };
+      await algorithm.offer(new Frame({ ...fields, captureNumber: undefined }, id), id);
+    }
+    if (!stopped) await algorithm.drained();
+    const stray = describeStray(algorithm.takeStats().stray);
+    if (stray !== undefined) output.log('warn', `the algorithm gave ${stray}`);
+  } finally {
+    stopListening();
+    await algorithm.close();
+  }
+  output.erase();
+  if (!output.json) {
+    const failed = tally.failed > 0 ? `, ${tally.failed} without a verdict` : '';
+    const left = files.length - tally.ok - tally.ng - tally.failed;
+    output.text(`${tally.ok} OK, ${tally.ng} NG${failed}${left > 0 ? `, ${left} not looked at` : ''}\n`);
+  }
+  if (tally.failed > 0 || tally.ok + tally.ng < files.length) return stopped ? EXIT.done : EXIT.algorithm;
+  return tally.ng > 0 ? EXIT.someNg : EXIT.done;
+}
+
+function describe(result: FrameResult): string {
+  const verdict = result.outcome === 'failed' ? 'no verdict' : result.resultStatus;
+  return `${verdict.padEnd(10)} ${result.latencyMs.toFixed(1).padStart(8)} ms`;
+}
+
+function reason(result: FrameResult): string {
+  if (result.outcome === 'failed') return `  ${result.error.message} [${result.code}]`;
+  const rects = result.defectRects.length;
+  const marks = [
+    ...(result.ngReason === undefined ? [] : [result.ngReason]),
+    ...(rects === 0 ? [] : [`${rects} defect${rects === 1 ? '' : 's'}`]),
+    ...result.flags,
+  ];
+  return marks.length === 0 ? '' : `  ${marks.join('; ')}`;
+}

@@ -1,0 +1,107 @@
+/** `openmv-bridge ctl COMMAND [name=value ...]`: one command to a running bridge. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { COMMANDS, CONTROL_PATH, sendCommand } from '../../control/index.js';
+import { BridgeError } from '../../errors.js';
+import { withOutput } from '../command.js';
+import { addSocketName, controlPath } from '../control-options.js';
+import { EXIT } from '../exit-status.js';
+
+interface CtlFlags {
+  socket?: string;
+  controlName?: 'openmv' | 'vizion';
+  camera?: string;
+  completion?: boolean;
+}
+
+/** The bridge answered with an error. */
+const REFUSED = 1;
+
+export function addCtlCommand(program: Command): void {
+  const command = program
+    .command('ctl')
+    .description('send a command to the control socket of a running bridge')
+    .usage('[options] COMMAND [name=value ...]')
+    .argument('[command]', 'what to do; a beginning that only one command has is enough')
+    .argument('[parameters...]', 'name=value')
+    .option('--socket <path>', `the control socket (default: ${CONTROL_PATH})`)
+    .option('--camera <id>', 'which camera, when there are several')
+    .option(
+      '--completion',
+      'print what completes command names in bash: eval "$(openmv-bridge ctl --completion)"',
+    )
+    .addHelpText('after', `\nCommands:\n${commandList()}`);
+  addSocketName(command).action((name: string | undefined, parameters: string[], flags: CtlFlags) =>
+    withOutput(false, async (output) => {
+      if (flags.completion) {
+        output.text(completion());
+        return EXIT.done;
+      }
+      const request = {
+        command: findCommand(name),
+        ...(parameters.length > 0 && { params: parameterValues(parameters) }),
+        ...(flags.camera !== undefined && { camera: flags.camera }),
+      };
+      const path = flags.socket ?? controlPath(flags) ?? CONTROL_PATH;
+      return (await send(path, request)) ? EXIT.done : REFUSED;
+    }),
+  );
+}
+
+/** Prints each reply; true: the command succeeded. */
+async function send(path: string, request: { readonly command: string }): Promise<boolean> {
+  let succeeded: boolean | undefined;
+  await sendCommand(path, request, (text) => {
+    process.stdout.write(`${text}\n`);
+    succeeded ??= (JSON.parse(text) as { status?: unknown }).status === 'success';
+    return succeeded && request.command === 'subscribe';
+  });
+  if (succeeded !== undefined) return succeeded;
+  throw new BridgeError('PORT_CLOSED', 'The bridge ended before it answered.');
+}
+
+/** The command of that name, or the only one that begins so. */
+function findCommand(name: string | undefined): string {
+  const names = COMMANDS.map((command) => command.name);
+  if (name !== undefined && names.includes(name)) return name;
+  const found = name === undefined ? [] : names.filter((candidate) => candidate.startsWith(name));
+  if (found.length === 1) return found[0]!;
+  const what = name === undefined ? 'Say which command' : `There is no command ${name}`;
+  throw new BridgeError(
+    'OPTION_INVALID',
+    `${what}; there are: ${(found.length > 0 ? found : names).join(', ')}.`,
+  );
+}
+
+function parameterValues(parameters: readonly string[]): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const parameter of parameters) {
+    const at = parameter.indexOf('=');
+    if (at < 1) {
+      throw new BridgeError('OPTION_INVALID', `A parameter is name=value, not "${parameter}".`);
+    }
+    const name = parameter.slice(0, at);
+    const value = parameter.slice(at + 1);
+    // The bridge may run in another directory.
+    values[name] = name === 'path' ? resolve(value) : value;
+  }
+  return values;
+}
+
+function commandList(): string {
+  const lines = COMMANDS.map(({ name, usage, help }) => `  ${`${name} ${usage}`.trimEnd()}\n      ${help}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Completes the word behind `ctl`. */
+function completion(): string {
+  const names = COMMANDS.map((command) => command.name).join(' ');
+  return `_openmv_bridge() {
+  COMPREPLY=()
+  if [ "\${COMP_WORDS[COMP_CWORD-1]}" = ctl ]; then
+    COMPREPLY=($(compgen -W "${names}" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  fi
+}
+complete -o default -F _openmv_bridge openmv-bridge
+`;
+}

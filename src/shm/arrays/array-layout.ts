@@ -1,0 +1,171 @@
+/**
+ * The array layout: one n-dimensional array behind a 64-byte header and a named semaphore, as the Python package
+ * posixipc_image_transport has it. Channel `image` of base `cam` is the segment `/cam_image_shm` with the semaphore
+ * `/cam_image_sem`. What is ours: the owner record in the header's unused bytes, and a trailer behind the data.
+ */
+import { BridgeError } from '../../errors.js';
+import type { SegmentLayout } from '../memory/segment-layout.js';
+import { MAX_SEGMENT_SIZE } from '../memory/segment-layout.js';
+import { segmentName } from '../memory/segment-name.js';
+
+export const ARRAY_MAGIC = 0x12345678;
+export const ARRAY_HEADER_SIZE = 64;
+export const ARRAY_MAX_DIMENSIONS = 5;
+
+/** Byte offsets of the header's fields. */
+export const ARRAY_OFFSET = {
+  magic: 0,
+  dtype: 4,
+  ndim: 8,
+  dims: 12,
+  timestamp: 32,
+  owner: 40,
+  data: 64,
+} as const;
+
+/** The bytes `OMVT` on a little-endian machine. */
+export const TRAILER_MAGIC = 0x54564d4f;
+export const TRAILER_SIZE = 16;
+/**
+ * Byte offsets in the trailer, which ends the segment: u32 magic, u32 write sequence, u32 wake word, u32 the producer's
+ * count of the array. */
+export const TRAILER_OFFSET = { magic: 0, writeSequence: 4, wake: 8, sequence: 12 } as const;
+
+export type ArrayData =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
+
+interface Type {
+  readonly name: string;
+  readonly bytes: number;
+  /** A view of bytes that are aligned for it. */
+  readonly view: (buffer: ArrayBuffer, offset: number, length: number) => ArrayData;
+}
+
+/** By number. A bool is one byte, 0 or 1. */
+const TYPES = [
+  { name: 'uint8', bytes: 1, view: (b, o, n) => new Uint8Array(b, o, n) },
+  { name: 'int8', bytes: 1, view: (b, o, n) => new Int8Array(b, o, n) },
+  { name: 'uint16', bytes: 2, view: (b, o, n) => new Uint16Array(b, o, n) },
+  { name: 'int16', bytes: 2, view: (b, o, n) => new Int16Array(b, o, n) },
+  { name: 'int32', bytes: 4, view: (b, o, n) => new Int32Array(b, o, n) },
+  { name: 'float32', bytes: 4, view: (b, o, n) => new Float32Array(b, o, n) },
+  { name: 'float64', bytes: 8, view: (b, o, n) => new Float64Array(b, o, n) },
+  { name: 'bool', bytes: 1, view: (b, o, n) => new Uint8Array(b, o, n) },
+] as const satisfies readonly Type[];
+
+export type DType = (typeof TYPES)[number]['name'];
+
+/** Shape and element type of a channel. */
+export interface ArrayForm {
+  readonly dtype: DType;
+  /** 1 to 5 dimensions, C order. */
+  readonly shape: readonly number[];
+}
+
+/** The number of a dtype; undefined for a name that is none. */
+export function dtypeNumber(dtype: string): number | undefined {
+  const number = TYPES.findIndex(({ name }) => name === dtype);
+  return number < 0 ? undefined : number;
+}
+
+export function dtypeAt(number: number): DType | undefined {
+  return TYPES[number]?.name;
+}
+
+function typeOf(dtype: DType): Type {
+  return TYPES[dtypeNumber(dtype)!]!;
+}
+
+/** Bytes of an array. */
+export function byteLength({ dtype, shape }: ArrayForm): number {
+  return shape.reduce((product, size) => product * size, typeOf(dtype).bytes);
+}
+
+/** `length` elements of `bytes`, which begin on a multiple of 8. */
+export function elements(bytes: Uint8Array<ArrayBuffer>, dtype: DType): ArrayData {
+  const type = typeOf(dtype);
+  return type.view(bytes.buffer, bytes.byteOffset, bytes.length / type.bytes);
+}
+
+/** The dtype of a typed array; booleans have none of their own and are given as uint8. */
+export function dtypeOf(data: ArrayData): DType {
+  // Of a Buffer too, which is a Uint8Array.
+  const name = data[Symbol.toStringTag].replace(/Array$/, '').toLowerCase();
+  if (dtypeNumber(name) === undefined) {
+    throw new BridgeError('OPTION_INVALID', `A ${data[Symbol.toStringTag]} has no dtype in this layout.`);
+  }
+  return name as DType;
+}
+
+/** Where the trailer of an array of that many bytes stands. */
+export function trailerOffset(dataBytes: number): number {
+  return ARRAY_HEADER_SIZE + Math.ceil(dataBytes / 8) * 8;
+}
+
+export function arraySegmentSize(form: ArrayForm): number {
+  return trailerOffset(byteLength(form)) + TRAILER_SIZE;
+}
+
+/** Throws `OPTION_INVALID` for what no channel can have. */
+export function checkForm({ dtype, shape }: ArrayForm): void {
+  const possible =
+    dtypeNumber(dtype) !== undefined &&
+    shape.length >= 1 &&
+    shape.length <= ARRAY_MAX_DIMENSIONS &&
+    shape.every((size) => Number.isInteger(size) && size >= 1) &&
+    arraySegmentSize({ dtype, shape }) <= MAX_SEGMENT_SIZE;
+  if (possible) return;
+  throw new BridgeError(
+    'OPTION_INVALID',
+    `An array of ${dtype} with shape [${shape.join(', ')}] is not possible: 1 to ${ARRAY_MAX_DIMENSIONS} dimensions of ` +
+      `at least 1, and at most ${MAX_SEGMENT_SIZE} bytes in all.`,
+    { context: { dtype, shape } },
+  );
+}
+
+/** What a header tells of the array, or why it cannot be. `size` is that of the segment. */
+export function readForm(words: Uint32Array, size: number): ArrayForm | string {
+  if (words[0] !== ARRAY_MAGIC) return 'holds no array: another program uses this name';
+  const dtype = dtypeAt(words[ARRAY_OFFSET.dtype / 4]!);
+  if (dtype === undefined) return `has dtype number ${words[ARRAY_OFFSET.dtype / 4]}, which does not exist`;
+  const ndim = words[ARRAY_OFFSET.ndim / 4]!;
+  if (ndim > ARRAY_MAX_DIMENSIONS) return `has ${ndim} dimensions`;
+  const shape = Array.from(words.subarray(ARRAY_OFFSET.dims / 4, ARRAY_OFFSET.dims / 4 + ndim));
+  if (ARRAY_HEADER_SIZE + byteLength({ dtype, shape }) > size)
+    return `is too small for its shape [${shape.join(', ')}]`;
+  return { dtype, shape };
+}
+
+export interface ChannelNames {
+  readonly segment: string;
+  readonly semaphore: string;
+}
+
+/** Names of a channel's segment and semaphore. Throws `OPTION_INVALID`. */
+export function channelNames(base: string, channel: string): ChannelNames {
+  const bare = base.startsWith('/') ? base.slice(1) : base;
+  return { segment: segmentName(`${bare}_${channel}_shm`), semaphore: segmentName(`${bare}_${channel}_sem`) };
+}
+
+/** The semaphore's name, from the segment's. */
+export function semaphoreOf(segment: string): string {
+  return segment.replace(/_shm$/, '_sem');
+}
+
+/** `retire` takes away what belongs to a channel beside its segment. */
+export function arrayLayout(retire: () => void): SegmentLayout {
+  return {
+    option: '--arrays',
+    magic: ARRAY_MAGIC,
+    headerSize: ARRAY_HEADER_SIZE,
+    ownerOffset: ARRAY_OFFSET.owner,
+    retire,
+    wakeOffset: (size) => size - TRAILER_SIZE + TRAILER_OFFSET.wake,
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * Image files for algorithms: what the adapter's `read_image_from_shared_memory(id, ...)` opens under PROC_SHM_DIR.
+ * An adapter takes a missing or truncated file for a black picture without a word, so a file appears under its name
+ * only when it is whole, and stays until its lease is released.
+ *
+ * Every image is a new file: whoever still has an old one open or mapped keeps that picture, where writing over it
+ * would give him half of another, or kill him.
+ */
+import { closeSync, existsSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { types } from 'node:util';
+import { BridgeError } from '../../errors.js';
+import { closeAtExit } from '../memory/cleanup.js';
+import { fullError, isFull, systemCode } from '../memory/system-errors.js';
+import { closeImageDirectory, type ImageDirectory, openImageDirectory } from './image-directory.js';
+
+export interface ImageFilesOptions {
+  /**
+   * Where the files go; created when it does not exist, and other files in it are never touched. Default: a private
+   * directory (0700) under `/dev/shm`, removed by `close()`.
+   */
+  readonly dir?: string;
+  /** How many files may stand at once. Default 64. */
+  readonly limit?: number;
+}
+
+/** An image file that stands until it is released. */
+export interface ImageLease {
+  readonly id: string;
+  readonly path: string;
+  /** Removes the file. Idempotent. */
+  release(): void;
+}
+
+export interface ImageFiles {
+  /** The directory, absolute: the adapter's PROC_SHM_DIR. */
+  readonly dir: string;
+  /** Files that stand at the moment. */
+  readonly count: number;
+  /**
+   * Writes one image, synchronously, as `<id>.bin`, with every character of the id outside `[a-zA-Z0-9._-]` replaced
+   * by `_`. Throws `SHM_FULL` (too many leases, or no space: then nothing stays), `SHM_IN_USE` (the name is taken),
+   * `OPTION_INVALID` (an impossible id, no bytes) or `FILE_FAILED`.
+   */
+  put(id: string, jpeg: Uint8Array): ImageLease;
+  /** Releases all and removes what is ours. Idempotent. */
+  close(): void;
+}
+
+export const DEFAULT_IMAGE_LIMIT = 64;
+const MAX_LIMIT = 65_536;
+const MAX_ID_LENGTH = 200;
+const IDS_SHOWN = 8;
+
+/** The file name that an adapter makes of an id. Whole characters are replaced, also those of two UTF-16 units. */
+export function imageFileName(id: string): string {
+  if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH) {
+    throw new BridgeError('OPTION_INVALID', `An image id must have 1 to ${MAX_ID_LENGTH} characters.`, {
+      context: { length: String(id).length },
+    });
+  }
+  return `${id.replace(/[^a-zA-Z0-9._-]/gu, '_')}.bin`;
+}
+
+function writeWhole(path: string, bytes: Uint8Array, mode: number): void {
+  const fd = openSync(path, 'wx', mode);
+  try {
+    // A nearly full file system takes a part first and refuses the rest.
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It is gone already, or the directory is: either way it is not there.
+  }
+}
+
+class DirectoryImageFiles implements ImageFiles {
+  readonly dir: string;
+  readonly #directory: ImageDirectory;
+  readonly #limit: number;
+  /** By file name: two ids may lead to the same one. */
+  readonly #leases = new Map<string, ImageLease>();
+  readonly #forget: () => void;
+  #made = 0;
+  #open = true;
+
+  constructor(directory: ImageDirectory, limit: number) {
+    this.dir = directory.files;
+    this.#directory = directory;
+    this.#limit = limit;
+    this.#forget = closeAtExit(() => this.close());
+  }
+
+  get count(): number {
+    return this.#leases.size;
+  }
+
+  put(id: string, jpeg: Uint8Array): ImageLease {
+    const name = imageFileName(id);
+    this.#check(id, name, jpeg);
+    const path = join(this.dir, name);
+    const hidden = join(this.#directory.work, `.${this.#made++}`);
+    try {
+      writeWhole(hidden, jpeg, this.#directory.fileMode);
+      // In one step, and never over a file that stands there.
+      linkSync(hidden, path);
+    } catch (error) {
+      removeQuietly(hidden);
+      throw this.#explain(error, path, jpeg.length);
+    }
+    const lease: ImageLease = {
+      id,
+      path,
+      release: () => {
+        if (this.#leases.get(name) !== lease) return;
+        this.#leases.delete(name);
+        removeQuietly(path);
+        removeQuietly(hidden);
+      },
+    };
+    this.#leases.set(name, lease);
+    return lease;
+  }
+
+  #check(id: string, name: string, jpeg: Uint8Array): void {
+    if (!this.#open) throw new BridgeError('SHM_FAILED', `The image files in ${this.dir} are closed.`);
+    if (!types.isUint8Array(jpeg) || jpeg.length === 0) {
+      throw new BridgeError('OPTION_INVALID', `The image ${id} has no bytes.`, { context: { id } });
+    }
+    const holder = this.#leases.get(name);
+    if (holder !== undefined) {
+      throw this.#taken(join(this.dir, name), `the image ${holder.id}, which is not released`);
+    }
+    if (this.#leases.size >= this.#limit) this.#refuse();
+    if (this.#directory.shared) {
+      // An adapter prefers an array of the same name, and would look at that instead of the camera's picture.
+      const array = join(this.dir, name.replace(/bin$/, 'npy'));
+      if (existsSync(array))
+        throw this.#taken(array, 'a file of another program, which adapters would read instead');
+    }
+  }
+
+  #refuse(): never {
+    const ids = Array.from(this.#leases.values(), (lease) => lease.id);
+    const more = ids.length > IDS_SHOWN ? ` and ${ids.length - IDS_SHOWN} more` : '';
+    throw new BridgeError(
+      'SHM_FULL',
+      `All ${this.#limit} image files in ${this.dir} are held: ${ids.slice(0, IDS_SHOWN).join(', ')}${more}. ` +
+        'Release the images whose results are in.',
+      { context: { dir: this.dir, limit: this.#limit, ids } },
+    );
+  }
+
+  #taken(path: string, holder: string): BridgeError {
+    return new BridgeError(
+      'SHM_IN_USE',
+      `The image file ${path} is taken by ${holder}. Use another id, or another directory (--image-dir).`,
+      { context: { path } },
+    );
+  }
+
+  #explain(error: unknown, path: string, bytes: number): BridgeError {
+    if (isFull(error)) return fullError(`The image file ${path}`, this.dir, bytes, error);
+    const errno = systemCode(error) ?? 'unknown';
+    if (errno === 'EEXIST') return this.#taken(path, 'a file of another program');
+    const why =
+      errno === 'ENOENT'
+        ? 'its directory was removed'
+        : errno === 'EPERM' || errno === 'ENOTSUP'
+          ? 'the file system of its directory has no hard links'
+          : error instanceof Error
+            ? error.message
+            : String(error);
+    return new BridgeError(
+      'FILE_FAILED',
+      `Cannot write the image file ${path}: ${why} (${errno}). Choose another directory (--image-dir).`,
+      { context: { path, errno }, cause: error },
+    );
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#forget();
+    for (const lease of [...this.#leases.values()]) lease.release();
+    closeImageDirectory(this.#directory);
+  }
+}
+
+/**
+ * Opens a place for image files and clears what dead processes left there. Works on every system; in memory on Linux.
+ * Throws `OPTION_INVALID`, `FILE_FAILED` or `SHM_FULL`.
+ */
+export function openImageFiles(options: ImageFilesOptions = {}): ImageFiles {
+  const { dir, limit = DEFAULT_IMAGE_LIMIT } = options;
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `The limit of image files must be 1 to ${MAX_LIMIT}, not ${limit}.`,
+      {
+        context: { limit },
+      },
+    );
+  }
+  if (dir === '') throw new BridgeError('OPTION_INVALID', 'The directory for image files has an empty name.');
+  return new DirectoryImageFiles(openImageDirectory(dir), limit);
+}

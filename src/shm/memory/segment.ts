@@ -1,0 +1,150 @@
+/**
+ * A named segment of shared memory with a recorded owner. Every layout (VIZN, arrays, rings) is written into one of
+ * these: creation, allocation, ownership, takeover and removal are the same for all.
+ */
+import { closeSync, linkSync, lstatSync, unlinkSync } from 'node:fs';
+import { BridgeError } from '../../errors.js';
+import { closeAtExit } from './cleanup.js';
+import { encodeOwner, OWNER_CLOSED, OWNER_STATE_OFFSET, thisOwner } from './owner.js';
+import { type Mapping, posix } from './posix.js';
+import { MAX_SEGMENT_SIZE, type SegmentLayout } from './segment-layout.js';
+import { SHM_DIRECTORY, segmentName, segmentPath } from './segment-name.js';
+import { clearName } from './stale.js';
+import { fullError, isFull, segmentError, systemCode } from './system-errors.js';
+import { discard, makeUnfinished, sweepUnfinished, type Unfinished } from './unfinished.js';
+import { waker } from './wake-word.js';
+
+export interface SegmentOptions {
+  /** Like `/openmv_frame`. */
+  readonly name: string;
+  /** Bytes, the header included. */
+  readonly size: number;
+  /** Permissions, 0600 and up; the umask does not apply. Default 0o600. */
+  readonly mode?: number;
+  /** Fills in the header before anyone can see it. */
+  readonly initialise?: (buffer: ArrayBuffer) => void;
+}
+
+/** A segment that this process made and owns. */
+export interface Segment {
+  readonly name: string;
+  readonly size: number;
+  /** The mapped bytes, readable and writable; not to be touched after `close()`. */
+  readonly buffer: ArrayBuffer;
+  /** Raises the layout's wake word and wakes who waits on it. */
+  readonly wake: () => void;
+  /** Marks the segment closed, unlinks its name, wakes its readers and unmaps it. Idempotent. */
+  close(): void;
+}
+
+const OWNER_READ_WRITE = 0o600;
+const MAX_MODE = 0o777;
+const CREATE_ATTEMPTS = 20;
+const ATTEMPT_PAUSE_MS = 5;
+
+function checkOptions(options: SegmentOptions, layout: SegmentLayout): void {
+  const { size, mode = OWNER_READ_WRITE } = options;
+  if (!Number.isInteger(size) || size <= layout.headerSize || size > MAX_SEGMENT_SIZE) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `A shared memory size of ${size} bytes is out of range: more than ${layout.headerSize} (the header) and at ` +
+        `most ${MAX_SEGMENT_SIZE} are possible.`,
+      { context: { size } },
+    );
+  }
+  if (
+    !Number.isInteger(mode) ||
+    mode < 0 ||
+    mode > MAX_MODE ||
+    (mode & OWNER_READ_WRITE) !== OWNER_READ_WRITE
+  ) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `A shared memory mode of 0${Number(mode).toString(8)} is not possible: give octal permissions that leave the owner ` +
+        'reading and writing, such as 0600, 0640 or 0644.',
+      { context: { mode } },
+    );
+  }
+}
+
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_PAUSE_MS);
+}
+
+/** Gives it its name; false when the name, or the unfinished segment, went to someone else meanwhile. */
+function giveName(made: Unfinished, name: string): boolean {
+  try {
+    linkSync(made.path, segmentPath(name));
+    unlinkSync(made.path);
+    return true;
+  } catch (error) {
+    discard(made);
+    const code = systemCode(error);
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function owned(made: Unfinished, name: string, size: number, layout: SegmentLayout): Segment {
+  let open = true;
+  const wake = waker(made.mapping, size, layout);
+  const close = () => {
+    if (!open) return;
+    open = false;
+    forget();
+    const state = new Int32Array(made.mapping.buffer, layout.ownerOffset + OWNER_STATE_OFFSET, 1);
+    Atomics.store(state, 0, OWNER_CLOSED);
+    try {
+      // Somebody may have removed the name and made a segment of their own: that one stays.
+      const path = segmentPath(name);
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === made.inode) unlinkSync(path);
+    } catch {
+      // It stays, marked closed: the next start takes it over.
+    }
+    wake();
+    made.mapping.unmap();
+    // The lock goes with it, after the name: nobody takes the segment for a leftover meanwhile.
+    closeSync(made.fd);
+  };
+  const forget = closeAtExit(close);
+  return { name, size, buffer: made.mapping.buffer, wake, close };
+}
+
+/**
+ * Creates a segment with zeroed bytes, its magic and its owner record in place, all of it allocated, and gives it its
+ * name in one step: no reader ever sees half of one. A leftover of a dead owner under the same name is unlinked
+ * first; its readers keep their mapping.
+ *
+ * Throws `SHM_IN_USE` (a living owner, or something foreign, has the name), `SHM_FULL`, `OPTION_INVALID`,
+ * `UNSUPPORTED` or `SHM_FAILED`.
+ */
+export function createSegment(options: SegmentOptions, layout: SegmentLayout): Segment {
+  const name = segmentName(options.name);
+  checkOptions(options, layout);
+  posix();
+  const { size, mode = OWNER_READ_WRITE } = options;
+  const fill = ({ buffer }: Mapping): void => {
+    new Uint32Array(buffer, 0, 1)[0] = layout.magic;
+    new Uint8Array(buffer).set(encodeOwner(thisOwner()), layout.ownerOffset);
+    options.initialise?.(buffer);
+  };
+  try {
+    sweepUnfinished();
+    for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
+      // Before allocating, so that the room of a leftover can be had again.
+      if (clearName(name, layout) === 'free') {
+        const made = makeUnfinished(size, mode, fill);
+        if (made !== undefined && giveName(made, name)) return owned(made, name, size, layout);
+      }
+      pause();
+    }
+  } catch (error) {
+    if (isFull(error)) throw fullError(`The segment ${name}`, SHM_DIRECTORY, size, error);
+    throw segmentError('create', name, error);
+  }
+  throw new BridgeError(
+    'SHM_IN_USE',
+    `The shared memory ${name} is being taken over by other processes at the same time. Start one of them.`,
+    { context: { name } },
+  );
+}

@@ -1,0 +1,207 @@
+/**
+ * The firmware's heart: answers the host from within whatever the script does. The script's jumps, its sleeps and
+ * its waits for a frame all come here; while a reply waits for its acknowledgement nothing returns to the script,
+ * as on the device.
+ */
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { ChannelId, SystemEvent } from '../../protocol/constants.js';
+import type { Capture, FromWorker, ToWorker, WorkerSetup } from '../interpreter/messages.js';
+import type { PictureShelf } from '../pictures/picture-shelf.js';
+import type { PictureSpec } from '../pictures/picture-spec.js';
+import { CameraEnd } from './camera-end.js';
+import { DeviceLink } from './device-link.js';
+import type { DeviceIdentity } from './device-types.js';
+import { Idleness } from './idleness.js';
+import { PreviewChannel } from './preview-channel.js';
+import { StdinChannel } from './stdin-channel.js';
+import { StdoutChannel } from './stdout-channel.js';
+
+/** A script that catches its interrupt is interrupted again after this time. */
+const INTERRUPT_AGAIN_MS = 50;
+/** How often a wait inside a channel's method looks for what it waits for. */
+const NESTED_WAIT_MS = 1;
+
+export class Board {
+  readonly link: DeviceLink;
+  readonly stdin: StdinChannel;
+  readonly stdout: StdoutChannel;
+  readonly preview: PreviewChannel;
+  /** Present when somebody keeps a ledger. */
+  readonly reportCapture?: (capture: Capture) => void;
+  /** Raises the interrupt in the script. */
+  interrupt: () => void = () => {};
+  /** Where pictures that have come are put. */
+  shelf: PictureShelf | undefined;
+  readonly idleness = new Idleness();
+
+  readonly #port: MessagePort;
+  readonly #line: CameraEnd;
+  readonly #pause = new Int32Array(new SharedArrayBuffer(4));
+  #serving = false;
+  /** The script is to end; it is interrupted when it next comes here. */
+  #stopping = false;
+  #interruptedAt = Number.NEGATIVE_INFINITY;
+  /** When the link or stdout wants to be looked at although nothing has come. */
+  #due = 0;
+
+  constructor(setup: WorkerSetup, identity: DeviceIdentity) {
+    this.#port = setup.port;
+    this.#line = new CameraEnd(setup.line, () => this.post(0));
+    this.link = new DeviceLink({
+      identity,
+      maxPayload: setup.maxPayload,
+      transmit: (packet) => {
+        if (!this.#line.write(packet)) this.link.stats.transportErrors++;
+      },
+    });
+    const notify = (channel: number): void => {
+      this.link.sendEvent(channel, SystemEvent.NOTIFY, false, performance.now());
+    };
+    this.stdin = new StdinChannel(() => {
+      this.#stopping = true;
+    });
+    this.stdout = new StdoutChannel(setup.stdout, () => notify(ChannelId.STDOUT));
+    this.preview = new PreviewChannel(() => notify(ChannelId.STREAM));
+    if (setup.ledger) this.reportCapture = (capture) => this.post({ type: 'capture', capture });
+    this.link.active = this.#line.hostPresent;
+  }
+
+  post(message: FromWorker): void {
+    this.#port.postMessage(message);
+  }
+
+  /** A script begins or has ended: a stop that was meant for the last one does not hit the next. */
+  forgetStop(): void {
+    this.#stopping = false;
+    this.#interruptedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Text of the interpreter. */
+  putByte(byte: number): void {
+    this.stdout.putByte(byte, performance.now());
+    if (!this.link.active) this.stdout.dropLine();
+    this.#due = 0;
+  }
+
+  /** Text of the firmware itself. */
+  print(text: string): void {
+    if (this.link.active) this.stdout.print(text, performance.now());
+    this.#due = 0;
+  }
+
+  /** Without a script: works until the host wants something run or stopped. */
+  idle(): void {
+    this.#stopping = false;
+    while (!this.#stopping) {
+      const now = performance.now();
+      if (this.#line.signalled || now >= this.#due) this.#serve(now);
+      else this.#line.wait(this.#due - now);
+    }
+  }
+
+  /** From the script's jumps: works only when there is something to do. */
+  service(): void {
+    if (this.#serving) return;
+    const now = performance.now();
+    if (this.#line.signalled || now >= this.#due) this.#serve(now);
+    else this.idleness.jump(now, (milliseconds) => this.#line.wait(Math.min(milliseconds, this.#due - now)));
+    this.#raise(now);
+  }
+
+  /** Works until `time`. false: the script is being stopped. */
+  waitUntil(time: number): boolean {
+    return this.#work(() => performance.now() >= time, time);
+  }
+
+  /** Works until `ready`, at most `timeoutMs`. false: the script is being stopped. */
+  waitFor(ready: () => boolean, timeoutMs: number): boolean {
+    return this.#work(ready, performance.now() + timeoutMs);
+  }
+
+  askPicture(id: number, spec: PictureSpec, index: number): void {
+    this.post({ type: 'picture', id, spec, index });
+  }
+
+  /** Sends an event. With `waitAck` it returns when the host has acknowledged it. false: it was not sent. */
+  sendEvent(channel: number, event: number, waitAck: boolean): boolean {
+    this.idleness.active();
+    const { releases } = this.preview;
+    const sent = this.link.sendEvent(channel, event, waitAck, performance.now());
+    // Only a wait answers requests here: behind SOFT_REBOOT the host takes an answer for one of the next session.
+    if (this.link.busy && !this.#serving) this.#serve(performance.now());
+    this.#line.flush();
+    // The link releases all locks when it gives up or begins anew: the acknowledgement has not come then.
+    return sent && (!waitAck || (this.link.active && this.preview.releases === releases));
+  }
+
+  /** Nothing is done any more: the main thread is about to end this Worker. */
+  halt(message: FromWorker): never {
+    this.#line.flush();
+    this.post(message);
+    for (;;) {
+      this.#line.acknowledgeSignal();
+      this.#line.wait(Number.POSITIVE_INFINITY);
+    }
+  }
+
+  #work(ready: () => boolean, until: number): boolean {
+    this.idleness.active();
+    for (;;) {
+      const now = performance.now();
+      // From within a channel's method: the link is in the middle of a request.
+      if (this.#serving) this.#takeMessages();
+      else if (this.#line.signalled || now >= this.#due) this.#serve(now);
+      if (this.#stopping && this.stdin.running && !this.#serving) {
+        this.#raise(now);
+        return false;
+      }
+      if (ready()) return true;
+      const rest = until - performance.now();
+      if (rest <= 0) return true;
+      // What is signalled meanwhile is for the request under way to find.
+      if (this.#serving) Atomics.wait(this.#pause, 0, 0, Math.min(rest, NESTED_WAIT_MS));
+      else this.#line.wait(Math.min(rest, this.#due - now));
+    }
+  }
+
+  /** Answers what has come. Does not return while a reply waits for its acknowledgement. */
+  #serve(start: number): void {
+    const { link, stdout } = this;
+    const line = this.#line;
+    this.#serving = true;
+    let now = start;
+    for (;;) {
+      line.acknowledgeSignal();
+      this.#takeMessages();
+      if (line.acceptHost()) link.active = line.hostPresent;
+      for (let bytes = line.read(); bytes; bytes = line.read()) {
+        this.idleness.active();
+        link.receive(bytes, now);
+      }
+      stdout.flushLine(now);
+      if (link.active) link.tick(now);
+      if (link.active && !link.busy) stdout.tick(now);
+      line.flush();
+      if (!link.busy || !link.active) break;
+      line.wait(Math.max(0, (link.deadline() ?? now) - now));
+      now = performance.now();
+    }
+    this.#due = link.active ? stdout.deadline() : Number.POSITIVE_INFINITY;
+    this.#serving = false;
+  }
+
+  #takeMessages(): void {
+    for (let got = receiveMessageOnPort(this.#port); got; got = receiveMessageOnPort(this.#port)) {
+      const message = got.message as ToWorker;
+      if (message.type === 'picture') this.shelf?.put(message.id, message.bytes);
+      else this.shelf?.fail(message.id, message.message);
+    }
+  }
+
+  /** Raised only here, outside of channels' methods, which would swallow it. */
+  #raise(now: number): void {
+    if (!this.#stopping || !this.stdin.running || now - this.#interruptedAt < INTERRUPT_AGAIN_MS) return;
+    this.#interruptedAt = now;
+    this.interrupt();
+  }
+}

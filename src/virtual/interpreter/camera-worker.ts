@@ -1,0 +1,99 @@
+/** One life of the camera's interpreter: a Worker, its messages, its end. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { BridgeError } from '../../errors.js';
+import type { FromWorker, ToWorker, WorkerSetup } from './messages.js';
+
+export interface CameraWorkerHandlers {
+  /** A message, except those that only wake. */
+  message(message: Exclude<FromWorker, 0>): void;
+  /** The camera has sent bytes; all messages that it posted before them have been handed over. */
+  awake(to: number): void;
+  /** The Worker has died by itself. */
+  died(error: BridgeError): void;
+}
+
+/** Workers run compiled code: seen from TypeScript sources it lies in `dist`. */
+function workerFile(): string {
+  const here = import.meta.url;
+  return fileURLToPath(
+    here.endsWith('.ts')
+      ? new URL('../../../dist/virtual/interpreter/worker.js', here)
+      : new URL('worker.js', here),
+  );
+}
+
+export class CameraWorker {
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #handlers: CameraWorkerHandlers;
+  /** Called first when the camera wakes the main thread: how far its bytes may be read. */
+  readonly #mark: () => number;
+  readonly #portClosed: Promise<void>;
+  #ended = false;
+
+  constructor(setup: Omit<WorkerSetup, 'port'>, mark: () => number, handlers: CameraWorkerHandlers) {
+    const file = workerFile();
+    if (!existsSync(file)) {
+      throw new BridgeError('FILE_FAILED', `${file} is missing: run \`npm run build\`.`, {
+        context: { file },
+      });
+    }
+    const { port1, port2 } = new MessageChannel();
+    this.#mark = mark;
+    this.#handlers = handlers;
+    this.#port = port1;
+    this.#worker = new Worker(file, {
+      workerData: { ...setup, port: port2 } satisfies WorkerSetup,
+      transferList: [port2],
+      argv: [],
+      execArgv: [],
+    });
+    this.#portClosed = new Promise((resolve) => port1.once('close', resolve));
+    port1.on('message', (message: FromWorker) => this.#take(message));
+    this.#worker.on('error', (error) => this.#died(error));
+    this.#worker.on('exit', (code) => this.#died(new Error(`its thread ended with status ${code}`)));
+  }
+
+  post(message: ToWorker): void {
+    this.#port.postMessage(message);
+  }
+
+  /** Ends the Worker, whatever it is doing; resolves when its thread is gone. Idempotent. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#worker.terminate();
+    this.#port.close();
+    await this.#portClosed;
+  }
+
+  /**
+   * The camera wrote its bytes after the messages that go before them: with the position taken first, every
+   * message that belongs before a byte below it is in the queue by now.
+   */
+  #take(first: FromWorker): void {
+    if (this.#ended) return;
+    if (first !== 0) {
+      this.#handlers.message(first);
+      return;
+    }
+    let to = this.#mark();
+    for (let got = receiveMessageOnPort(this.#port); got; got = receiveMessageOnPort(this.#port)) {
+      const message = got.message as FromWorker;
+      if (message === 0) to = this.#mark();
+      else this.#handlers.message(message);
+      if (this.#ended) return;
+    }
+    this.#handlers.awake(to);
+  }
+
+  #died(cause: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#port.close();
+    this.#handlers.died(
+      new BridgeError('INTERNAL', `The virtual camera has crashed: ${cause.message}.`, { cause }),
+    );
+  }
+}

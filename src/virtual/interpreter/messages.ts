@@ -1,0 +1,59 @@
+/** Messages between the camera's Worker and the main thread. Bytes of the line are not among them: see line-memory.ts. */
+import type { MessagePort } from 'node:worker_threads';
+import type { SystemInfo, VersionInfo } from '../../protocol/structures.js';
+import type { LineMemory } from '../line/line-memory.js';
+import type { PictureSpec } from '../pictures/picture-spec.js';
+
+/** One JPEG that a script made. */
+export interface Capture {
+  /** Counts captures since the camera was opened, from 1; reboots do not begin anew. */
+  readonly frame: number;
+  /** IEEE CRC-32 of the JPEG, 8 hex digits. */
+  readonly crc32: string;
+  readonly bytes: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export type ToWorker =
+  | { readonly type: 'picture'; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly type: 'picture-failed'; readonly id: number; readonly message: string };
+
+export type FromWorker =
+  /** Look at the line. */
+  | 0
+  /** The device answers; its script begins now. */
+  | { readonly type: 'ready' }
+  | { readonly type: 'picture'; readonly id: number; readonly spec: PictureSpec; readonly index: number }
+  | { readonly type: 'capture'; readonly capture: Capture }
+  /** The interpreter is to be started anew; `stdout` is what the host has not read yet. */
+  | { readonly type: 'soft-reboot'; readonly stdout: Uint8Array; readonly captures: number }
+  /** The whole board is to be started anew. */
+  | { readonly type: 'reset'; readonly captures: number }
+  /** The firmware itself has failed. */
+  | { readonly type: 'failed'; readonly message: string };
+
+export interface BoardIdentity {
+  readonly system: SystemInfo;
+  readonly version: VersionInfo;
+}
+
+/** What a Worker is started with. */
+export interface WorkerSetup {
+  readonly port: MessagePort;
+  readonly line: LineMemory;
+  readonly identity: BoardIdentity;
+  readonly maxPayload: number;
+  /** The text of main.py, run only after power-on; undefined when there is none or it is not to run. */
+  readonly mainScript: string | undefined;
+  /** stdout text from before a soft reboot. */
+  readonly stdout: Uint8Array;
+  /** Captures made so far. */
+  readonly captures: number;
+  /** Frames per second whatever the script says; Infinity: as fast as it asks. */
+  readonly fps: number | undefined;
+  /** Pictures in a loop, when they come from files; undefined: the test scene decides by frame size. */
+  readonly pictureCount: number | undefined;
+  /** Report captures. */
+  readonly ledger: boolean;
+}

@@ -1,0 +1,227 @@
+/**
+ * The virtual image sensor with its frame buffer: takes pictures at the sensor's rate and turns them into JPEGs
+ * or pixels when a script asks. A picture exists as a number until then: pixels are drawn only when needed.
+ */
+import crc32 from 'crc/calculators/crc32';
+import { PixelFormat } from '../../protocol/frame-sizes.js';
+import type { PreviewChannel } from '../device/preview-channel.js';
+import { COMPRESSION_FAILED, INTERRUPTED, NO_ROOM } from '../interpreter/codes.js';
+import type { Interpreter } from '../interpreter/interpreter.js';
+import type { Capture } from '../interpreter/messages.js';
+import { PictureShelf } from '../pictures/picture-shelf.js';
+import { loopLength, type PictureSpec } from '../pictures/picture-spec.js';
+import { writePixels } from '../pictures/pixels.js';
+import { STAMP_SIZE, stampJpeg } from './capture-stamp.js';
+import { FrameBuffer } from './frame-buffer.js';
+import { FrameClock } from './frame-clock.js';
+import { CsiError, getControl, setControl, setWindow } from './sensor-control.js';
+import { SensorSettings } from './sensor-settings.js';
+
+const DEFAULT_RATE = 30;
+/** Quality of previews that the firmware compresses itself. */
+const PREVIEW_QUALITY = 50;
+/** How long a picture may take to be drawn before the capture fails. */
+const DRAWING_TIMEOUT_MS = 20_000;
+
+/** What the sensor needs of the board. */
+export interface SensorBoard {
+  /** Lets the board work until `time` (on the clock of `performance.now`). false: the script is being stopped. */
+  waitUntil(time: number): boolean;
+  /** Lets the board work until `ready`, at most `timeoutMs`. */
+  waitFor(ready: () => boolean, timeoutMs: number): boolean;
+  askPicture(id: number, spec: PictureSpec, index: number): void;
+  reportCapture?(capture: Capture): void;
+  /** Text for whoever reads the camera's output. */
+  print(text: string): void;
+  readonly preview: PreviewChannel;
+}
+
+export interface SensorOptions {
+  readonly fps: number | undefined;
+  readonly pictureCount: number | undefined;
+  readonly captures: number;
+}
+
+export class Sensor {
+  /** Captures since the camera was opened. */
+  captures: number;
+  readonly shelf: PictureShelf;
+  readonly #options: SensorOptions;
+  readonly #interpreter: Interpreter;
+  readonly #board: SensorBoard;
+  readonly #clock = new FrameClock();
+  readonly #buffer: FrameBuffer;
+  #settings = new SensorSettings();
+  /** Specs of the present settings, by quality and chroma; the same object as long as nothing changes. */
+  readonly #specs = new Map<string, PictureSpec>();
+  #takenAt = 0;
+  /** Address and length of the JPEG in the frame buffer; length 0: it holds no JPEG. */
+  #jpegSize = 0;
+  #taken = false;
+
+  constructor(options: SensorOptions, interpreter: Interpreter, board: SensorBoard) {
+    this.#options = options;
+    this.#interpreter = interpreter;
+    this.#board = board;
+    this.captures = options.captures;
+    this.#buffer = new FrameBuffer(interpreter);
+    const ask = board.askPicture.bind(board);
+    this.shelf = new PictureShelf(ask);
+  }
+
+  set(name: string, first: number, second: number): number {
+    this.#specs.clear();
+    if (name === 'flush') {
+      this.#updatePreview();
+      return CsiError.NONE;
+    }
+    if (name !== 'reset') return setControl(this.#settings, name, first, second);
+    this.#settings = new SensorSettings();
+    this.#clock.restart();
+    this.#taken = false;
+    return CsiError.NONE;
+  }
+
+  get(name: string): number {
+    if (name === 'ticks') return Math.floor(performance.now());
+    if (name === 'readable') return Number(this.#due() <= performance.now());
+    return getControl(this.#settings, name);
+  }
+
+  setWindow(x: number, y: number, w: number, h: number): number {
+    this.#specs.clear();
+    return setWindow(this.#settings, x, y, w, h);
+  }
+
+  /**
+   * Waits for the next frame and takes it. Shared words: address, width, height, pixel format, bytes. Returns 1
+   * for a frame of pixels, which are still to be drawn, 0 for one of the sensor's JPEGs, or an error number.
+   */
+  snapshot(blocking: boolean): number {
+    const settings = this.#settings;
+    if (settings.pixformat === 0) return CsiError.INVALID_PIXFORMAT;
+    if (settings.framesize === 0) return CsiError.INVALID_FRAMESIZE;
+    if (settings.off || settings.asleep) return CsiError.CAPTURE_FAILED;
+    this.#updatePreview();
+    const due = this.#due();
+    if (due > performance.now() && !blocking) return CsiError.WOULD_BLOCK;
+    if (!this.#board.waitUntil(due)) return INTERRUPTED;
+    const now = performance.now();
+    const { w, h } = settings.window;
+    const bytes = w * h * (settings.pixformat === PixelFormat.GRAYSCALE ? 1 : 2);
+    const address = this.#buffer.frame(2 * w * h);
+    if (address === 0) return CsiError.FRAMEBUFFER_OVERFLOW;
+    this.#clock.take(now);
+    this.#board.preview.countFrame(now);
+    this.captures++;
+    this.#takenAt = Date.now();
+    this.#taken = true;
+    this.#jpegSize = 0;
+    let size = bytes;
+    if (settings.pixformat === PixelFormat.JPEG) {
+      size = this.jpeg(settings.quality, false, false);
+      if (size < 0) return size === INTERRUPTED ? INTERRUPTED : CsiError.CAPTURE_FAILED;
+    }
+    this.#setWords(this.#buffer.frame(0), w, h, settings.pixformat, size);
+    return settings.pixformat === PixelFormat.JPEG ? 0 : 1;
+  }
+
+  /**
+   * The last frame as a JPEG, in the frame buffer or, with `copy`, elsewhere: then its address is the first
+   * shared word. Returns its size or an error number.
+   */
+  jpeg(quality: number, fullChroma: boolean, copy: boolean): number {
+    const size = this.#compress(quality, fullChroma, copy);
+    if (size < 0 || !this.#board.reportCapture) return size;
+    const address = this.#interpreter.word(0);
+    const data = this.#interpreter.bytes.subarray(address, address + size);
+    this.#board.reportCapture({
+      frame: this.captures,
+      crc32: (crc32(data) >>> 0).toString(16).padStart(8, '0'),
+      bytes: size,
+      width: this.#settings.window.w,
+      height: this.#settings.window.h,
+    });
+    return size;
+  }
+
+  #compress(quality: number, fullChroma: boolean, copy: boolean): number {
+    const picture = this.#picture(this.#spec(quality, fullChroma));
+    if (typeof picture === 'number') return picture;
+    const size = picture.length + STAMP_SIZE;
+    const address = copy ? this.#buffer.copy(size) : this.#buffer.frame(size);
+    if (address === 0) return NO_ROOM;
+    const target = this.#interpreter.bytes.subarray(address, address + size);
+    stampJpeg(target, picture, this.captures, this.#takenAt);
+    if (!copy) this.#jpegSize = size;
+    const { w, h } = this.#settings.window;
+    this.#setWords(address, w, h, PixelFormat.JPEG, size);
+    return size;
+  }
+
+  /** Draws the last frame's pixels into the frame buffer. Returns 0 or an error number. */
+  pixels(): number {
+    const picture = this.#picture(this.#spec(undefined, false));
+    if (typeof picture === 'number') return picture;
+    const { pixformat, window } = this.#settings;
+    const address = this.#buffer.frame(2 * window.w * window.h);
+    if (address === 0) return NO_ROOM;
+    writePixels(this.#interpreter.bytes.subarray(address), picture, pixformat);
+    return 0;
+  }
+
+  #due(): number {
+    const rate = this.#options.fps ?? (this.#settings.framerate || DEFAULT_RATE);
+    return this.#clock.due(performance.now(), rate, this.#settings.framebuffers);
+  }
+
+  /** The last capture's picture; waits for it to be drawn. */
+  #picture(spec: PictureSpec): Uint8Array | number {
+    const { shelf } = this;
+    const count = this.#options.pictureCount ?? loopLength(spec.width, spec.height);
+    const index = (Math.max(1, this.captures) - 1) % count;
+    let picture = shelf.take(spec, index, count);
+    if (picture) return picture;
+    const there = (): boolean => {
+      picture = shelf.failure === undefined ? shelf.take(spec, index, count) : undefined;
+      return picture !== undefined || shelf.failure !== undefined;
+    };
+    if (!this.#board.waitFor(there, DRAWING_TIMEOUT_MS)) return INTERRUPTED;
+    if (picture) return picture;
+    this.#board.print(`The virtual camera has no picture: ${shelf.failure ?? 'drawing takes too long'}\n`);
+    return COMPRESSION_FAILED;
+  }
+
+  #spec(quality: number | undefined, fullChroma: boolean): PictureSpec {
+    const key = `${quality},${fullChroma}`;
+    const known = this.#specs.get(key);
+    if (known) return known;
+    const { width, height, window, mirror, flip, pixformat } = this.#settings;
+    const gray = pixformat === PixelFormat.GRAYSCALE;
+    const colours = this.#settings.colours();
+    const tone = this.#settings.tone();
+    const spec = {
+      ...{ width, height, window, mirror, flip, gray, ...colours, quality, fullChroma },
+      ...(tone && { tone }),
+    };
+    this.#specs.set(key, spec);
+    return spec;
+  }
+
+  /** As the firmware does before it reuses the buffer: what lies in it becomes the preview. */
+  #updatePreview(): void {
+    const { preview } = this.#board;
+    if (!this.#taken || !preview.wanting) return;
+    const { w, h } = this.#settings.window;
+    if (this.#jpegSize === 0 && this.#compress(PREVIEW_QUALITY, false, true) < 0) return;
+    const address = this.#jpegSize > 0 ? this.#buffer.frame(0) : this.#interpreter.word(0);
+    const size = this.#jpegSize > 0 ? this.#jpegSize : this.#interpreter.word(4);
+    preview.update(this.#interpreter.bytes.subarray(address, address + size), w, h);
+  }
+
+  #setWords(...values: number[]): void {
+    values.forEach((value, index) => {
+      this.#interpreter.setWord(index, value);
+    });
+  }
+}

@@ -1,0 +1,226 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { BridgeError } from '../../../src/errors.js';
+import { type GstHandlers, GstPipeline, pipelineWords } from '../../../src/gstreamer/pipeline.js';
+import { children, feed, has, INSTALLED } from './support.js';
+
+const X264 = INSTALLED && has('x264enc') && has('mp4mux');
+
+const scratch = mkdtempSync(join(tmpdir(), 'openmv-gst-'));
+afterAll(() => {
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+async function noise(): Promise<Uint8Array> {
+  const pixels = Buffer.from(Uint8Array.from({ length: 640 * 480 * 3 }, (_, at) => (at * 7919) % 251));
+  return sharp(pixels, { raw: { width: 640, height: 480, channels: 3 } })
+    .jpeg({ quality: 95 })
+    .toBuffer();
+}
+
+const unexpected: GstHandlers = {
+  ended: (error) => {
+    throw error;
+  },
+};
+
+describe('the words of a pipeline', () => {
+  it('are split as a shell splits and given to no shell', () => {
+    expect(pipelineWords("videoconvert ! filesink location='/tmp/a b; rm x'")).toEqual([
+      'videoconvert',
+      '!',
+      'filesink',
+      'location=/tmp/a b; rm x',
+    ]);
+  });
+
+  it.each(['', '! fakesink', 'videoconvert !', "fakesink name='x"])('refuses %j', (text) => {
+    expect(() => pipelineWords(text)).toThrow(/GStreamer pipeline/);
+  });
+});
+
+describe('without GStreamer', () => {
+  it('says which packages to install', async () => {
+    const { PATH } = process.env;
+    process.env['PATH'] = scratch;
+    try {
+      await expect(GstPipeline.start('fakesink', unexpected)).rejects.toMatchObject({
+        code: 'UNSUPPORTED',
+        message: expect.stringContaining('gstreamer1.0-tools'),
+      });
+    } finally {
+      process.env['PATH'] = PATH;
+    }
+  });
+});
+
+describe.skipIf(!INSTALLED)('a pipeline (needs GStreamer with its base and good plugins)', () => {
+  it('takes every frame into files, whole and in order', async () => {
+    const pipeline = await GstPipeline.start(
+      `videoconvert ! jpegenc quality=95 ! multifilesink location=${scratch}/f%03d.jpg`,
+      unexpected,
+    );
+    await feed(pipeline, 20);
+    await pipeline.close();
+    const files = readdirSync(scratch).filter((name) => name.endsWith('.jpg'));
+    expect(files).toHaveLength(20);
+    for (const [index, name] of files.sort().entries()) {
+      const { channels } = await sharp(readFileSync(join(scratch, name))).stats();
+      expect(Math.abs(channels[0]!.mean - index * 8), name).toBeLessThan(6);
+    }
+  });
+
+  it('runs into a fakesink and ends when it is told to', async () => {
+    const pipeline = await GstPipeline.start('fakesink', unexpected);
+    await feed(pipeline, 5);
+    expect(pipeline.running).toBe(true);
+    await pipeline.close();
+    expect(pipeline.running).toBe(false);
+    expect(pipeline.stats.written).toBe(5);
+  });
+
+  it('drops frames while it is busy', async () => {
+    const pipeline = await GstPipeline.start('identity sleep-time=300000 ! fakesink sync=false', unexpected);
+    const frame = {
+      jpeg: await noise(),
+      width: 640,
+      height: 480,
+    };
+    for (let index = 0; index < 60; index++) {
+      pipeline.offer({ ...frame, timestampMs: Date.now() });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const { written, dropped } = pipeline.stats;
+    expect(written + dropped).toBe(60);
+    expect(dropped).toBeGreaterThan(10);
+    await pipeline.close();
+  });
+
+  it.each([
+    ['nosuchelement ! fakesink', 'UNSUPPORTED', /nosuchelement/],
+    ['filesink location=/nonexistent/file', 'OPTION_INVALID', /Could not open file/],
+    ['fakesink nosuchproperty=1', 'OPTION_INVALID', /nosuchproperty/],
+  ])('reports when it starts what is wrong with: %s', async (text, code, message) => {
+    await expect(GstPipeline.start(text, unexpected)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  const ended = (pipeline: string): Promise<BridgeError> =>
+    new Promise((resolve, reject) => {
+      GstPipeline.start(pipeline, { ended: resolve }).then((started) => feed(started, 10), reject);
+    });
+
+  it('tells when it fails by itself', async () => {
+    const error = await ended('identity error-after=3 ! fakesink');
+    expect(error).toBeInstanceOf(BridgeError);
+    expect(error.message).toMatch(/GStreamer pipeline ended: .*Failed after iterations/);
+  });
+
+  it('tells who ended it, when it was a signal', async () => {
+    const before = children();
+    const failure = new Promise<BridgeError>((resolve, reject) => {
+      GstPipeline.start('fakesink', { ended: resolve }).then(() => {
+        for (const pid of children().filter((child) => !before.includes(child))) process.kill(pid, 'SIGKILL');
+      }, reject);
+    });
+    expect((await failure).message).toMatch(/SIGKILL/);
+  });
+
+  it('hands over what it writes to stderr', async () => {
+    let text = '';
+    const pipeline = await GstPipeline.start('videoconvert ! videorate max-rate=0 ! fakesink', {
+      ...unexpected,
+      stderr: (chunk) => {
+        text += Buffer.from(chunk).toString();
+      },
+    });
+    await feed(pipeline, 2);
+    await pipeline.close();
+    expect(text).toMatch(/WARNING.*max-rate/s);
+  });
+
+  it('is not in the group that a terminal interrupts', async () => {
+    const before = children();
+    const pipeline = await GstPipeline.start('fakesink', unexpected);
+    const group = (pid: number | string): string =>
+      readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')[2]!;
+    const [pid] = children().filter((child) => !before.includes(child));
+    expect(group(pid!)).not.toBe(group('self'));
+    await pipeline.close();
+  });
+
+  it('can be given up while it starts', async () => {
+    const abort = new AbortController();
+    const before = children();
+    // It opens a pipe that nobody writes to, which takes for ever.
+    const fifo = join(scratch, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const start = GstPipeline.start(`fakesink filesrc location=${fifo} ! fakesink`, unexpected, abort.signal);
+    abort.abort();
+    await expect(start).rejects.toMatchObject({
+      message: expect.stringContaining('closed while it started'),
+    });
+    expect(children()).toEqual(before);
+  });
+
+  it('without a single frame ends without a complaint', async () => {
+    const pipeline = await GstPipeline.start(
+      `filesink location=${join(scratch, 'empty')} buffer-mode=2`,
+      unexpected,
+    );
+    await expect(pipeline.close()).resolves.toBeUndefined();
+  });
+
+  it('says so when it had to be ended before it had finished', async () => {
+    const pipeline = await GstPipeline.start('identity sleep-time=4000000 ! fakesink sync=false', unexpected);
+    await feed(pipeline, 4);
+    const late = { code: 'FILE_FAILED', message: expect.stringMatching(/unfinished.*5 s.*SIGTERM/) };
+    await expect(pipeline.close()).rejects.toMatchObject(late);
+    await expect(pipeline.close()).rejects.toMatchObject(late);
+  });
+
+  it('says so when it was killed while it finished', async () => {
+    const before = children();
+    const pipeline = await GstPipeline.start('identity sleep-time=4000000 ! fakesink sync=false', unexpected);
+    await feed(pipeline, 3);
+    const closing = expect(pipeline.close()).rejects.toMatchObject({
+      code: 'FILE_FAILED',
+      message: expect.stringMatching(/unfinished.*SIGKILL/),
+    });
+    process.kill(children().find((pid) => !before.includes(pid))!, 'SIGKILL');
+    await closing;
+  });
+
+  it.skipIf(!X264)('says so when a file cannot be finished (needs x264enc)', async () => {
+    const pipeline = await GstPipeline.start(
+      'videoconvert ! x264enc ! mp4mux faststart=true ! filesink location=/dev/full',
+      unexpected,
+    );
+    await feed(pipeline, 15);
+    await expect(pipeline.close()).rejects.toMatchObject({
+      code: 'FILE_FAILED',
+      message: expect.stringMatching(/unfinished.*No space left/),
+    });
+  });
+
+  it.skipIf(!X264).each([1, 15])(
+    'finishes an MP4 file of %i frames (needs x264enc, from gstreamer1.0-plugins-ugly)',
+    async (frames) => {
+      const path = join(scratch, `${frames}.mp4`);
+      const pipeline = await GstPipeline.start(
+        `videoconvert ! x264enc ! mp4mux ! filesink location=${path}`,
+        unexpected,
+      );
+      await feed(pipeline, frames);
+      await pipeline.close();
+      expect(statSync(path).size).toBeGreaterThan(1000);
+      expect(readFileSync(path).includes('moov')).toBe(true);
+    },
+  );
+});
