@@ -1,5 +1,6 @@
 /** An algorithm attached to frames: image files, the frame that waits, the adapters, and the order of the results. */
 import { asBridgeError, type BridgeError } from '../errors.js';
+import { makeFolder } from '../files.js';
 import type { Frame } from '../frames/frame.js';
 import { packageVersion } from '../package.js';
 import { AnnotatedFiles } from '../pictures/annotated-files.js';
@@ -16,7 +17,6 @@ import {
 import { type ImageFiles, openImageFiles } from '../shm/index.js';
 import { type AlgorithmOptions, runnerOptions } from './algorithm-options.js';
 import type { AlgorithmStats, FrameResult } from './events.js';
-import { makeFolder } from './files.js';
 import {
   fixedReference,
   noReference,

@@ -2,8 +2,8 @@
 import { link, lstat, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
+import { fileFailure, makeFolder } from '../files.js';
 import type { Frame } from '../frames/frame.js';
-import { fileFailure, makeFolder } from './files.js';
 
 const DIGITS = 8;
 const WHAT = 'Frames cannot be saved';

@@ -6,7 +6,7 @@
 import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import koffi from 'koffi';
-import { PollEntry } from '../port/libc.js';
+import { PollEntry } from '../libc.js';
 
 /** What nc is called, by its own name and those that distributions give it. */
 const NAMES = new Set(['nc', 'nc.openbsd', 'netcat']);

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { BridgeEvent } from '../bridge/events.js';
-import { writeWhole } from '../bridge/files.js';
 import { frameLine, logLine, resultLine } from '../bridge/json-lines.js';
 import { MAX_SCRIPT_BYTES } from '../camera/script.js';
 import { BridgeError } from '../errors.js';
+import { writeWhole } from '../files.js';
 import { type Command, command, generalCommand, success } from './command.js';
 import { choice, text } from './parameters.js';
 

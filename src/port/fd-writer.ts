@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { PollEntry } from '../libc.js';
 import { ByteQueue } from './byte-queue.js';
-import { PollEntry } from './libc.js';
 
 /** How long one wait may hold a pool thread, and the pause after a wait that found no room. */
 const WAIT_MS = 20;

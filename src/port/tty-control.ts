@@ -1,4 +1,4 @@
-import { lastError, libc } from './libc.js';
+import { lastError, libc } from '../libc.js';
 
 /**
  * Controls of an open tty: its locks, its modem lines and its output queue. Linux and macOS.

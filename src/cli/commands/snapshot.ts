@@ -1,9 +1,9 @@
 /** `openmv-bridge snapshot FILE`: one frame. */
 import type { Command } from 'commander';
 import { firstValueFrom } from 'rxjs';
-import { writeWhole } from '../../bridge/files.js';
 import { openBridge } from '../../bridge/open-bridge.js';
 import { BridgeError } from '../../errors.js';
+import { writeWhole } from '../../files.js';
 import { seconds } from '../arguments.js';
 import { addCameraOptions, type CameraFlags, cameraInput } from '../camera-options.js';
 import { withOutput } from '../command.js';

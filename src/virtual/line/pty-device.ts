@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { BridgeError } from '../../errors.js';
-import { lastError, libc } from '../../port/libc.js';
+import { lastError, libc } from '../../libc.js';
 import { discardInput, discardOutput } from '../../port/tty-control.js';
 
 /** F_DUPFD_CLOEXEC: a copy that child processes do not inherit. */

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { ReadStream } from 'node:tty';
+import { PollEntry } from '../../libc.js';
 import { FdWriter } from '../../port/fd-writer.js';
-import { PollEntry } from '../../port/libc.js';
 import { readTty } from '../../port/tty-reader.js';
 import { duplicate, makePty, type PtyDevice, resetPty } from './pty-device.js';
 import { placeLink, removeLink } from './pty-link.js';

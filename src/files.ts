@@ -15,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { BridgeError } from '../errors.js';
+import { BridgeError } from './errors.js';
 
 /** How long the reader of a FIFO or a device may take to come, and to take the bytes. */
 const READER_MS = 10_000;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import koffi from 'koffi';
-import { BridgeError } from '../errors.js';
+import { BridgeError } from './errors.js';
 
 /** The C library's calls that the room needs and Node does not offer. Linux and macOS. */
 interface Libc {

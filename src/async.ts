@@ -1,0 +1,103 @@
+/** The waits of this package: for a time, for a flag, for a promise under an AbortSignal, for one's turn. */
+import { setTimeout as timer } from 'node:timers/promises';
+
+/** Resolves after `ms`. Rejects with `signal.reason` when aborted. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await timer(ms, undefined, signal ? { signal } : {});
+  } catch (error) {
+    // Node wraps the reason in an error of its own.
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/**
+ * Settles as `promise` does; rejects with `signal.reason` when aborted first. What `promise` ends in after that is
+ * dropped: pass the signal to the work as well, so that it ends.
+ */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** Settles as `promise` does, or rejects with `late()` after `ms`, or with `signal.reason`. */
+export async function within<T>(
+  promise: Promise<T>,
+  ms: number,
+  late: () => Error,
+  signal?: AbortSignal,
+): Promise<T> {
+  const timeout = new AbortController();
+  const id = setTimeout(() => timeout.abort(late()), ms);
+  try {
+    return await abortable(promise, signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
+  } finally {
+    clearTimeout(id);
+  }
+}
+
+/** A flag that one waiter waits for, with a longest wait. */
+export class Signal {
+  #set = false;
+  #wake: (() => void) | undefined;
+
+  /** Ends the wait under way, or the next one at once. */
+  set(): void {
+    this.#set = true;
+    this.#wake?.();
+  }
+
+  /** Forgets that it was set. */
+  clear(): void {
+    this.#set = false;
+  }
+
+  /**
+   * Resolves to true when set, to false after `ms`; rejects with `signal.reason` when aborted. Clears the flag. One wait
+   * at a time.
+   */
+  wait(ms: number, signal?: AbortSignal): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      let id: NodeJS.Timeout | undefined;
+      const end = (): boolean => {
+        clearTimeout(id);
+        signal?.removeEventListener('abort', abort);
+        this.#wake = undefined;
+        const set = this.#set;
+        this.#set = false;
+        return set;
+      };
+      const abort = (): void => {
+        end();
+        reject(signal?.reason);
+      };
+      const wake = (): void => resolve(end());
+      if (this.#set) return wake();
+      this.#wake = wake;
+      signal?.addEventListener('abort', abort, { once: true });
+      if (Number.isFinite(ms)) id = setTimeout(wake, ms);
+    });
+  }
+}
+
+/** Runs actions one after the other, in the order they were asked for. */
+export class Mutex {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Settles as `action` does. When aborted before its turn it rejects with `signal.reason` and `action` never runs. */
+  run<T>(action: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
+    const turn = this.#last.then(() => {
+      signal?.throwIfAborted();
+      return action();
+    });
+    this.#last = turn.catch(() => undefined);
+    return abortable(turn, signal);
+  }
+}
