@@ -13,6 +13,7 @@ export interface CameraFlags {
   virtualScript?: string | false;
   virtualImages?: string;
   virtualFps?: string;
+  virtualCompressMs?: number;
   virtualFaults?: string;
   virtualLedger?: string;
   virtualFaultLog?: string;
@@ -29,6 +30,12 @@ export function addVirtualOptions(command: Command): Command {
       new Option('--virtual-fps <rate>', "frames per second, or max (default: the sensor's)").argParser(
         frameRate,
       ),
+    )
+    .addOption(
+      new Option(
+        '--virtual-compress-ms <ms>',
+        'time that making a JPEG takes; the camera answers nothing meanwhile (default: 0)',
+      ).argParser(wholeNumber(0, 10_000)),
     )
     .addOption(
       new Option(
@@ -99,6 +106,7 @@ export function virtualInput(flags: CameraFlags): Record<string, unknown> {
     script: flags.virtualScript === false ? null : flags.virtualScript,
     images: flags.virtualImages,
     fps: fps === undefined || fps === 'max' ? fps : Number(fps),
+    compressMs: flags.virtualCompressMs,
     faults: flags.virtualFaults,
     faultLog: flags.virtualFaultLog,
     ledger: flags.virtualLedger,

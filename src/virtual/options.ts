@@ -25,6 +25,7 @@ const DEVICE_ID_WORDS = [0x4f4d5642, 0x56495254] as const;
 /** Largest packet buffer of any board has 8,192 bytes; the field could express more. */
 const MAX_PAYLOAD = 16_384;
 const DEFAULT_MAX_PAYLOAD = 4_082;
+const MAX_COMPRESS_MS = 10_000;
 
 const word = z.int().min(0).max(0xffff_ffff);
 const halfWord = z.int().min(0).max(0xffff);
@@ -38,6 +39,8 @@ export const virtualCameraOptionsSchema = z.strictObject({
   images: z.string().min(1).optional(),
   /** Frames per second of the sensor, whatever the script says; `max`: as fast as the script asks. Default: the script's rate, else 30. */
   fps: z.union([z.literal('max'), z.number().positive().max(10_000)]).optional(),
+  /** How long making a JPEG takes, in milliseconds. Meanwhile the camera answers nothing, as with compression in software. */
+  compressMs: z.int().min(0).max(MAX_COMPRESS_MS).default(0),
   /** Largest payload in bytes; boards have 498, 4082 or 8178. */
   maxPayload: z.int().min(DEVICE_MIN_PAYLOAD).max(MAX_PAYLOAD).default(DEFAULT_MAX_PAYLOAD),
   /** Tells virtual cameras apart: becomes the last word of the device's unique id. */
@@ -73,6 +76,7 @@ export interface VirtualCameraOptions {
   readonly mainScript: string | undefined;
   readonly images: string | undefined;
   readonly fps: number | undefined;
+  readonly compressMs: number;
   readonly maxPayload: number;
   readonly identity: BoardIdentity;
   /** What the line does to its packets, and how that was asked for. */
@@ -96,13 +100,26 @@ export async function readOptions(input: unknown): Promise<VirtualCameraOptions>
       context: { problems },
     });
   }
-  const { script, images, fps, maxPayload, id, identity, life, faults, faultLog, ledger, onCapture } =
-    parsed.data;
+  const {
+    script,
+    images,
+    fps,
+    compressMs,
+    maxPayload,
+    id,
+    identity,
+    life,
+    faults,
+    faultLog,
+    ledger,
+    onCapture,
+  } = parsed.data;
   return {
     mainScript:
       script === null ? undefined : await readScript(script ?? packageFile('firmware/frame_channel.py')),
     images,
     fps: fps === 'max' ? Number.POSITIVE_INFINITY : fps,
+    compressMs,
     maxPayload,
     identity: boardIdentity(identity, id),
     faults: faults === undefined ? undefined : await readFaults(faults, id, life),

@@ -143,7 +143,7 @@ export class VirtualCamera {
   }
 
   #boot({ mainScript, stdout }: Boot): void {
-    const { identity, maxPayload, fps, onCapture } = this.#options;
+    const { identity, maxPayload, fps, compressMs, onCapture } = this.#options;
     // The Worker before this one may have tried to wake the main thread in vain.
     this.#host.awake();
     const setup = {
@@ -153,6 +153,7 @@ export class VirtualCamera {
       mainScript,
       stdout,
       fps,
+      compressMs,
       captures: this.#captures,
       pictureCount: this.#pictures.count,
       ledger: onCapture !== undefined || this.#records.ledger !== undefined,

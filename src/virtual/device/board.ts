@@ -118,6 +118,11 @@ export class Board {
     return this.#work(ready, performance.now() + timeoutMs);
   }
 
+  /** The processor is busy: nothing is answered meanwhile. */
+  block(ms: number): void {
+    if (ms > 0) Atomics.wait(this.#pause, 0, 0, ms);
+  }
+
   askPicture(id: number, spec: PictureSpec, index: number): void {
     this.post({ type: 'picture', id, spec, index });
   }

@@ -52,6 +52,8 @@ export interface WorkerSetup {
   readonly captures: number;
   /** Frames per second whatever the script says; Infinity: as fast as it asks. */
   readonly fps: number | undefined;
+  /** Milliseconds that making a JPEG blocks the camera. */
+  readonly compressMs: number;
   /** Pictures in a loop, when they come from files; undefined: the test scene decides by frame size. */
   readonly pictureCount: number | undefined;
   /** Report captures. */

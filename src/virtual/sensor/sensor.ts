@@ -29,6 +29,8 @@ export interface SensorBoard {
   waitUntil(time: number): boolean;
   /** Lets the board work until `ready`, at most `timeoutMs`. */
   waitFor(ready: () => boolean, timeoutMs: number): boolean;
+  /** Lets this much time pass in which nothing is answered. */
+  block(ms: number): void;
   askPicture(id: number, spec: PictureSpec, index: number): void;
   reportCapture?(capture: Capture): void;
   /** Text for whoever reads the camera's output. */
@@ -38,6 +40,7 @@ export interface SensorBoard {
 
 export interface SensorOptions {
   readonly fps: number | undefined;
+  readonly compressMs: number;
   readonly pictureCount: number | undefined;
   readonly captures: number;
 }
@@ -132,6 +135,7 @@ export class Sensor {
    */
   jpeg(quality: number, fullChroma: boolean, copy: boolean): number {
     const size = this.#compress(quality, fullChroma, copy);
+    if (size > 0) this.#board.block(this.#options.compressMs);
     if (size < 0 || !this.#board.reportCapture) return size;
     const address = this.#interpreter.word(0);
     const data = this.#interpreter.bytes.subarray(address, address + size);

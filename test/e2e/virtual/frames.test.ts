@@ -5,7 +5,7 @@ import crc32 from 'crc/calculators/crc32';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { Capture } from '../../../src/virtual/index.js';
-import { until } from './host.js';
+import { sleep, until } from './host.js';
 import { camera, fixture, host } from './setup.js';
 
 const checksum = (bytes: Uint8Array): string => (crc32(bytes) >>> 0).toString(16).padStart(8, '0');
@@ -54,6 +54,20 @@ describe('frames of a virtual camera', () => {
     expect(
       guest.events.filter(({ channel: id, event }) => id === channel && event === 1).length,
     ).toBeGreaterThan(40);
+  });
+
+  it('hold up every answer for as long as their compression takes', async () => {
+    const compressMs = 300;
+    const guest = await host(await camera({ compressMs, fps: 'max' }));
+    const channel = await guest.channel('frame');
+    await until('an answer that had to wait', async () => {
+      await guest.frame(channel);
+      await sleep(20);
+      const asked = performance.now();
+      await guest.poll(channel);
+      return performance.now() - asked > compressMs / 2;
+    });
+    expect(guest.resyncs).toEqual([]);
   });
 
   it('stay latched until their last byte has been read', async () => {
