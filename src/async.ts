@@ -1,15 +1,35 @@
 /** The waits of this package: for a time, for a flag, for a promise under an AbortSignal, for one's turn. */
-import { setTimeout as timer } from 'node:timers/promises';
+
+/** What waits are measured with. Tests bring a virtual one, on which seconds cost nothing. */
+export interface Clock {
+  /** Milliseconds; only goes forward. */
+  now(): number;
+  /** Calls back once after `ms`; returns how to cancel that. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export const realClock: Clock = {
+  now: () => performance.now(),
+  after: (ms, callback) => {
+    const id = setTimeout(callback, ms);
+    return () => clearTimeout(id);
+  },
+};
 
 /** Resolves after `ms`. Rejects with `signal.reason` when aborted. */
-export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await timer(ms, undefined, signal ? { signal } : {});
-  } catch (error) {
-    // Node wraps the reason in an error of its own.
-    signal?.throwIfAborted();
-    throw error;
-  }
+export function pause(ms: number, signal?: AbortSignal, clock = realClock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    });
+    const abort = (): void => {
+      cancel();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+  });
 }
 
 /**
@@ -44,8 +64,13 @@ export async function within<T>(
 
 /** A flag that one waiter waits for, with a longest wait. */
 export class Signal {
+  readonly #clock: Clock;
   #set = false;
   #wake: (() => void) | undefined;
+
+  constructor(clock = realClock) {
+    this.#clock = clock;
+  }
 
   /** Ends the wait under way, or the next one at once. */
   set(): void {
@@ -65,9 +90,9 @@ export class Signal {
   wait(ms: number, signal?: AbortSignal): Promise<boolean> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      let id: NodeJS.Timeout | undefined;
+      let cancel: (() => void) | undefined;
       const end = (): boolean => {
-        clearTimeout(id);
+        cancel?.();
         signal?.removeEventListener('abort', abort);
         this.#wake = undefined;
         const set = this.#set;
@@ -82,7 +107,7 @@ export class Signal {
       if (this.#set) return wake();
       this.#wake = wake;
       signal?.addEventListener('abort', abort, { once: true });
-      if (Number.isFinite(ms)) id = setTimeout(wake, ms);
+      if (Number.isFinite(ms)) cancel = this.#clock.after(ms, wake);
     });
   }
 }

@@ -1,5 +1,6 @@
 /** A camera: connection, identity, channels, scripts, output, statistics. */
 import { type Observable, Subject } from 'rxjs';
+import { realClock } from '../async.js';
 import type { BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/byte-stream.js';
 import { LinkDriver } from '../link/link-driver.js';
@@ -63,7 +64,7 @@ export class Camera {
   #sent = 0;
 
   /** Use `connectCamera`. */
-  constructor(stream: ByteStream, port: string, options: CameraOptions) {
+  constructor(stream: ByteStream, port: string, options: CameraOptions, clock = realClock) {
     this.options = options;
     this.#stream = stream;
     this.#port = port;
@@ -93,6 +94,7 @@ export class Camera {
           this.#events$.complete();
         },
       },
+      clock,
     );
     this.#session = new Session(this.#driver);
     this.#scripts = new Scripts(this.#session);

@@ -2,6 +2,7 @@
  * Binds a host machine to a byte stream and the clock: bytes from the stream go in, packets go out, one timer
  * follows the machine's deadline. Requests become promises.
  */
+import { type Clock, realClock } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Capabilities } from '../protocol/structures.js';
 import type { ByteStream } from './byte-stream.js';
@@ -21,14 +22,17 @@ export class LinkDriver {
   readonly #stream: ByteStream;
   readonly #link: HostLink;
   readonly #handlers: LinkDriverHandlers;
-  #timer: NodeJS.Timeout | undefined;
+  /** The clock of this line, for all that waits for the camera. */
+  readonly clock: Clock;
+  #cancelTimer: (() => void) | undefined;
   #timerAt = 0;
   /** A deadline has come, and the line is read once more before the machine hears of it. */
   #lastRead: NodeJS.Immediate | undefined;
   #ended = false;
   #settleConnect: { resolve(caps: Capabilities): void; reject(error: BridgeError): void } | undefined;
 
-  constructor(stream: ByteStream, options: HostLinkOptions, handlers: LinkDriverHandlers) {
+  constructor(stream: ByteStream, options: HostLinkOptions, handlers: LinkDriverHandlers, clock = realClock) {
+    this.clock = clock;
     this.#stream = stream;
     this.#handlers = handlers;
     this.#link = new HostLink(options, {
@@ -90,14 +94,14 @@ export class LinkDriver {
   /** Never rejects: how it ended is in the outcome. */
   request(request: Omit<LinkRequest, 'settle'>): Promise<LinkOutcome> {
     return new Promise((resolve) => {
-      this.#link.submit({ ...request, settle: resolve }, performance.now());
+      this.#link.submit({ ...request, settle: resolve }, this.clock.now());
       this.#arm();
     });
   }
 
   /** Begins anew with SYNC, for a caller that has reason to distrust the session. */
   resync(): void {
-    this.#link.resync(performance.now(), 'timeout');
+    this.#link.resync(this.clock.now(), 'timeout');
     this.#arm();
   }
 
@@ -110,7 +114,7 @@ export class LinkDriver {
   #end(error: BridgeError | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     clearImmediate(this.#lastRead);
     this.#link.close();
     this.#settleConnect?.reject(error ?? new BridgeError('PORT_CLOSED', 'The connection was closed.'));
@@ -123,10 +127,10 @@ export class LinkDriver {
   #arm(): void {
     if (this.#ended || this.#lastRead) return;
     const deadline = this.#link.deadline();
-    if (deadline === undefined || (this.#timer && this.#timerAt <= deadline)) return;
-    clearTimeout(this.#timer);
+    if (deadline === undefined || (this.#cancelTimer && this.#timerAt <= deadline)) return;
+    this.#cancelTimer?.();
     this.#timerAt = deadline;
-    this.#timer = setTimeout(() => this.#fire(), Math.max(0, deadline - performance.now()));
+    this.#cancelTimer = this.clock.after(Math.max(0, deadline - this.clock.now()), () => this.#fire());
   }
 
   /**
@@ -134,7 +138,7 @@ export class LinkDriver {
    * for may have been in the kernel for long. An immediate runs behind the reading, so they come first.
    */
   #fire(): void {
-    this.#timer = undefined;
+    this.#cancelTimer = undefined;
     if (this.#due()) this.#lastRead = setImmediate(() => this.#tick());
     else this.#arm();
   }
@@ -147,13 +151,13 @@ export class LinkDriver {
 
   #due(): boolean {
     const deadline = this.#link.deadline();
-    return deadline !== undefined && performance.now() >= deadline;
+    return deadline !== undefined && this.clock.now() >= deadline;
   }
 
   /** A call into the machine. An error in it, or in what it reports to, ends the line. */
   #run(call: (now: number) => void): void {
     try {
-      call(performance.now());
+      call(this.clock.now());
     } catch (error) {
       this.#end(asBridgeError(error));
       return;
