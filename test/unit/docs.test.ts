@@ -1,0 +1,90 @@
+/** The pages for users and engineers: their links lead somewhere, and their lines can be read. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const WIDEST = 160;
+
+const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] };
+/** Tracked pages, and those that are about to be. */
+const PAGES = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.md'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((name) => name !== '' && existsSync(join(ROOT, name)));
+/** What `npm pack` ships. */
+const SHIPPED = PAGES.filter((page) => files.some((entry) => page === entry || page.startsWith(`${entry}/`)));
+
+interface Page {
+  readonly links: readonly string[];
+  readonly anchors: ReadonlySet<string>;
+}
+
+/** As GitHub makes them: lower case, punctuation gone, spaces as hyphens, a number behind the second of a name. */
+function anchorOf(heading: string, taken: ReadonlySet<string>): string {
+  const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+  const base = plain
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replace(/\s/g, '-');
+  let anchor = base;
+  for (let n = 1; taken.has(anchor); n++) anchor = `${base}-${n}`;
+  return anchor;
+}
+
+function read(file: string): Page {
+  const links: string[] = [];
+  const anchors = new Set<string>();
+  let code = false;
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    if (/^\s*```/.test(line)) code = !code;
+    if (code) continue;
+    const heading = /^#+ (.*)$/.exec(line);
+    if (heading !== null) anchors.add(anchorOf(heading[1]!, anchors));
+    for (const link of line.replace(/`[^`]*`/g, '').matchAll(/\]\(([^)\s]+)\)/g)) links.push(link[1]!);
+  }
+  return { links, anchors };
+}
+
+/** Links of a page that lead nowhere: a file that is not there, or a heading that its page does not have. */
+function deadLinks(page: string, inPackage: boolean): string[] {
+  const here = join(ROOT, page);
+  return read(here).links.filter((link) => {
+    if (/^[a-z]+:/.test(link)) return false;
+    const [path, anchor] = link.split('#') as [string, string?];
+    const target = path === '' ? here : resolve(dirname(here), path);
+    if (!existsSync(target)) return true;
+    const name = relative(ROOT, target);
+    if (inPackage && !files.some((entry) => name === entry || name.startsWith(`${entry}/`))) return true;
+    return anchor !== undefined && !read(target).anchors.has(anchor);
+  });
+}
+
+describe('pages', () => {
+  it('finds them', () => {
+    expect(PAGES).toContain('README.md');
+    expect(PAGES.filter((page) => page.startsWith('docs/')).length).toBeGreaterThanOrEqual(10);
+  });
+
+  it.each(PAGES)('%s has no dead link', (page) => {
+    expect(deadLinks(page, false)).toEqual([]);
+  });
+
+  it.each(SHIPPED)('%s leads to no file that the package lacks', (page) => {
+    expect(deadLinks(page, true)).toEqual([]);
+  });
+
+  it.each(SHIPPED)(`%s has no line wider than ${WIDEST} characters`, (page) => {
+    const lines = readFileSync(join(ROOT, page), 'utf8').split('\n');
+    expect(lines.filter((line) => line.length > WIDEST)).toEqual([]);
+  });
+
+  it('links all of docs from README', () => {
+    const linked = new Set(read(join(ROOT, 'README.md')).links.map((link) => link.split('#')[0]));
+    expect(PAGES.filter((page) => page.startsWith('docs/') && !linked.has(page))).toEqual([]);
+  });
+});
