@@ -1,5 +1,6 @@
 /** One channel of a camera, by name: its id is looked up when needed, for a script's restart changes it. */
 import { filter, map, Observable } from 'rxjs';
+import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/read-reply.js';
 import { Opcode, Status } from '../protocol/constants.js';
@@ -21,6 +22,7 @@ const REPAIR_ROUNDS = 10;
 /** Largest `read()` in one go. */
 const MAX_READ = 64 * 1024 * 1024;
 
+/** Every method takes an AbortSignal: aborted, it rejects with `signal.reason` at once. */
 export class Channel {
   readonly name: string;
   readonly #session: Session;
@@ -31,8 +33,8 @@ export class Channel {
   }
 
   /** The channel's id now; it is another one after the camera's script was restarted. CHANNEL_MISSING. */
-  id(): Promise<number> {
-    return this.#session.idOf(this.name);
+  id(signal?: AbortSignal): Promise<number> {
+    return this.#session.idOf(this.name, signal);
   }
 
   /** Event numbers as the camera sends them (0xFFFF for a notification without a number). */
@@ -53,22 +55,20 @@ export class Channel {
   }
 
   /** Bytes ready to be read. */
-  async size(): Promise<number> {
-    return decodeWord(await this.#ask(Opcode.CHANNEL_SIZE), 'channel size');
+  async size(signal?: AbortSignal): Promise<number> {
+    return decodeWord(await this.#ask(Opcode.CHANNEL_SIZE, signal), 'channel size');
   }
 
   /** One to four numbers; what they mean is up to the channel. */
-  async shape(): Promise<number[]> {
-    return decodeShape(await this.#ask(Opcode.CHANNEL_SHAPE));
+  async shape(signal?: AbortSignal): Promise<number[]> {
+    return decodeShape(await this.#ask(Opcode.CHANNEL_SHAPE, signal));
   }
 
   /** Whether the channel says that it has something ready. */
-  async poll(): Promise<boolean> {
-    const id = await this.id();
-    const mask = decodeWord(
-      expectReply(await this.#session.query(Opcode.CHANNEL_POLL), Opcode.CHANNEL_POLL),
-      'poll mask',
-    );
+  async poll(signal?: AbortSignal): Promise<boolean> {
+    const id = await this.id(signal);
+    const outcome = await this.#session.query(Opcode.CHANNEL_POLL, 0, signal);
+    const mask = decodeWord(expectReply(outcome, Opcode.CHANNEL_POLL), 'poll mask');
     return (mask & (1 << id)) !== 0;
   }
 
@@ -77,9 +77,11 @@ export class Channel {
    * `size()`: some channels would send whatever lies behind their buffer. Damaged ranges are read again
    * unless `repair` is false, as it must be for channels that give each byte only once, such as stdout.
    */
-  async read(options: { offset?: number; length?: number; repair?: boolean } = {}): Promise<Uint8Array> {
-    const { offset = 0, repair = true } = options;
-    const length = options.length ?? (await this.size()) - offset;
+  async read(
+    options: { offset?: number; length?: number; repair?: boolean; signal?: AbortSignal | undefined } = {},
+  ): Promise<Uint8Array> {
+    const { offset = 0, repair = true, signal } = options;
+    const length = options.length ?? (await this.size(signal)) - offset;
     if (!Number.isInteger(length) || length < 0 || length > MAX_READ || offset < 0) {
       throw new BridgeError(
         'OPTION_INVALID',
@@ -89,7 +91,7 @@ export class Channel {
     const buffer = new Uint8Array(length);
     let missing: readonly ByteRange[] = length === 0 ? [] : [{ from: 0, to: length }];
     for (let round = 0; missing.length > 0 && round <= (repair ? REPAIR_ROUNDS : 0); round++) {
-      missing = await this.readInto(buffer, offset, missing);
+      missing = await this.readInto(buffer, offset, missing, undefined, signal);
     }
     if (missing.length === 0) return buffer;
     throw new BridgeError(
@@ -112,8 +114,9 @@ export class Channel {
     offset: number,
     ranges: readonly ByteRange[],
     session = this.#session.driver.session,
+    signal?: AbortSignal,
   ): Promise<ByteRange[]> {
-    const id = await this.id();
+    const id = await this.id(signal);
     const step = this.#session.driver.caps.maxPayload * MAX_READ_FRAGMENTS;
     const missing: ByteRange[] = [];
     for (const range of ranges) {
@@ -124,6 +127,7 @@ export class Channel {
         const outcome = await this.#session.request(Opcode.CHANNEL_READ, id, request, {
           destination,
           session,
+          signal,
         });
         if (outcome.kind !== 'read') throw outcomeError(outcome, Opcode.CHANNEL_READ, this.name);
         for (const gap of outcome.missing) missing.push({ from: from + gap.from, to: from + gap.to });
@@ -133,49 +137,46 @@ export class Channel {
   }
 
   /** Writes all of `data`, in as many requests as it needs. */
-  async write(data: Uint8Array, offset = 0): Promise<void> {
-    const id = await this.id();
+  async write(data: Uint8Array, offset = 0, signal?: AbortSignal): Promise<void> {
+    const id = await this.id(signal);
     const step = this.#session.driver.caps.maxPayload - IO_REQUEST_SIZE;
     for (let at = 0; at < data.length; at += step) {
       const piece = data.subarray(at, at + step);
       const request = encodeIoRequest(offset + at, piece.length, piece);
-      expectAck(
-        await this.#session.request(Opcode.CHANNEL_WRITE, id, request),
-        Opcode.CHANNEL_WRITE,
-        this.name,
-      );
+      const outcome = await this.#session.request(Opcode.CHANNEL_WRITE, id, request, { signal });
+      expectAck(outcome, Opcode.CHANNEL_WRITE, this.name);
     }
   }
 
   /** A channel-specific request with an optional argument. */
-  async ioctl(request: number, argument?: Uint8Array): Promise<void> {
-    const outcome = await this.#session.request(
-      Opcode.CHANNEL_IOCTL,
-      await this.id(),
-      encodeIoctlRequest(request, argument),
-    );
+  async ioctl(request: number, argument?: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const id = await this.id(signal);
+    const payload = encodeIoctlRequest(request, argument);
+    const outcome = await this.#session.request(Opcode.CHANNEL_IOCTL, id, payload, { signal });
     expectAck(outcome, Opcode.CHANNEL_IOCTL, this.name);
   }
 
   /** Locks the channel's data; waits while the camera is busy. Every resynchronisation releases all locks. */
-  async lock(): Promise<void> {
-    const id = await this.id();
+  async lock(signal?: AbortSignal): Promise<void> {
+    const id = await this.id(signal);
     for (let attempt = 1; ; attempt++) {
-      const outcome = await this.#session.request(Opcode.CHANNEL_LOCK, id);
+      const outcome = await this.#session.request(Opcode.CHANNEL_LOCK, id, undefined, { signal });
       if (outcome.kind === 'ack') return;
       if (outcome.kind !== 'nak' || outcome.status !== Status.BUSY || attempt >= LOCK_ATTEMPTS) {
         throw outcomeError(outcome, Opcode.CHANNEL_LOCK, this.name);
       }
-      await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+      await pause(LOCK_RETRY_MS, signal, this.#session.clock);
     }
   }
 
-  async unlock(): Promise<void> {
-    const outcome = await this.#session.request(Opcode.CHANNEL_UNLOCK, await this.id());
+  async unlock(signal?: AbortSignal): Promise<void> {
+    const id = await this.id(signal);
+    const outcome = await this.#session.request(Opcode.CHANNEL_UNLOCK, id, undefined, { signal });
     expectAck(outcome, Opcode.CHANNEL_UNLOCK, this.name);
   }
 
-  async #ask(opcode: number): Promise<Uint8Array> {
-    return expectReply(await this.#session.query(opcode, await this.id()), opcode, this.name);
+  async #ask(opcode: number, signal?: AbortSignal): Promise<Uint8Array> {
+    const id = await this.id(signal);
+    return expectReply(await this.#session.query(opcode, id, signal), opcode, this.name);
   }
 }

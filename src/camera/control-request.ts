@@ -1,5 +1,6 @@
 /** One request at a time to a script's channel `control`, and the reply that carries the request's number. */
 import { z } from 'zod';
+import { Mutex, Signal } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { Channel } from './channel.js';
 import type { Session } from './session.js';
@@ -33,7 +34,7 @@ export class ControlRequests {
   readonly #channel: Channel;
   readonly #session: Session;
   readonly #stdin: Channel;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Mutex();
   /** Begins anywhere, so that a reply to a host before this one is not taken for ours. */
   #id = Math.floor(Math.random() * MAX_ID);
 
@@ -47,16 +48,17 @@ export class ControlRequests {
    * Sends a request after those before it and resolves to its reply; `make` is called when its turn has come.
    * CHANNEL_MISSING, CAMERA_*, OPTION_INVALID.
    */
-  send(make: () => Readonly<Record<string, unknown>>): Promise<ControlReply> {
-    const turn = this.#last.then(() => this.#repeat(make()));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+  send(make: () => Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<ControlReply> {
+    return this.#turns.run(() => this.#repeat(make(), signal), signal);
   }
 
-  async #repeat(request: Readonly<Record<string, unknown>>): Promise<ControlReply> {
+  async #repeat(
+    request: Readonly<Record<string, unknown>>,
+    signal: AbortSignal | undefined,
+  ): Promise<ControlReply> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#exchange(request);
+        return await this.#exchange(request, signal);
       } catch (error) {
         if (!(error instanceof BridgeError)) throw error;
         if (error.code === 'CHANNEL_MISSING' && error.context['channel'] !== undefined) throw missing(error);
@@ -66,7 +68,10 @@ export class ControlRequests {
     }
   }
 
-  async #exchange(request: Readonly<Record<string, unknown>>): Promise<ControlReply> {
+  async #exchange(
+    request: Readonly<Record<string, unknown>>,
+    signal: AbortSignal | undefined,
+  ): Promise<ControlReply> {
     if (!this.#session.driver.open) throw away();
     this.#id = (this.#id % MAX_ID) + 1;
     const id = this.#id;
@@ -77,29 +82,24 @@ export class ControlRequests {
         `A control request has at most ${REQUEST_LIMIT} bytes, this one ${bytes.length}: set fewer things at once.`,
       );
     }
-    let wake: () => void = () => undefined;
-    const stopListening = this.#session.onEvent(() => wake());
+    const event = new Signal(this.#session.clock);
+    const stopListening = this.#session.onEvent(() => event.set());
     try {
-      const channelId = await this.#channel.id();
-      await this.#channel.write(bytes);
-      const begun = performance.now();
+      const channelId = await this.#channel.id(signal);
+      await this.#channel.write(bytes, 0, signal);
+      const begun = this.#session.clock.now();
       let slow = SLOW_MS;
-      for (let pause = FIRST_LOOK_MS; ; pause = Math.min(LONGEST_LOOK_MS, pause * 1.5)) {
-        const [size, answered] = await this.#channel.shape();
-        if (answered === id && size !== undefined) return await this.#read(size, id);
-        const waited = performance.now() - begun;
+      for (let look = FIRST_LOOK_MS; ; look = Math.min(LONGEST_LOOK_MS, look * 1.5)) {
+        event.clear();
+        const [size, answered] = await this.#channel.shape(signal);
+        if (answered === id && size !== undefined) return await this.#read(size, id, signal);
+        const waited = this.#session.clock.now() - begun;
         if (waited > REPLY_MS) throw unanswered();
         if (waited > slow) {
           slow *= 2;
-          await this.#checkScript(channelId);
+          await this.#checkScript(channelId, signal);
         }
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, pause);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
+        await event.wait(look, signal);
       }
     } finally {
       stopListening();
@@ -107,19 +107,19 @@ export class ControlRequests {
   }
 
   /** Whether the script that has the request still runs: it may have ended, or another one have begun behind it. */
-  async #checkScript(channelId: number): Promise<void> {
-    if (!(await this.#stdin.poll())) throw notRunning();
+  async #checkScript(channelId: number, signal: AbortSignal | undefined): Promise<void> {
+    if (!(await this.#stdin.poll(signal))) throw notRunning();
     this.#session.invalidate();
-    if ((await this.#channel.id()) === channelId) return;
+    if ((await this.#channel.id(signal)) === channelId) return;
     throw new BridgeError(
       'CAMERA_PROTOCOL',
       "Another script has begun since, and answers the camera's settings.",
     );
   }
 
-  async #read(size: number, id: number): Promise<ControlReply> {
+  async #read(size: number, id: number, signal: AbortSignal | undefined): Promise<ControlReply> {
     if (size < 2 || size > REPLY_LIMIT) throw malformed(`it has ${size} bytes`);
-    const bytes = await this.#channel.read({ length: size });
+    const bytes = await this.#channel.read({ length: size, signal });
     let reply: ControlReply;
     try {
       reply = replySchema.parse(JSON.parse(new TextDecoder().decode(bytes)));

@@ -1,5 +1,5 @@
 /** `camera.controls`: settings of the sensor while its script runs. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { Channel } from './channel.js';
 import { ControlRequests } from './control-request.js';
@@ -23,11 +23,13 @@ const GIVEN_UP_MS = 320;
 type Errors = Readonly<Record<string, string>>;
 
 export class CameraControls {
+  readonly #session: Session;
   readonly #requests: ControlRequests;
   #kept = new KeptSettings();
 
   /** Use `camera.controls`. */
   constructor(session: Session) {
+    this.#session = session;
     this.#requests = new ControlRequests(new Channel(CONTROL_CHANNEL, session), session);
   }
 
@@ -37,17 +39,17 @@ export class CameraControls {
    * old one. OPTION_INVALID: out of range; CAMERA_REFUSED: the sensor's own words, by setting in `context.errors`;
    * CHANNEL_MISSING: the script has no control channel; CAMERA_*, PORT_CLOSED.
    */
-  async set(settings: ControlSettings): Promise<void> {
+  async set(settings: ControlSettings, signal?: AbortSignal): Promise<void> {
     const checked = parseOptions(controlSettingsSchema, settings);
-    const { errors } = await this.#set(() => checked);
+    const { errors } = await this.#set(() => checked, signal);
     this.#kept.add(checked, errors);
-    if (isTemperature(checked.whiteBalance)) await this.#keepGains(checked.whiteBalance);
+    if (isTemperature(checked.whiteBalance)) await this.#keepGains(checked.whiteBalance, signal);
     refuse(errors);
   }
 
   /** All settings. CHANNEL_MISSING, CAMERA_*, PORT_CLOSED. */
-  async get(): Promise<ControlValues> {
-    const { errors, values } = await this.#requests.send(() => ({ get: true }));
+  async get(signal?: AbortSignal): Promise<ControlValues> {
+    const { errors, values } = await this.#requests.send(() => ({ get: true }), signal);
     refuse(errors);
     const parsed = replyValuesSchema.safeParse(values);
     if (parsed.success) return parsed.data;
@@ -57,8 +59,8 @@ export class CameraControls {
   }
 
   /** Lets go of a picture that has waited for a while without being fetched: the next one is of now. */
-  async refresh(): Promise<void> {
-    refuse((await this.#set(() => ({}))).errors);
+  async refresh(signal?: AbortSignal): Promise<void> {
+    refuse((await this.#set(() => ({}), signal)).errors);
   }
 
   /** Whether `restore` has anything to do. */
@@ -75,7 +77,7 @@ export class CameraControls {
    * Makes all settings again that the camera has taken, for a script that has begun anew; the next picture shows
    * them. Nothing is asked of the camera when there are none. Ends as `set` does, after what is not refused is in force.
    */
-  async restore(): Promise<void> {
+  async restore(signal?: AbortSignal): Promise<void> {
     if (!this.changed) return;
     const part = (form: boolean) => (): CheckedSettings => {
       const { pixformat, framesize, ...others } = this.#kept.all;
@@ -83,24 +85,28 @@ export class CameraControls {
     };
     // The form first: with a refusal among the others the script would leave it out, and a sensor may begin anew with it.
     const { pixformat, framesize } = this.#kept.all;
-    const form = pixformat || framesize ? (await this.#set(part(true))).errors : {};
-    const { errors } = await this.#set(part(false));
-    await pause(GIVEN_UP_MS);
-    await this.refresh();
+    const form = pixformat || framesize ? (await this.#set(part(true), signal)).errors : {};
+    const { errors } = await this.#set(part(false), signal);
+    await pause(GIVEN_UP_MS, signal, this.#session.clock);
+    await this.refresh(signal);
     const all = { ...form, ...errors };
     refuse(Object.keys(all).length > 0 ? all : undefined);
   }
 
-  #set(settings: () => CheckedSettings): Promise<{ errors?: Errors | undefined }> {
-    return this.#requests.send(() => ({ set: requestSettings(settings()) }));
+  #set(settings: () => CheckedSettings, signal?: AbortSignal): Promise<{ errors?: Errors | undefined }> {
+    return this.#requests.send(() => ({ set: requestSettings(settings()) }), signal);
   }
 
   /**
    * A temperature is a shift from where automatic white balance stood: from a script's first picture it would lead
    * elsewhere.
    */
-  async #keepGains(asked: NonNullable<CheckedSettings['whiteBalance']>): Promise<void> {
-    const { whiteBalance } = await this.get().catch(() => ({ whiteBalance: null }));
+  async #keepGains(
+    asked: NonNullable<CheckedSettings['whiteBalance']>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { whiteBalance } = await this.get(signal).catch(() => ({ whiteBalance: null }));
+    signal?.throwIfAborted();
     const gains = controlSettingsSchema.shape.whiteBalance.safeParse(whiteBalance?.rgbDb);
     if (whiteBalance?.auto === false && gains.data) this.#kept.replaceBalance(asked, gains.data);
   }

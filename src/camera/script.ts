@@ -2,6 +2,7 @@
  * Scripts on the camera: stop, upload, run. The order matters: an upload while the old script is still finishing
  * is lost, because the interpreter's restart at its end clears what was uploaded.
  */
+import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { ChannelId, StdinEvent, StdinIoctl } from '../protocol/constants.js';
 import { Channel } from './channel.js';
@@ -18,8 +19,6 @@ const UPLOAD_ATTEMPTS = 5;
 /** Largest script the camera's heap can be expected to hold. */
 export const MAX_SCRIPT_BYTES = 256 * 1024;
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 export class Scripts {
   readonly #session: Session;
   readonly #stdin: Channel;
@@ -29,29 +28,29 @@ export class Scripts {
     this.#stdin = new Channel('stdin', session);
   }
 
-  running(): Promise<boolean> {
-    return this.#stdin.poll();
+  running(signal?: AbortSignal): Promise<boolean> {
+    return this.#stdin.poll(signal);
   }
 
   /** Stops the script that runs, if one does. SCRIPT_FAILED when it does not stop within 5 s. */
-  async stop(): Promise<void> {
-    if (!(await this.#retrying(() => this.running()))) return;
-    const until = performance.now() + STOP_MS;
-    while (await this.#retrying(() => this.running())) {
-      if (performance.now() > until) {
+  async stop(signal?: AbortSignal): Promise<void> {
+    if (!(await this.#retrying(() => this.running(signal)))) return;
+    const until = this.#session.clock.now() + STOP_MS;
+    while (await this.#retrying(() => this.running(signal))) {
+      if (this.#session.clock.now() > until) {
         throw new BridgeError(
           'SCRIPT_FAILED',
           `The camera's script did not stop within ${STOP_MS / 1000} s. Press the camera's reset button.`,
         );
       }
-      await this.#retrying(() => this.#stdin.ioctl(StdinIoctl.STOP));
-      await sleep(POLL_MS);
+      await this.#retrying(() => this.#stdin.ioctl(StdinIoctl.STOP, undefined, signal));
+      await pause(POLL_MS, signal, this.#session.clock);
     }
-    await sleep(REBOOT_GRACE_MS);
+    await pause(REBOOT_GRACE_MS, signal, this.#session.clock);
   }
 
   /** Stops what runs, uploads `script` and starts it; resolves when it has started. */
-  async exec(script: string): Promise<void> {
+  async exec(script: string, signal?: AbortSignal): Promise<void> {
     const bytes = new TextEncoder().encode(script);
     if (bytes.length === 0 || bytes.length > MAX_SCRIPT_BYTES) {
       throw new BridgeError(
@@ -60,8 +59,8 @@ export class Scripts {
       );
     }
     for (let attempt = 1; ; attempt++) {
-      await this.stop();
-      if (await this.#uploadAndStart(bytes)) return;
+      await this.stop(signal);
+      if (await this.#uploadAndStart(bytes, signal)) return;
       if (attempt >= UPLOAD_ATTEMPTS) {
         throw new BridgeError('SCRIPT_FAILED', 'The script was sent to the camera but did not start.');
       }
@@ -69,28 +68,28 @@ export class Scripts {
   }
 
   /** false: the interpreter restarted meanwhile, or nothing was seen to start. */
-  async #uploadAndStart(bytes: Uint8Array): Promise<boolean> {
+  async #uploadAndStart(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
     const { reboots } = this.#session;
     let started = false;
     const stopListening = this.#session.onEvent(({ channelId, event }) => {
       if (channelId === ChannelId.STDIN && event === StdinEvent.STARTED) started = true;
     });
     try {
-      await this.#stdin.ioctl(StdinIoctl.RESET);
-      await this.#stdin.write(bytes);
+      await this.#stdin.ioctl(StdinIoctl.RESET, undefined, signal);
+      await this.#stdin.write(bytes, 0, signal);
       if (this.#session.reboots !== reboots) return false;
       started = false;
-      await this.#stdin.ioctl(StdinIoctl.EXEC);
-      const until = performance.now() + START_MS;
-      while (performance.now() < until) {
+      await this.#stdin.ioctl(StdinIoctl.EXEC, undefined, signal);
+      const until = this.#session.clock.now() + START_MS;
+      while (this.#session.clock.now() < until) {
         // A short script may have come to its end, with the restart that follows, before it was seen to run.
-        if (started || this.#session.reboots !== reboots || (await this.#retrying(() => this.running())))
-          return true;
-        await sleep(POLL_MS);
+        if (started || this.#session.reboots !== reboots) return true;
+        if (await this.#retrying(() => this.running(signal))) return true;
+        await pause(POLL_MS, signal, this.#session.clock);
       }
       return false;
     } catch (error) {
-      if (isPassing(error)) return false;
+      if (!signal?.aborted && isPassing(error)) return false;
       throw error;
     } finally {
       stopListening();

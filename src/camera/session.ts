@@ -2,6 +2,7 @@
  * The part of a connection that channels, scripts and stdout share: requests by opcode, the channel table, and
  * notice of what makes the table out of date.
  */
+import { abortable, type Clock } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { LinkDriver } from '../link/link-driver.js';
 import type { LinkOutcome, LinkRequest } from '../link/link-types.js';
@@ -33,6 +34,11 @@ export class Session {
 
   get driver(): LinkDriver {
     return this.#driver;
+  }
+
+  /** What waits for the camera are measured with. */
+  get clock(): Clock {
+    return this.#driver.clock;
   }
 
   get generation(): number {
@@ -70,18 +76,18 @@ export class Session {
     opcode: number,
     channel: number,
     payload: Uint8Array = NOTHING,
-    extra: Partial<LinkRequest> = {},
+    { signal, ...extra }: Partial<LinkRequest> & { signal?: AbortSignal | undefined } = {},
   ): Promise<LinkOutcome> {
-    return this.#driver.request({ opcode, channel, payload, attempts: 1, ...extra });
+    return this.#driver.request({ opcode, channel, payload, attempts: 1, ...extra }, signal);
   }
 
   /** A request that may be repeated: it only asks. */
-  query(opcode: number, channel = 0): Promise<LinkOutcome> {
-    return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS });
+  query(opcode: number, channel = 0, signal?: AbortSignal): Promise<LinkOutcome> {
+    return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS, signal });
   }
 
-  /** The channels, from the table or read anew. */
-  channels(): Promise<ChannelEntry[]> {
+  /** The channels, from the table or read anew. Those who ask at once share one request: a signal ends only its own wait. */
+  channels(signal?: AbortSignal): Promise<ChannelEntry[]> {
     if (!this.#table) {
       const reading = this.query(Opcode.CHANNEL_LIST).then((outcome) =>
         decodeChannelList(expectReply(outcome, Opcode.CHANNEL_LIST)),
@@ -91,15 +97,15 @@ export class Session {
       });
       this.#table = reading;
     }
-    return this.#table;
+    return abortable(this.#table, signal);
   }
 
   /**
    * Id of the channel of that name: the highest one when there are several, because a stopped script's channels
    * stay in the table and a new script registers behind them. CHANNEL_MISSING names those that exist.
    */
-  async idOf(name: string): Promise<number> {
-    const channels = await this.channels();
+  async idOf(name: string, signal?: AbortSignal): Promise<number> {
+    const channels = await this.channels(signal);
     const id = Math.max(
       -1,
       ...channels.filter((channel) => channel.name === name).map((channel) => channel.id),

@@ -15,7 +15,7 @@ export class StdoutReader {
   #decoder = new TextDecoder();
   #reading = false;
   #again = false;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   /** `text` gets what the camera's script prints, in pieces of any length. */
   constructor(session: Session, text: (text: string) => void) {
@@ -30,40 +30,41 @@ export class StdoutReader {
 
   /** Reads what there is now. */
   drain(): void {
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#again = true;
     if (!this.#reading) void this.#run();
   }
 
   close(): void {
-    this.#closed = true;
     this.#stopListening();
+    this.#closing.abort();
   }
 
   async #run(): Promise<void> {
+    const { signal } = this.#closing;
     this.#reading = true;
-    while (this.#again && !this.#closed) {
+    while (this.#again && !signal.aborted) {
       this.#again = false;
       try {
-        await this.#read();
+        await this.#read(signal);
       } catch (error) {
         // A read that a restart came before was not sent: the next event brings what there is then.
         this.#decoder = new TextDecoder();
-        if (!(error instanceof BridgeError)) throw error;
+        if (!(error instanceof BridgeError) && !signal.aborted) throw error;
       }
     }
     this.#reading = false;
   }
 
-  async #read(): Promise<void> {
+  async #read(signal: AbortSignal): Promise<void> {
     // The text there was before a restart need not be there behind it.
     const { session } = this.#session.driver;
-    const length = await this.#channel.size();
+    const length = await this.#channel.size(signal);
     if (length === 0) return;
     const bytes = new Uint8Array(length);
     try {
       // Each byte is given only once: what is lost on the way cannot be read again.
-      const missing = await this.#channel.readInto(bytes, 0, [{ from: 0, to: length }], session);
+      const missing = await this.#channel.readInto(bytes, 0, [{ from: 0, to: length }], session, signal);
       if (missing.length === 0) this.#show(bytes);
       else this.#decoder = new TextDecoder();
     } catch (error) {
@@ -79,6 +80,6 @@ export class StdoutReader {
 
   #show(bytes: Uint8Array): void {
     const text = this.#decoder.decode(bytes, { stream: true });
-    if (text && !this.#closed) this.#text(text);
+    if (text && !this.#closing.signal.aborted) this.#text(text);
   }
 }

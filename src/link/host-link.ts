@@ -112,6 +112,11 @@ export class HostLink implements PacketSink {
     if (!queued) request.settle({ kind: 'lost', reason: 'closed' });
   }
 
+  /** Forgets a request: it is not settled, and nothing is written to its destination any more. */
+  cancel(request: LinkRequest): void {
+    this.#requests.cancel(request);
+  }
+
   /** Takes bytes from the device, in any chunking. */
   receive(bytes: Uint8Array, now: number): void {
     const session = this.#session;

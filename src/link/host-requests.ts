@@ -153,14 +153,23 @@ export class HostRequests {
     const { request } = exchange;
     if (reason !== 'reboot' && request.attempts > 1) {
       this.#session.counters.retries++;
-      this.#queue.addFirst({
-        ...request,
-        attempts: request.attempts - 1,
-        settle: (outcome) => request.settle(outcome),
-      });
+      request.attempts--;
+      this.#queue.addFirst(request);
     } else {
       request.settle({ kind: 'lost', reason });
     }
+  }
+
+  /**
+   * Nobody waits for it any more: it is not sent, or not sent again; nothing is written to its destination, and it is
+   * not settled. One that has been sent keeps the line until its reply has come.
+   */
+  cancel(request: LinkRequest): void {
+    request.settle = () => undefined;
+    request.attempts = 1;
+    request.destination = undefined;
+    this.#queue.remove(request);
+    if (this.#exchange?.request === request) this.#owner.detach();
   }
 
   /** The end: nothing is repeated. */

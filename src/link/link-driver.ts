@@ -2,7 +2,7 @@
  * Binds a host machine to a byte stream and the clock: bytes from the stream go in, packets go out, one timer
  * follows the machine's deadline. Requests become promises.
  */
-import { type Clock, realClock } from '../async.js';
+import { abortable, type Clock, realClock } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Capabilities } from '../protocol/structures.js';
 import type { ByteStream } from './byte-stream.js';
@@ -71,8 +71,21 @@ export class LinkDriver {
     return !this.#ended;
   }
 
-  /** Synchronizes and negotiates. Rejects with CAMERA_SILENT, CAMERA_PROTOCOL or the line's own error. */
-  connect(): Promise<Capabilities> {
+  /**
+   * Synchronizes and negotiates. Rejects with CAMERA_SILENT, CAMERA_PROTOCOL, the line's own error, or
+   * `signal.reason`; the line is closed then.
+   */
+  async connect({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Capabilities> {
+    try {
+      signal?.throwIfAborted();
+      return await abortable(this.#connect(), signal);
+    } catch (error) {
+      this.#end(signal?.aborted ? undefined : asBridgeError(error));
+      throw error;
+    }
+  }
+
+  #connect(): Promise<Capabilities> {
     return new Promise((resolve, reject) => {
       if (this.#ended) {
         reject(new BridgeError('PORT_CLOSED', `The line ${this.#stream.name} is closed.`));
@@ -91,10 +104,26 @@ export class LinkDriver {
     });
   }
 
-  /** Never rejects: how it ended is in the outcome. */
-  request(request: Omit<LinkRequest, 'settle'>): Promise<LinkOutcome> {
-    return new Promise((resolve) => {
-      this.#link.submit({ ...request, settle: resolve }, this.clock.now());
+  /**
+   * How it ended is in the outcome. Rejects only with `signal.reason`; nothing is written to the destination then, and
+   * a request that has not been sent is not.
+   */
+  request(request: Omit<LinkRequest, 'settle'>, signal?: AbortSignal): Promise<LinkOutcome> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const abort = (): void => {
+        this.#link.cancel(submitted);
+        reject(signal?.reason);
+      };
+      const submitted: LinkRequest = {
+        ...request,
+        settle: (outcome) => {
+          signal?.removeEventListener('abort', abort);
+          resolve(outcome);
+        },
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#link.submit(submitted, this.clock.now());
       this.#arm();
     });
   }

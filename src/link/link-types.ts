@@ -22,18 +22,19 @@ export type LinkOutcome =
  */
 export type LossReason = 'timeout' | 'sequence' | 'reboot' | 'closed';
 
+/** The machine keeps the object and changes it: `attempts` counts down, `cancel` takes `destination` and `settle` away. */
 export interface LinkRequest {
   readonly opcode: number;
   readonly channel: number;
   /** At most the negotiated payload size. */
   readonly payload: Uint8Array;
   /** READ only: where the bytes go; its length is the request's length. */
-  readonly destination?: Uint8Array;
+  destination?: Uint8Array | undefined;
   /**
    * How often it may be sent in all when it is not known whether the device carried it out. 1 unless carrying
    * it out twice does no harm. A request that the device refused unread (NAK CHECKSUM) is repeated in any case.
    */
-  readonly attempts: number;
+  attempts: number;
   /**
    * `HostLink.session` to which it belongs: it is not sent, but settled as lost, once the link has synchronised
    * anew. For requests that make sense only after the answer to an earlier one.

@@ -26,6 +26,12 @@ export class RequestQueue {
     this.#waiting.unshift(request);
   }
 
+  /** Takes one out, if it waits. */
+  remove(request: LinkRequest): void {
+    const at = this.#waiting.indexOf(request);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
   next(): LinkRequest | undefined {
     return this.#waiting.shift();
   }

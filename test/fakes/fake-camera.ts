@@ -44,7 +44,11 @@ export class FakeCamera implements ByteStream {
     });
     this.device.register(builtIn('usb', ChannelFlag.PHYSICAL), 0);
     this.device.register(
-      builtIn('stdin', ChannelFlag.WRITE, { poll: () => this.running, ioctl: () => 0 }),
+      builtIn('stdin', ChannelFlag.WRITE, {
+        poll: () => this.running,
+        ioctl: () => 0,
+        write: (_offset, data) => data.length,
+      }),
       1,
     );
     this.device.register(builtIn('stdout', ChannelFlag.READ, { size: () => 0, read: () => undefined }), 2);
