@@ -19,7 +19,6 @@ export { LineSplitter, type LogLevel, type LogLine } from './log-lines.js';
 export {
   type RunnerOptions,
   runnerOptionsSchema,
-  supervisionSchema,
   type Timings,
   timingsSchema,
 } from './options.js';

@@ -3,13 +3,11 @@ import { callSettingsSchema } from '../adapter/call-settings.js';
 import { DIALECTS } from '../adapter/dialects.js';
 import { describeIssues } from '../adapter/messages.js';
 import { BridgeError } from '../errors.js';
+import { supervisionShape } from '../options/index.js';
 import { splitCommandLine } from './command-line.js';
 
 /** Longest delay a Node timer keeps; above it, it would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
-
-/** Crashes that are remembered at most, each with its time. */
-const MAX_CRASHES = 10_000;
 
 const delay = (fallback: number) => z.number().int().min(1).max(MAX_DELAY_MS).default(fallback);
 
@@ -21,41 +19,14 @@ export const timingsSchema = z.strictObject({
   callMs: delay(30_000),
   /** One `pre` (the protocol's own figure). */
   preMs: delay(10_000),
-  /** Between two pings of an idle adapter (the protocol's own figure). */
-  heartbeatIntervalMs: delay(5_000),
-  /** From a ping to its pong (the protocol's own figure). */
-  heartbeatGraceMs: delay(2_000),
-  /** Pings unanswered in a row that are taken for a hang (the protocol's own figure). */
-  heartbeatMisses: z.number().int().min(1).default(2),
   /** Silence in the middle of a message: adapters write a message at once, so this much means a stray print. */
   partialMessageMs: delay(5_000),
   /** From a closed stdin or stdout to giving the adapter up; usually its exit follows at once. */
   brokenPipeMs: delay(1_000),
-  /** From the shutdown message to SIGTERM: an interrupted program should end in about a second. */
-  shutdownMs: delay(1_000),
-  /** From SIGTERM to SIGKILL (the protocol's own figure). */
-  killMs: delay(3_000),
   /** What processes left behind by the adapter get to end by themselves, after SIGTERM. */
   orphanMs: delay(200),
-  /** Wait before the first restart; doubles with every crash up to the next figure. */
-  backoffMinMs: delay(100),
-  backoffMaxMs: delay(5_000),
-  /** `crashLimit` crashes within this time end the attempts (the protocol's own figures). */
-  crashWindowMs: delay(60_000),
-  crashLimit: z.number().int().min(1).max(MAX_CRASHES).default(5),
-});
-
-/** Of these, what the owner of a production line may have to change, beside the time limits of start and calls. */
-export const supervisionSchema = timingsSchema.pick({
-  heartbeatIntervalMs: true,
-  heartbeatGraceMs: true,
-  heartbeatMisses: true,
-  crashLimit: true,
-  crashWindowMs: true,
-  backoffMinMs: true,
-  backoffMaxMs: true,
-  shutdownMs: true,
-  killMs: true,
+  /** What the owner of a production line may have to change. */
+  ...supervisionShape,
 });
 
 export type Timings = z.infer<typeof timingsSchema>;

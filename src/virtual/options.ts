@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BridgeError } from '../errors.js';
+import { virtualShape } from '../options/index.js';
 import { packageFile } from '../package.js';
 import { DEVICE_MIN_PAYLOAD } from '../protocol/constants.js';
 import { SENSOR_ID } from './interpreter/glue/csi-constants.js';
@@ -25,7 +26,6 @@ const DEVICE_ID_WORDS = [0x4f4d5642, 0x56495254] as const;
 /** Largest packet buffer of any board has 8,192 bytes; the field could express more. */
 const MAX_PAYLOAD = 16_384;
 const DEFAULT_MAX_PAYLOAD = 4_082;
-const MAX_COMPRESS_MS = 10_000;
 
 const word = z.int().min(0).max(0xffff_ffff);
 const halfWord = z.int().min(0).max(0xffff);
@@ -33,18 +33,11 @@ const byte = z.int().min(0).max(0xff);
 const version = z.tuple([byte, byte, byte]);
 
 export const virtualCameraOptionsSchema = z.strictObject({
-  /** File that the camera has as main.py; null: none, as a camera out of the box. Default: the bundled frame_channel.py. */
-  script: z.string().min(1).nullable().optional(),
-  /** Directory of pictures that the camera sees, in the order of their names, instead of the test scene. */
-  images: z.string().min(1).optional(),
-  /** Frames per second of the sensor, whatever the script says; `max`: as fast as the script asks. Default: the script's rate, else 30. */
-  fps: z.union([z.literal('max'), z.number().positive().max(10_000)]).optional(),
-  /** How long making a JPEG takes, in milliseconds. Meanwhile the camera answers nothing, as with compression in software. */
-  compressMs: z.int().min(0).max(MAX_COMPRESS_MS).default(0),
+  ...virtualShape,
   /** Largest payload in bytes; boards have 498, 4082 or 8178. */
   maxPayload: z.int().min(DEVICE_MIN_PAYLOAD).max(MAX_PAYLOAD).default(DEFAULT_MAX_PAYLOAD),
-  /** Tells virtual cameras apart: becomes the last word of the device's unique id. */
-  id: word.default(1),
+  /** Becomes the last word of the device's unique id. */
+  id: virtualShape.id.unwrap().default(1),
   /** What the board says of itself. */
   identity: z
     .strictObject({
@@ -61,10 +54,6 @@ export const virtualCameraOptionsSchema = z.strictObject({
   faults: z.union([z.string(), faultOptionsSchema]).optional(),
   /** How often this camera was switched on: each time it meets other faults, and those of a log in their order. */
   life: z.int().min(1).default(1),
-  /** File to which a line of JSON is appended for each capture. */
-  ledger: z.string().min(1).optional(),
-  /** File to which a line of JSON is appended for each injected fault; see `fault-log.ts`. */
-  faultLog: z.string().min(1).optional(),
   /** Called for each JPEG that the camera makes, before the host can have its first byte. */
   onCapture: z.custom<(capture: Capture) => void>((value) => typeof value === 'function').optional(),
 });
@@ -119,7 +108,7 @@ export async function readOptions(input: unknown): Promise<VirtualCameraOptions>
       script === null ? undefined : await readScript(script ?? packageFile('firmware/frame_channel.py')),
     images,
     fps: fps === 'max' ? Number.POSITIVE_INFINITY : fps,
-    compressMs,
+    compressMs: compressMs ?? 0,
     maxPayload,
     identity: boardIdentity(identity, id),
     faults: faults === undefined ? undefined : await readFaults(faults, id, life),

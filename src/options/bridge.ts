@@ -1,0 +1,129 @@
+/** Options of a bridge: those of its camera, and what happens to its frames. */
+import { z } from 'zod';
+import { algorithmShape } from './algorithm.js';
+import { cameraOptionsSchema } from './camera.js';
+import { group, milliseconds } from './schema.js';
+
+const text = z.string().min(1);
+
+export const bridgeOptionsSchema = z.strictObject({
+  ...cameraOptionsSchema.shape,
+  ...group('Camera', {
+    script: z
+      .union([text, z.literal(false)])
+      .optional()
+      .meta({
+        flag: '--script FILE',
+        description:
+          'run this script on the camera first; default: frame_channel.py where the channel is missing',
+        negated: 'never send a script to the camera',
+        common: true,
+      }),
+    channel: z.string().min(1).max(13).default('frame').meta({
+      flag: '--channel NAME',
+      description: "the script's frame channel",
+    }),
+    reconnect: z
+      .union([z.boolean(), z.int().min(1)])
+      .default(true)
+      .meta({
+        flag: '--reconnect WHEN',
+        description:
+          'whether to wait for a camera that has gone: on, off, or how many attempts in a row may fail',
+      }),
+    streaming: z.boolean().default(true).meta({
+      flag: '--no-stream',
+      description: 'pull no frames until start_stream is asked for',
+    }),
+  }),
+  ...group('Run', {
+    frames: z.int().min(1).optional().meta({
+      flag: '--frames N',
+      description: 'stop after that many delivered frames',
+      common: true,
+    }),
+    durationMs: milliseconds.optional().meta({
+      flag: '--duration TIME',
+      description: 'stop after that time',
+      unit: 's',
+      common: true,
+    }),
+    save: text.optional().meta({
+      flag: '--save DIR',
+      description: 'write every frame to a file there, CAMERA-SEQUENCE.jpg',
+      common: true,
+    }),
+    pipeline: text.optional().meta({
+      flag: '--pipeline TEXT',
+      description: "give every frame to this GStreamer pipeline; {camera} in it is the camera's id",
+      common: true,
+    }),
+  }),
+  ...group('Shared memory', {
+    shm: z.boolean().default(true).meta({
+      flag: '--no-shm',
+      description: 'no shared-memory segment',
+      common: true,
+    }),
+    shmName: text.default('/openmv_frame').meta({
+      flag: '--shm-name NAME',
+      description: 'name of the segment with the newest frame',
+      common: true,
+      needs: 'shm',
+    }),
+    shmFormat: z.enum(['mjpg', 'rgb3', 'bgr3', 'grey', 'rgba']).default('mjpg').meta({
+      flag: '--shm-format FORMAT',
+      description: 'what the segment holds: the JPEG as it came, or decoded pixels',
+      common: true,
+      needs: 'shm',
+    }),
+    shmSize: z
+      .int()
+      .min(4_096)
+      .max(2 ** 31 - 1)
+      .default(8_294_528)
+      .meta({
+        flag: '--shm-size BYTES',
+        description: 'size of the segment, its header included',
+        unit: 'bytes',
+        needs: 'shm',
+      }),
+    shmMode: z.int().min(0).max(0o777).default(0o600).meta({
+      flag: '--shm-mode MODE',
+      description: 'permissions of everything in shared memory that has a name given here',
+      unit: 'octal',
+    }),
+    ring: text.optional().meta({
+      flag: '--ring NAME',
+      description: 'every frame in a ring, for any number of readers',
+      common: true,
+    }),
+    ringSlots: z.int().min(4).max(1_024).default(16).meta({
+      flag: '--ring-slots N',
+      description: 'frames that the ring keeps',
+      needs: 'ring',
+    }),
+    ringSlotSize: z
+      .int()
+      .min(1_024)
+      .max(2 ** 26)
+      .default(524_288)
+      .meta({
+        flag: '--ring-slot-size BYTES',
+        description: 'largest frame that the ring takes',
+        unit: 'bytes',
+        needs: 'ring',
+      }),
+    arrays: text.optional().meta({
+      flag: '--arrays BASE',
+      description: 'decoded frames as the array BASE_image_shm with a semaphore',
+      common: true,
+    }),
+  }),
+  ...algorithmShape,
+});
+
+/** Complete options, defaults filled in. */
+export type BridgeOptions = z.infer<typeof bridgeOptionsSchema>;
+/** What a caller writes. */
+export type BridgeInput = z.input<typeof bridgeOptionsSchema>;
