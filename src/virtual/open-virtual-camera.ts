@@ -1,4 +1,5 @@
 /** From options to a camera that answers. */
+import { abortable } from '../async.js';
 import { FaultLog } from './line/fault-log.js';
 import { JsonLinesFile } from './line/json-lines-file.js';
 import { readOptions, type VirtualCameraInput } from './options.js';
@@ -8,13 +9,17 @@ import { VirtualCamera } from './virtual-camera.js';
 
 /**
  * Switches a virtual camera on; resolves when it answers. Ends in OPTION_INVALID, FILE_FAILED (script, pictures,
- * ledger, fault log) or INTERNAL.
+ * ledger, fault log), INTERNAL or, when aborted, `signal.reason`; then its thread and files are closed. `signal` counts
+ * only until the camera is open: `close()` ends it.
  */
 export async function openVirtualCamera(
   input: VirtualCameraInput | Readonly<Record<string, unknown>> = {},
+  signal?: AbortSignal,
 ): Promise<VirtualCamera> {
-  const options = await readOptions(input);
-  const files = options.images === undefined ? undefined : await findPictures(options.images);
+  signal?.throwIfAborted();
+  const options = await readOptions(input, signal);
+  const files =
+    options.images === undefined ? undefined : await abortable(findPictures(options.images), signal);
   const { ledger, faultLog } = options;
   const records: { ledger: JsonLinesFile | undefined; faultLog: FaultLog | undefined } = {
     ledger: undefined,
@@ -25,7 +30,7 @@ export async function openVirtualCamera(
     if (ledger !== undefined) records.ledger = new JsonLinesFile('ledger', ledger);
     if (faultLog !== undefined) records.faultLog = new FaultLog(faultLog, options, options.faults?.request);
     camera = new VirtualCamera(options, new PictureSource(files), records);
-    await camera.ready;
+    await abortable(camera.ready, signal);
     return camera;
   } catch (error) {
     await camera?.close();

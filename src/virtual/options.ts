@@ -78,8 +78,14 @@ export interface VirtualCameraOptions {
   readonly onCapture: ((capture: Capture) => void) | undefined;
 }
 
-/** Reads options from anywhere. OPTION_INVALID names each option that is wrong; FILE_FAILED: the script cannot be read. */
-export async function readOptions(input: unknown): Promise<VirtualCameraOptions> {
+/**
+ * Reads options from anywhere. OPTION_INVALID names each option that is wrong; FILE_FAILED: the script or the log of
+ * faults cannot be read.
+ */
+export async function readOptions(
+  input: unknown,
+  signal: AbortSignal | undefined,
+): Promise<VirtualCameraOptions> {
   const parsed = virtualCameraOptionsSchema.safeParse(input);
   if (!parsed.success) {
     const problems = parsed.error.issues.map(
@@ -105,13 +111,15 @@ export async function readOptions(input: unknown): Promise<VirtualCameraOptions>
   } = parsed.data;
   return {
     mainScript:
-      script === null ? undefined : await readScript(script ?? packageFile('firmware/frame_channel.py')),
+      script === null
+        ? undefined
+        : await readScript(script ?? packageFile('firmware/frame_channel.py'), signal),
     images,
     fps: fps === 'max' ? Number.POSITIVE_INFINITY : fps,
     compressMs: compressMs ?? 0,
     maxPayload,
     identity: boardIdentity(identity, id),
-    faults: faults === undefined ? undefined : await readFaults(faults, id, life),
+    faults: faults === undefined ? undefined : await readFaults(faults, id, life, signal),
     id,
     life,
     faultLog,
@@ -124,20 +132,22 @@ async function readFaults(
   faults: string | z.output<typeof faultOptionsSchema>,
   id: number,
   life: number,
+  signal: AbortSignal | undefined,
 ): Promise<NonNullable<VirtualCameraOptions['faults']>> {
   const replay = typeof faults === 'string' ? replayPath(faults) : undefined;
   if (replay !== undefined) {
-    const source = await readFaultLog(replay, id, life);
+    const source = await readFaultLog(replay, id, life, signal);
     return { source, request: { replay, throttle: source.throttle } };
   }
   const options = typeof faults === 'string' ? parseFaults(faults) : faults;
   return { source: { ...options, seed: seedOfLife(options.seed, life) }, request: options };
 }
 
-async function readScript(path: string): Promise<string> {
+async function readScript(path: string, signal: AbortSignal | undefined): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path, { encoding: 'utf8', ...(signal && { signal }) });
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new BridgeError(
       'FILE_FAILED',
       `The virtual camera's script ${path} cannot be read: ${String(cause)}.`,

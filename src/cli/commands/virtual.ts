@@ -1,6 +1,5 @@
 /** `openmv-bridge virtual --link PATH`: a virtual camera on a pty, for any host program. */
 import type { Command } from 'commander';
-import { openPty } from '../../virtual/line/pty.js';
 import { wholeNumber } from '../arguments.js';
 import { addVirtualOptions, type CameraFlags, virtualInput } from '../camera-options.js';
 import { withOutput } from '../command.js';
@@ -23,7 +22,7 @@ export function addVirtualCommand(program: Command): void {
     );
   addVirtualOptions(command).action((flags: VirtualFlags) =>
     withOutput(false, async (output) => {
-      const { openVirtualCamera, serveVirtualCamera } = await import('../../virtual/index.js');
+      const { openPty, openVirtualCamera, serveVirtualCamera } = await import('../../virtual/index.js');
       const camera = await openVirtualCamera({ ...virtualInput(flags), id: flags.id ?? 1 });
       const pty = await openPty(flags.link).catch(async (error: unknown) => {
         await camera.close();

@@ -98,10 +98,6 @@ export class DeviceLink {
     this.#channels.unregisterDynamic();
   }
 
-  channel(id: number): DeviceChannel | undefined {
-    return this.#channels.get(id);
-  }
-
   get channels(): DeviceChannels {
     return this.#channels;
   }

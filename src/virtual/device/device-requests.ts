@@ -3,6 +3,8 @@
 import { ChannelId, Opcode, Status, StdinIoctl, StreamIoctl } from '../../protocol/constants.js';
 import type { PacketHeader } from '../../protocol/packet.js';
 import {
+  type Capabilities,
+  type DeviceStats,
   encodeCaps,
   encodeChannelList,
   encodeMemory,
@@ -14,9 +16,9 @@ import {
   IO_REQUEST_SIZE,
   IOCTL_REQUEST_SIZE,
 } from '../../protocol/structures.js';
-import type { DeviceLink } from './device-link.js';
-import type { DeviceChannel } from './device-types.js';
-import { exactly, once, piecewise } from './reply-source.js';
+import type { DeviceChannels } from './device-channels.js';
+import type { DeviceChannel, DeviceLinkOptions } from './device-types.js';
+import { exactly, once, piecewise, type ReplySource } from './reply-source.js';
 
 /** A READ longer than this crashes the vendor's device; here it is refused. */
 const LONGEST_READ = 64 * 1024 * 1024;
@@ -52,10 +54,22 @@ const IOCTL_ARGUMENTS = new Map<number, ReadonlyMap<number, number>>([
   ],
 ]);
 
-export function answerRequest(link: DeviceLink, header: Readonly<PacketHeader>, payload: Uint8Array): void {
+/** What answering takes of the device machine. */
+export interface RequestHost {
+  readonly options: DeviceLinkOptions;
+  readonly caps: Capabilities;
+  readonly stats: DeviceStats;
+  readonly channels: DeviceChannels;
+  sendStatus(opcode: number, channel: number, status: number): void;
+  sendData(opcode: number, channel: number, source: ReplySource): void;
+  lockAllowed(): boolean;
+  locked(): void;
+}
+
+export function answerRequest(link: RequestHost, header: Readonly<PacketHeader>, payload: Uint8Array): void {
   const { opcode, channel: id } = header;
   const { identity } = link.options;
-  const channel = link.channel(id);
+  const channel = link.channels.get(id);
   const data = (bytes: Uint8Array): void => link.sendData(opcode, id, once(bytes));
   const status = (code: number): void => link.sendStatus(opcode, id, code);
   switch (opcode) {
@@ -100,7 +114,7 @@ export function answerRequest(link: DeviceLink, header: Readonly<PacketHeader>, 
 }
 
 function answerRead(
-  link: DeviceLink,
+  link: RequestHost,
   id: number,
   channel: DeviceChannel | undefined,
   payload: Uint8Array,

@@ -44,16 +44,22 @@ export function replayPath(faults: string): string | undefined {
  * if the log has a single camera, that one's.
  * FILE_FAILED: it cannot be read; OPTION_INVALID: it is no log of faults, or not of this camera.
  */
-export async function readFaultLog(path: string, camera: number, life: number): Promise<FaultRecording> {
+export async function readFaultLog(
+  path: string,
+  camera: number,
+  life: number,
+  signal?: AbortSignal,
+): Promise<FaultRecording> {
   const runs = new Map<number, Life[]>();
   let number = 0;
   try {
-    for await (const text of createInterface({ input: createReadStream(path) })) {
+    for await (const text of createInterface({ input: createReadStream(path, { signal }) })) {
       number++;
       if (number > MAX_LINES) throw wrong(path, `it has more than ${MAX_LINES} lines`);
       take(text, runs, (why) => wrong(path, `line ${number} ${why}`));
     }
   } catch (cause) {
+    signal?.throwIfAborted();
     if (cause instanceof BridgeError) throw cause;
     throw new BridgeError('FILE_FAILED', `The fault log ${path} cannot be read: ${String(cause)}.`, {
       context: { path },

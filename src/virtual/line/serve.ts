@@ -2,7 +2,7 @@
 import type { ByteStream } from '../../link/byte-stream.js';
 import type { VirtualCamera } from '../virtual-camera.js';
 
-/** The camera's end of a pseudo-terminal; `openPty` in src/port makes one. */
+/** The camera's end of a pseudo-terminal; `openPty` makes one. */
 export interface PtyEnd {
   /** Whether some program has the other end open. */
   readonly hostPresent: boolean;
@@ -18,10 +18,10 @@ export interface PtyEnd {
 const RECONNECT_MS = 50;
 
 /**
- * Connects the camera for as long as a host has the pty open. Returns a function that ends it: the camera is
- * disconnected, the pty and the camera stay open.
+ * Connects the camera for as long as a host has the pty open. Returns a function that ends it, as aborting `signal`
+ * does: the camera is disconnected, the pty and the camera stay open.
  */
-export function serveVirtualCamera(camera: VirtualCamera, pty: PtyEnd): () => void {
+export function serveVirtualCamera(camera: VirtualCamera, pty: PtyEnd, signal?: AbortSignal): () => void {
   let line: ByteStream | undefined;
   let present = false;
   let stopped = false;
@@ -34,7 +34,7 @@ export function serveVirtualCamera(camera: VirtualCamera, pty: PtyEnd): () => vo
     try {
       stream = camera.connect();
     } catch {
-      // Somebody else is connected in process, or the camera is off: the host hears nothing, as from a dead port.
+      // Another host is connected in process, or the camera is off: this one hears nothing, as from a dead port.
       retry = setTimeout(connect, RECONNECT_MS);
       return;
     }
@@ -66,14 +66,18 @@ export function serveVirtualCamera(camera: VirtualCamera, pty: PtyEnd): () => vo
     else disconnect();
   };
 
+  if (signal?.aborted) return () => {};
   const stopData = pty.onData((bytes) => line?.write(bytes));
   const stopHost = pty.onHost(setPresent);
   setPresent(pty.hostPresent);
 
-  return () => {
+  const stop = (): void => {
     stopped = true;
+    signal?.removeEventListener('abort', stop);
     stopData();
     stopHost();
     disconnect();
   };
+  signal?.addEventListener('abort', stop, { once: true });
+  return stop;
 }

@@ -20,6 +20,12 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
+const resources = (): string[] =>
+  process
+    .getActiveResourcesInfo()
+    .filter((name) => !['PipeWrap', 'Immediate'].includes(name))
+    .sort();
+
 describe('a virtual camera', () => {
   it('has one host at a time, and others after it', async () => {
     const made = await camera();
@@ -121,11 +127,6 @@ describe('a virtual camera', () => {
   });
 
   it('closed: leaves no thread, port or timer behind', async () => {
-    const resources = (): string[] =>
-      process
-        .getActiveResourcesInfo()
-        .filter((name) => !['PipeWrap', 'Immediate'].includes(name))
-        .sort();
     // What stays for good, sharp's threads among it, is there after the first one.
     await (await openVirtualCamera()).close();
     const before = resources();
@@ -151,6 +152,19 @@ describe('a virtual camera', () => {
     booting.reset();
     await booting.close();
     expect(code(() => booting.connect())).toBe('PORT_CLOSED');
+  });
+
+  it.each([0, 1, 5, 20])('opening is given up %i ms after it began, and leaves nothing', async (ms) => {
+    await (await openVirtualCamera()).close();
+    const before = resources();
+    const abort = new AbortController();
+    const opening = openVirtualCamera({ fps: 'max' }, abort.signal);
+    const reason = new Error('not wanted any more');
+    if (ms === 0) abort.abort(reason);
+    else setTimeout(() => abort.abort(reason), ms);
+    expect(await rejection(opening)).toBe(reason);
+    expect(await rejection(openVirtualCamera({}, abort.signal))).toBe(reason);
+    await expect.poll(resources).toEqual(before);
   });
 
   it('refuses wrong options by name', async () => {

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openSerialPort } from '../../../src/port/index.js';
-import { type PtyEnd, serveVirtualCamera } from '../../../src/virtual/index.js';
-import { openPty } from '../../../src/virtual/line/pty.js';
+import { openPty, type PtyEnd, serveVirtualCamera } from '../../../src/virtual/index.js';
 import { TestHost, until } from './host.js';
 import { camera } from './setup.js';
 
@@ -76,6 +75,19 @@ describe('a virtual camera on a pty', () => {
     stop();
     await made.connect().close();
     pty.send(SYNC);
+  });
+
+  it('is disconnected when its signal is aborted', async () => {
+    const made = await camera({ script: null });
+    const pty = new PtyStub();
+    pty.hostPresent = true;
+    const abort = new AbortController();
+    serveVirtualCamera(made, pty, abort.signal);
+    expect(() => made.connect()).toThrow(/Another host/);
+    abort.abort();
+    await made.connect().close();
+    serveVirtualCamera(made, pty, abort.signal);
+    await made.connect().close();
   });
 
   it('serves a host program that opens the terminal', async () => {
