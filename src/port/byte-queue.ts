@@ -1,58 +1,45 @@
-/** Small writes share a block, so that the queue costs hardly more memory than the bytes in it. */
-const BLOCK_SIZE = 64 * 1024;
+/** The least room a queue makes, in bytes. */
+const FIRST_ROOM = 64 * 1024;
 
-interface Block {
-  readonly bytes: Uint8Array;
-  start: number;
-  end: number;
-}
-
-/** Bytes in the order they came, copied in at one end and taken off at the other. */
+/** Bytes in the order they came, copied in at one end and taken off at the other, in one buffer that grows. */
 export class ByteQueue {
-  #blocks: Block[] = [];
-  #length = 0;
+  #bytes = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
 
   get length(): number {
-    return this.#length;
+    return this.#end - this.#start;
   }
 
   push(bytes: Uint8Array): void {
-    let rest = bytes;
-    while (rest.length > 0) {
-      const block = this.#roomyBlock(rest.length);
-      const part = rest.subarray(0, block.bytes.length - block.end);
-      block.bytes.set(part, block.end);
-      block.end += part.length;
-      rest = rest.subarray(part.length);
-    }
-    this.#length += bytes.length;
+    if (this.#end + bytes.length > this.#bytes.length) this.#makeRoom(bytes.length);
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
-  /** The next bytes to go, empty when there are none. Valid until the next call. */
+  /** The bytes to go, empty when there are none. Valid until the next call. */
   peek(): Uint8Array {
-    const first = this.#blocks[0];
-    return first ? first.bytes.subarray(first.start, first.end) : new Uint8Array(0);
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   /** Takes off that many of the bytes that `peek` gave. */
   drop(count: number): void {
-    const first = this.#blocks[0];
-    if (!first) return;
-    first.start += count;
-    this.#length -= count;
-    if (first.start === first.end) this.#blocks.shift();
+    this.#start += count;
+    if (this.#start >= this.#end) this.clear();
   }
 
   clear(): void {
-    this.#blocks = [];
-    this.#length = 0;
+    this.#bytes = Buffer.alloc(0);
+    this.#start = this.#end = 0;
   }
 
-  #roomyBlock(wanted: number): Block {
-    const last = this.#blocks.at(-1);
-    if (last && last.end < last.bytes.length) return last;
-    const block = { bytes: new Uint8Array(Math.max(BLOCK_SIZE, wanted)), start: 0, end: 0 };
-    this.#blocks.push(block);
-    return block;
+  /** Moves the bytes to the front, into a larger buffer unless half of this one is free then. */
+  #makeRoom(wanted: number): void {
+    const held = this.peek();
+    const room = 2 * (held.length + wanted);
+    if (room > this.#bytes.length) this.#bytes = Buffer.allocUnsafeSlow(Math.max(FIRST_ROOM, room));
+    this.#bytes.set(held);
+    this.#start = 0;
+    this.#end = held.length;
   }
 }

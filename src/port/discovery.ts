@@ -1,12 +1,15 @@
-import { SerialPort } from 'serialport';
+import { basename } from 'node:path';
+import { abortable } from '../async.js';
 import { BridgeError } from '../errors.js';
+import type { LineKind } from '../link/byte-stream.js';
 import { boardOf, usbIdText } from './boards.js';
-import { type PortInfo, SYSTEM_ROOTS, type SystemRoots } from './port-info.js';
-import { type SysfsScan, scanSysfs } from './sysfs.js';
+import { type PortInfo, SYSTEM_ROOTS, type SystemRoots, type UsbIdentity } from './port-info.js';
+import { readUsbIdentity, type SysfsScan, scanSysfs } from './sysfs.js';
 
 export interface DiscoveryOptions extends Partial<SystemRoots> {
   /** Tests read a made-up sysfs on any system. */
   readonly platform?: NodeJS.Platform;
+  readonly signal?: AbortSignal | undefined;
 }
 
 function hexadecimal(text: string | undefined): number | undefined {
@@ -16,18 +19,18 @@ function hexadecimal(text: string | undefined): number | undefined {
 
 /** macOS and Windows: the `serialport` package asks the system. */
 async function scanWithSerialport(): Promise<SysfsScan> {
-  const found = await SerialPort.list();
-  const ports = found.map((one): PortInfo => {
+  const { SerialPort } = await import('serialport');
+  const ports = (await SerialPort.list()).map((one): PortInfo => {
     const [usbVendorId, usbProductId] = [hexadecimal(one.vendorId), hexadecimal(one.productId)];
-    const board = boardOf(usbVendorId, usbProductId);
+    const board = boardOf(usbVendorId, usbProductId)?.name;
     return {
       // A macOS "tty" device waits for a carrier; its "cu" twin does not.
       path: one.path.replace(/^\/dev\/tty\./, '/dev/cu.'),
-      ...(board === undefined ? {} : { board: board.name }),
+      board,
       ...(usbVendorId === undefined ? {} : { usbVendorId }),
       ...(usbProductId === undefined ? {} : { usbProductId }),
-      ...(one.serialNumber === undefined ? {} : { serialNumber: one.serialNumber }),
-      ...(one.manufacturer === undefined ? {} : { manufacturer: one.manufacturer }),
+      serialNumber: one.serialNumber,
+      manufacturer: one.manufacturer,
       isCamera: board !== undefined,
     };
   });
@@ -36,14 +39,13 @@ async function scanWithSerialport(): Promise<SysfsScan> {
 
 /** On Linux sysfs is read directly: the `udevadm` that `serialport` would run is missing in containers. */
 function scan(options: DiscoveryOptions): Promise<SysfsScan> {
-  const roots = {
-    sysRoot: options.sysRoot ?? SYSTEM_ROOTS.sysRoot,
-    devRoot: options.devRoot ?? SYSTEM_ROOTS.devRoot,
-  };
-  return (options.platform ?? process.platform) === 'linux' ? scanSysfs(roots) : scanWithSerialport();
+  const { platform = process.platform, signal, ...roots } = options;
+  const scanning =
+    platform === 'linux' ? scanSysfs({ ...SYSTEM_ROOTS, ...roots }, signal) : scanWithSerialport();
+  return abortable(scanning, signal);
 }
 
-/** Every serial port of this machine, cameras or not, ordered by path. */
+/** Every serial port of this machine, cameras or not, ordered by path. Rejects with `signal.reason` when aborted. */
 export async function listPorts(options: DiscoveryOptions = {}): Promise<PortInfo[]> {
   const { ports } = await scan(options);
   return [...ports].sort((a, b) => a.path.localeCompare(b.path, 'en', { numeric: true }));
@@ -82,7 +84,7 @@ async function noCamera(options: DiscoveryOptions): Promise<BridgeError> {
     'PORT_NOT_FOUND',
     'No OpenMV camera found. Check that the USB cable carries data and not only power, that the camera is not ' +
       'in its bootloader, and on Linux that `lsusb` shows it (37c5:...) and udev made its /dev/ttyACM node. ' +
-      `Name the port with --port if it is a serial adapter, or try without a camera: --port virtual.${others}`,
+      `Name the port if it is a serial adapter. Without a camera, use the port "virtual".${others}`,
     { context: { ports: ports.map((port) => port.path) } },
   );
 }
@@ -90,18 +92,44 @@ async function noCamera(options: DiscoveryOptions): Promise<BridgeError> {
 /**
  * The only camera of this machine.
  *
- * Throws `PORT_NOT_FOUND` when there is none, saying what to check, and `OPTION_INVALID` when there are several,
- * listing them so that one can be picked.
+ * Rejects with `PORT_NOT_FOUND` when there is none, saying what to check, with `OPTION_INVALID` when there are
+ * several, listing them so that one can be picked, and with `signal.reason` when aborted.
  */
 export async function findCamera(options: DiscoveryOptions = {}): Promise<PortInfo> {
   const cameras = await listCameras(options);
   const [only, another] = cameras;
   if (!only) throw await noCamera(options);
   if (!another) return only;
+  const named = cameras.map((port) => ({ ...port, path: port.byId ?? port.path }));
   throw new BridgeError(
     'OPTION_INVALID',
-    `${cameras.length} cameras found, name one with --port: ` +
-      `${cameras.map((port) => describePort({ ...port, path: port.byId ?? port.path })).join('; ')}.`,
-    { context: { ports: cameras.map((port) => port.byId ?? port.path) } },
+    `${cameras.length} cameras found. Name the port of one: ${named.map(describePort).join('; ')}.`,
+    { context: { ports: named.map((port) => port.path) } },
+  );
+}
+
+/** A name the operating systems give to USB's own serial class, and to nothing else. */
+const USB_NAME = /^(ttyACM\d+|(tty|cu)\.usbmodem.*)$/;
+const PTY_PATH = /^\/dev\/(pts\/\d+|ttys\d+)$/;
+
+/**
+ * What kind of line a device is, from its real path (links followed) and its USB identity where one is known.
+ * A USB port that belongs to something else than a camera, a debug probe for example, has a wire with a UART
+ * behind it, where bytes can be lost; so has every plain serial port.
+ */
+export function lineKind(device: string, identity?: Partial<UsbIdentity>): LineKind {
+  if (PTY_PATH.test(device)) return 'pty';
+  if (identity?.usbVendorId === undefined) return USB_NAME.test(basename(device)) ? 'usb' : 'uart';
+  return boardOf(identity.usbVendorId, identity.usbProductId) ? 'usb' : 'uart';
+}
+
+/** `lineKind` with the identity that this machine has for the device. */
+export async function findLineKind(device: string, roots: SystemRoots = SYSTEM_ROOTS): Promise<LineKind> {
+  if (PTY_PATH.test(device)) return 'pty';
+  if (process.platform === 'linux') return lineKind(device, await readUsbIdentity(basename(device), roots));
+  const ports = await listPorts().catch(() => []);
+  return lineKind(
+    device,
+    ports.find((one) => one.path.toLowerCase() === device.toLowerCase()),
   );
 }

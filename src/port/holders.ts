@@ -7,18 +7,13 @@ export interface Holder {
   readonly name: string;
 }
 
-interface OpenFile {
-  readonly pid: number;
-  readonly fd: string;
-}
-
 /** Descriptors, of the processes that this user may look into, whose target satisfies `wanted`. Linux only. */
-async function findOpenFiles(wanted: (target: string) => boolean): Promise<OpenFile[]> {
+async function findOpenFiles(wanted: (target: string) => boolean): Promise<{ pid: number; fd: string }[]> {
   if (process.platform !== 'linux') return [];
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {
-      const files: OpenFile[] = [];
+      const files: { pid: number; fd: string }[] = [];
       for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
         const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '');
         if (wanted(target)) files.push({ pid: Number(pid), fd });

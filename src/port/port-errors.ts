@@ -1,18 +1,21 @@
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { BridgeError } from '../errors.js';
+import { BridgeError, type ErrorCode } from '../errors.js';
 import type { LineKind } from '../link/byte-stream.js';
 import { describePort, listPorts } from './discovery.js';
 import { findHolders, type Holder } from './holders.js';
 
 /** Groups that Linux distributions give the serial ports to. */
-const SERIAL_GROUPS = new Set(['dialout', 'uucp', 'plugdev', 'tty', 'serial']);
+const SERIAL_GROUPS = new Set(['dialout', 'uucp', 'plugdev', 'serial']);
 
-async function existingPorts(): Promise<string> {
-  const ports = await listPorts().catch(() => []);
-  return ports.length > 0
-    ? `Ports that exist: ${ports.map(describePort).join('; ')}.`
-    : 'There is no serial port at all: check the cable, or try without a camera (--port virtual).';
+function failure(
+  code: ErrorCode,
+  path: string,
+  message: string,
+  cause?: unknown,
+  more: object = {},
+): BridgeError {
+  return new BridgeError(code, message, { context: { path, ...more }, cause });
 }
 
 /** The port of that name does not exist; lists those that do. A link that leads nowhere: what it was made for. */
@@ -20,34 +23,35 @@ export async function portNotFound(path: string, cause?: unknown): Promise<Bridg
   const link = await readlink(path).catch(() => undefined);
   if (link !== undefined) {
     const target = resolve(dirname(path), link);
-    const advice = target.startsWith('/dev/pts/')
-      ? 'the program behind it (a virtual camera?) has ended. Start it again.'
-      : 'which does not exist. Plug the camera in, or name another port.';
-    const words = target.startsWith('/dev/pts/') ? `${target}, a terminal that is gone:` : `${target},`;
-    return new BridgeError('PORT_NOT_FOUND', `The link ${path} leads to ${words} ${advice}`, {
-      context: { path, target },
-      cause,
-    });
+    const message = target.startsWith('/dev/pts/')
+      ? `${target}, a terminal that is gone: the program behind it (a virtual camera?) has ended. Start it again.`
+      : `${target}, which does not exist. Plug the camera in, or name another port.`;
+    return failure('PORT_NOT_FOUND', path, `The link ${path} leads to ${message}`, cause, { target });
   }
-  return new BridgeError('PORT_NOT_FOUND', `There is no port ${path}. ${await existingPorts()}`, {
-    context: { path },
-    cause,
-  });
+  const ports = await listPorts().catch(() => []);
+  const others =
+    ports.length > 0
+      ? `Ports that exist: ${ports.map(describePort).join('; ')}.`
+      : 'There is no serial port at all: check the cable, or use the port "virtual", which needs no camera.';
+  return failure('PORT_NOT_FOUND', path, `There is no port ${path}. ${others}`, cause);
 }
 
 /** The user may not open the port. `group`: the group the device belongs to, when known. */
 export function portDenied(path: string, kind: LineKind, group?: string, cause?: unknown): BridgeError {
-  const right = group !== undefined && SERIAL_GROUPS.has(group) && group !== 'tty' ? group : 'dialout';
+  const right = group !== undefined && SERIAL_GROUPS.has(group) ? group : 'dialout';
   const advice =
     kind === 'pty'
       ? 'It is a pseudo-terminal of another user: run both programs as the same user.'
       : process.platform === 'linux'
         ? `Serial ports belong to the group ${right}: run \`sudo usermod -aG ${right} $USER\`, then log out and in again.`
         : 'Another program may have it open, or the system asks for permission.';
-  return new BridgeError('PORT_DENIED', `No permission to open ${path}. ${advice}`, {
-    context: group === undefined ? { path } : { path, group },
+  return failure(
+    'PORT_DENIED',
+    path,
+    `No permission to open ${path}. ${advice}`,
     cause,
-  });
+    group ? { group } : {},
+  );
 }
 
 /** Another program has the port. */
@@ -56,41 +60,41 @@ export function portBusy(path: string, holders: readonly Holder[], cause?: unkno
     one.pid === process.pid ? `this process (${one.pid})` : `${one.name} (process ${one.pid})`,
   );
   const who = names.length > 0 ? `It is open in ${names.join(', ')}.` : 'Another program has it open.';
-  const modemManager = holders.some((one) => one.name === 'ModemManager');
-  const advice =
-    process.platform !== 'linux'
-      ? 'Close OpenMV IDE and other programs that use it.'
-      : modemManager
-        ? 'ModemManager takes it for a modem: install the udev rule in tools/udev (it sets ID_MM_DEVICE_IGNORE), or stop it with `sudo systemctl stop ModemManager`.'
-        : 'Close OpenMV IDE and other programs that use it. ModemManager also takes new ports for some seconds; the udev rule in tools/udev keeps it away.';
-  return new BridgeError('PORT_BUSY', `The port ${path} is busy. ${who} ${advice}`, {
-    context: { path, holders },
-    cause,
-  });
+  let advice = 'Close OpenMV IDE and other programs that use it.';
+  if (holders.some((one) => one.name === 'ModemManager')) {
+    advice =
+      'ModemManager takes it for a modem: install the udev rule in tools/udev (it sets ID_MM_DEVICE_IGNORE), or stop it with `sudo systemctl stop ModemManager`.';
+  } else if (process.platform === 'linux') {
+    advice +=
+      ' ModemManager also takes new ports for some seconds; the udev rule in tools/udev keeps it away.';
+  }
+  return failure('PORT_BUSY', path, `The port ${path} is busy. ${who} ${advice}`, cause, { holders });
 }
 
 /** The path is something else than a serial port. `what`: `a folder`, `a file`, ... */
 export function notASerialPort(path: string, what: string): BridgeError {
-  return new BridgeError('PORT_FAILED', `${path} is ${what}, not a serial port. Name a port with --port.`, {
-    context: { path },
-  });
+  return failure('PORT_FAILED', path, `${path} is ${what}, not a serial port. Choose another port.`);
 }
 
 /** The line broke while it was open. */
 export function portHungUp(name: string, cause?: unknown): BridgeError {
-  return new BridgeError(
-    'PORT_CLOSED',
-    `The line to ${name} broke: the camera was unplugged, reset or switched off. Plug it in again.`,
-    { context: { path: name }, cause },
-  );
+  const message = `The line to ${name} broke: the camera was unplugged, reset or switched off. Plug it in again.`;
+  return failure('PORT_CLOSED', name, message, cause);
 }
 
 /** The peer does not take what is sent to it. */
 export function portStuck(name: string, limit: number): BridgeError {
-  return new BridgeError(
+  const message = `The camera on ${name} reads nothing: ${limit} bytes wait for it, and more would not fit. Reset the camera.`;
+  return failure('PORT_FAILED', name, message, undefined, { limit });
+}
+
+/** A write failed although the device is there. */
+export function writingFailed(name: string, cause: Error): BridgeError {
+  return failure(
     'PORT_FAILED',
-    `The camera on ${name} reads nothing: ${limit} bytes wait for it, and more would not fit. Reset the camera.`,
-    { context: { path: name, limit } },
+    name,
+    `Writing to ${name} failed: ${cause.message}. Reset the camera.`,
+    cause,
   );
 }
 
@@ -135,11 +139,9 @@ export async function openingFailed(
       return portBusy(path, await findHolders(device), cause);
     case 'ENOTTY':
       return notASerialPort(path, 'a device without a serial line');
-    default:
-      return new BridgeError(
-        'PORT_FAILED',
-        `The port ${path} cannot be opened: ${error.message}. Unplug the camera and plug it in again.`,
-        { context: { path }, cause },
-      );
+    default: {
+      const message = `The port ${path} cannot be opened: ${error.message}. Unplug the camera and plug it in again.`;
+      return failure('PORT_FAILED', path, message, cause);
+    }
   }
 }

@@ -1,8 +1,9 @@
+import { Signal, within } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/byte-stream.js';
 import { AckFinder, SYNC_ACK, SYNC_PACKET } from './ack-finder.js';
+import { PeekableStream } from './peekable-stream.js';
 import { probeFailed } from './probe-verdict.js';
-import { StreamTap } from './stream-tap.js';
 
 export interface ProbeOptions {
   /** How many times SYNC is sent. */
@@ -13,74 +14,13 @@ export interface ProbeOptions {
   readonly quietMs?: number;
   /** How long a device may keep sending other things, before SYNC and in each attempt. */
   readonly busyMs?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Bytes kept of what came, for the error. */
 const HEARD_LIMIT = 512;
-
-/** One probe under way: the bytes that came, and a wake-up for whoever waits for them. */
-class Probe {
-  readonly tap: StreamTap;
-  heard = Buffer.alloc(0);
-  acknowledged = false;
-  #finder: AckFinder | undefined;
-  #wake: (() => void) | undefined;
-
-  constructor(stream: ByteStream) {
-    this.tap = new StreamTap(
-      stream,
-      (chunk) => this.#look(chunk),
-      () => this.#wake?.(),
-    );
-  }
-
-  #look(chunk: Uint8Array): void {
-    const room = HEARD_LIMIT - this.heard.length;
-    if (room > 0) this.heard = Buffer.concat([this.heard, chunk.subarray(0, room)]);
-    const rest = this.#finder?.feed(chunk);
-    if (rest) {
-      this.acknowledged = true;
-      this.tap.release(withoutAcks(rest));
-    }
-    this.#wake?.();
-  }
-
-  /** Sends SYNC; what came before it cannot be its answer. */
-  sync(): void {
-    this.#finder ??= new AckFinder();
-    this.tap.write(SYNC_PACKET);
-  }
-
-  /**
-   * Waits until nothing has come for `quietMs`, the answer has come or the line is closed. false: bytes were
-   * still coming after `limitMs`.
-   */
-  async settle(quietMs: number, limitMs: number): Promise<boolean> {
-    const limit = performance.now() + limitMs;
-    let woken = true;
-    while (woken && !this.acknowledged && !this.tap.ended) {
-      const wait = Math.min(quietMs, limit - performance.now());
-      if (wait <= 0) return false;
-      woken = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), wait);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve(true);
-        };
-      });
-      if (!woken && wait < quietMs) return false;
-    }
-    return true;
-  }
-}
-
-/** A slow device answers every SYNC it was sent: later answers are no news to whoever takes the line over. */
-function withoutAcks(bytes: Uint8Array): Uint8Array {
-  let rest = bytes;
-  while (Buffer.compare(rest.subarray(0, SYNC_ACK.length), SYNC_ACK) === 0)
-    rest = rest.subarray(SYNC_ACK.length);
-  return rest;
-}
+/** How long an aborted call waits for its handle to be free; freeing goes on after that. */
+export const ABORT_GRACE_MS = 50;
 
 /**
  * Finds out whether an OpenMV camera that speaks the protocol is at the other end: sends SYNC, which resets the
@@ -90,26 +30,67 @@ function withoutAcks(bytes: Uint8Array): Uint8Array {
  * A device in the middle of a transfer finishes it first when acknowledgements are off, so an attempt lasts as
  * long as bytes keep coming, up to `busyMs`.
  *
- * Throws, with the stream closed: `CAMERA_SILENT` (nothing came), `NOT_A_CAMERA` (something else answered; the
- * message shows it), `CAMERA_PROTOCOL` (packets, but no answer) or what ended the stream.
+ * Rejects, with the stream closed: `CAMERA_SILENT` (nothing came), `NOT_A_CAMERA` (something else answered; the
+ * message shows it), `CAMERA_PROTOCOL` (packets, but no answer), what ended the stream, or `signal.reason`.
  */
 export async function probeCamera(stream: ByteStream, options: ProbeOptions = {}): Promise<ByteStream> {
-  const { attempts = 3, attemptMs = 300, quietMs = 20, busyMs = 3000 } = options;
-  const probe = new Probe(stream);
-  await probe.settle(quietMs, busyMs);
-  for (let attempt = 0; attempt < attempts && !probe.acknowledged && !probe.tap.ended; attempt++) {
-    probe.sync();
-    // A camera would have got to the end of what it was sending: the rest of the attempts would go the same way.
-    if (!(await probe.settle(attemptMs, busyMs))) break;
+  const { attempts = 3, attemptMs = 300, quietMs = 20, busyMs = 3000, signal } = options;
+  const news = new Signal();
+  let finder: AckFinder | undefined;
+  let acknowledged = false;
+  let heard = Buffer.alloc(0);
+  const look = (chunk: Uint8Array): void => {
+    heard = Buffer.concat([heard, chunk.subarray(0, HEARD_LIMIT - heard.length)]);
+    const rest = finder?.feed(chunk);
+    if (rest) {
+      acknowledged = true;
+      line.release(withoutAcks(rest));
+    }
+    news.set();
+  };
+  const line = new PeekableStream(stream, look, () => news.set());
+
+  /** Waits until nothing came for `quiet` ms, the answer came or the line ended. false: still busy after `busyMs`. */
+  const settle = async (quiet: number): Promise<boolean> => {
+    const limit = performance.now() + busyMs;
+    while (!acknowledged && !line.ended) {
+      const wait = Math.min(quiet, limit - performance.now());
+      if (wait <= 0) return false;
+      if (!(await news.wait(wait, signal))) return wait === quiet;
+    }
+    return true;
+  };
+
+  try {
+    await settle(quietMs);
+    // What came before SYNC cannot be its answer.
+    finder = new AckFinder();
+    for (let attempt = 0; attempt < attempts && !acknowledged && !line.ended; attempt++) {
+      line.write(SYNC_PACKET);
+      // A camera would have got to the end of what it was sending: the rest of the attempts would go the same way.
+      if (!(await settle(attemptMs))) break;
+    }
+    signal?.throwIfAborted();
+    if (acknowledged) return line;
+    if (!line.ended) throw probeFailed(stream.name, attempts, heard);
+    const context = { path: stream.name };
+    throw (
+      line.error ?? new BridgeError('PORT_CLOSED', `${stream.name} was closed during the probe.`, { context })
+    );
+  } catch (error) {
+    const closed = stream.close();
+    // A line to a device that reads nothing takes its time to close.
+    await (signal?.aborted ? within(closed, ABORT_GRACE_MS, () => new Error('still closing')) : closed).catch(
+      () => {},
+    );
+    throw error;
   }
-  if (probe.acknowledged) return probe.tap;
-  const broken = probe.tap.ended;
-  await stream.close();
-  if (!broken) throw probeFailed(stream.name, attempts, probe.heard);
-  throw (
-    probe.tap.error ??
-    new BridgeError('PORT_CLOSED', `${stream.name} was closed during the probe.`, {
-      context: { path: stream.name },
-    })
-  );
+}
+
+/** A slow device answers every SYNC it was sent: later answers mean nothing to the next user of the line. */
+function withoutAcks(bytes: Uint8Array): Uint8Array {
+  let rest = bytes;
+  while (Buffer.compare(rest.subarray(0, SYNC_ACK.length), SYNC_ACK) === 0)
+    rest = rest.subarray(SYNC_ACK.length);
+  return rest;
 }

@@ -2,14 +2,15 @@ import { close, constants, open } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
-import { SerialPort } from 'serialport';
+import type { SerialPort } from 'serialport';
+import { abortable, within } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { ByteStream, LineKind } from '../link/byte-stream.js';
 import { PROTOCOL_BAUDRATE } from '../protocol/constants.js';
-import { findLineKind } from './line-kind.js';
+import { findLineKind } from './discovery.js';
 import { notASerialPort, openingFailed } from './port-errors.js';
-import { closeSerialPort, openPort } from './serialport-close.js';
-import { SerialportStream } from './serialport-stream.js';
+import { ABORT_GRACE_MS } from './probe.js';
+import { closePort, openPort, SerialportStream } from './serialport-stream.js';
 import { isExclusive, isUnlocked, setDtr } from './tty-control.js';
 import { TtyStream } from './tty-stream.js';
 
@@ -18,6 +19,7 @@ export interface SerialPortOptions {
   readonly path: string;
   /** Bits per second. The camera speaks the protocol at 921600 only, which is the default. */
   readonly baudrate?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const openFile = promisify(open);
@@ -41,7 +43,8 @@ function check(path: string, baudrate: number): void {
  * A port configured for the camera and locked for this process. DTR falls when the last descriptor is closed
  * (HUPCL): the camera learns that its host has left.
  */
-function makePort(path: string, baudRate: number): SerialPort {
+async function makePort(path: string, baudRate: number): Promise<SerialPort> {
+  const { SerialPort } = await import('serialport');
   const port = new SerialPort({ path, baudRate, autoOpen: false, lock: true, hupcl: true });
   // Failures arrive through callbacks; an 'error' event without a listener would end the process.
   port.on('error', () => {});
@@ -70,56 +73,50 @@ function raiseDtr(fd: number, path: string, kind: LineKind): void {
   const failure = setDtr(fd, true);
   // An adapter without modem lines is fine: a UART has none either.
   if (failure === undefined || kind !== 'usb') return;
-  throw new BridgeError(
-    'PORT_FAILED',
-    `DTR of ${path} cannot be set (${failure}): unplug the camera and retry.`,
-    {
-      context: { path },
-    },
-  );
-}
-
-/** What the kernel would have said. Who has the port is looked up once our own descriptor is closed. */
-function inUse(): NodeJS.ErrnoException {
-  return Object.assign(new Error('the port is locked by another program'), { code: 'EBUSY' });
+  const message = `DTR of ${path} cannot be set (${failure}): unplug the camera and retry.`;
+  throw new BridgeError('PORT_FAILED', message, { context: { path } });
 }
 
 /** Linux and macOS. The first descriptor asks the questions that `serialport` does not, then serves the stream. */
-async function openTty(path: string, device: string, kind: LineKind, baudrate: number): Promise<ByteStream> {
-  const port = makePort(device, baudrate);
+async function openTty(
+  path: string,
+  device: string,
+  kind: LineKind,
+  baudrate: number,
+  signal?: AbortSignal,
+): Promise<ByteStream> {
+  const port = await makePort(device, baudrate);
+  signal?.throwIfAborted();
   const fd = await openFile(device, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   try {
+    signal?.throwIfAborted();
     if (!isatty(fd)) throw notASerialPort(path, 'a device without a serial line');
-    // `serialport` configures before it locks; a port in use must not be touched at all.
-    if (!isUnlocked(fd) || (kind !== 'pty' && isExclusive(fd))) throw inUse();
+    // `serialport` configures before it locks; a port in use must not be touched at all. The error is the kernel's
+    // own: who has the port is looked up once this descriptor is closed.
+    if (!isUnlocked(fd) || (kind !== 'pty' && isExclusive(fd))) {
+      throw Object.assign(new Error('the port is locked by another program'), { code: 'EBUSY' });
+    }
     await openPort(port);
+    signal?.throwIfAborted();
     raiseDtr(fd, path, kind);
-    return new TtyStream({ name: path, kind, port, fd });
+    return new TtyStream(path, kind, port, fd);
   } catch (error) {
     await closeFile(fd).catch(() => {});
-    if (port.isOpen) await closeSerialPort(port);
+    if (port.isOpen) await closePort(port);
     throw error;
   }
 }
 
 async function openWindowsPort(path: string, kind: LineKind, baudrate: number): Promise<ByteStream> {
-  const port = makePort(path, baudrate);
+  const port = await makePort(path, baudrate);
   await openPort(port);
-  await new Promise<void>((resolve) => port.set({ dtr: false, rts: true }, () => resolve()));
-  await new Promise<void>((resolve) => port.set({ dtr: true, rts: true }, () => resolve()));
+  for (const dtr of [false, true]) {
+    await new Promise<void>((resolve) => port.set({ dtr, rts: true }, () => resolve()));
+  }
   return new SerialportStream(path, kind, port);
 }
 
-/**
- * Opens a serial port as a byte line to a camera: 8 data bits, no parity, one stop bit, no flow control, raw, DTR
- * high, locked against other programs. A pseudo-terminal works as well; rate and DTR mean nothing there.
- *
- * Throws `OPTION_INVALID`, `PORT_NOT_FOUND` (listing the ports that exist), `PORT_DENIED`, `PORT_BUSY` (naming who
- * has it, where the system tells) or `PORT_FAILED`.
- */
-export async function openSerialPort(options: SerialPortOptions): Promise<ByteStream> {
-  const { path, baudrate = PROTOCOL_BAUDRATE } = options;
-  check(path, baudrate);
+async function openAny(path: string, baudrate: number, signal?: AbortSignal): Promise<ByteStream> {
   let device = path;
   let kind: LineKind = 'uart';
   try {
@@ -129,8 +126,32 @@ export async function openSerialPort(options: SerialPortOptions): Promise<ByteSt
     }
     device = await resolveDevice(path);
     kind = await findLineKind(device);
-    return await openTty(path, device, kind, baudrate);
+    return await openTty(path, device, kind, baudrate, signal);
   } catch (cause) {
+    signal?.throwIfAborted();
     throw await openingFailed(path, device, kind, cause);
+  }
+}
+
+/**
+ * Opens a serial port as a byte line to a camera: 8 data bits, no parity, one stop bit, no flow control, raw, DTR
+ * high, locked against other programs. A pseudo-terminal works as well; rate and DTR mean nothing there.
+ *
+ * Rejects with `OPTION_INVALID`, `PORT_NOT_FOUND` (listing the ports that exist), `PORT_DENIED`, `PORT_BUSY` (naming
+ * who has it, where the system tells) or `PORT_FAILED`; with `signal.reason` when aborted. A driver that hangs while
+ * it opens the port cannot be stopped: what it opens after that is closed at once.
+ */
+export async function openSerialPort(options: SerialPortOptions): Promise<ByteStream> {
+  const { path, baudrate = PROTOCOL_BAUDRATE, signal } = options;
+  check(path, baudrate);
+  signal?.throwIfAborted();
+  const opening = openAny(path, baudrate, signal);
+  try {
+    return await abortable(opening, signal);
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    const freed = opening.then((stream) => stream.close());
+    await within(freed, ABORT_GRACE_MS, () => new Error('still opening')).catch(() => {});
+    throw error;
   }
 }

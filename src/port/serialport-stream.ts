@@ -2,8 +2,19 @@ import type { SerialPort } from 'serialport';
 import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/byte-stream.js';
 import { Delivery } from './delivery.js';
 import { portHungUp, portStuck } from './port-errors.js';
-import { closeSerialPort } from './serialport-close.js';
-import { WRITE_LIMIT } from './tty-stream.js';
+
+/** Bytes that may wait for a camera that does not read. */
+export const WRITE_LIMIT = 1024 * 1024;
+
+/** Opens a `serialport` port made with `autoOpen: false`. */
+export function openPort(port: SerialPort): Promise<void> {
+  return new Promise((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
+}
+
+/** Closes a `serialport` port in any state. Never fails: a port that is not open gives its callback an error. */
+export function closePort(port: SerialPort): Promise<void> {
+  return new Promise((resolve) => port.close(() => resolve()));
+}
 
 /**
  * A byte stream over the `serialport` package's own reads and writes: for Windows, where a serial port is no
@@ -14,15 +25,16 @@ export class SerialportStream implements ByteStream {
   readonly #delivery = new Delivery();
   #release: Promise<void> | undefined;
 
-  /** Takes over an open port that nobody reads from yet. */
+  /** Takes over an open port that nothing reads from yet. */
   constructor(
     readonly name: string,
     readonly kind: LineKind,
     port: SerialPort,
   ) {
     this.#port = port;
-    port.on('error', (error: Error) => this.#fail(error));
-    port.on('close', (error: Error | null) => this.#fail(error ?? undefined));
+    const fail = (error: Error | null): void => void this.close(portHungUp(name, error ?? undefined));
+    port.on('error', fail);
+    port.on('close', fail);
   }
 
   start(handlers: ByteStreamHandlers): void {
@@ -32,24 +44,13 @@ export class SerialportStream implements ByteStream {
 
   write(bytes: Uint8Array): void {
     if (this.#delivery.ended) return;
-    if (this.#port.writableLength + bytes.length > WRITE_LIMIT) {
-      if (this.#delivery.end(portStuck(this.name, WRITE_LIMIT))) this.#free();
-      return;
-    }
-    this.#port.write(Buffer.from(bytes));
+    if (this.#port.writableLength + bytes.length <= WRITE_LIMIT) this.#port.write(Buffer.from(bytes));
+    else void this.close(portStuck(this.name, WRITE_LIMIT));
   }
 
-  close(): Promise<void> {
-    this.#delivery.end();
-    return this.#free();
-  }
-
-  #fail(cause: Error | undefined): void {
-    if (this.#delivery.end(portHungUp(this.name, cause))) this.#free();
-  }
-
-  #free(): Promise<void> {
-    this.#release ??= closeSerialPort(this.#port);
+  close(error?: ReturnType<typeof portHungUp>): Promise<void> {
+    this.#delivery.end(error);
+    this.#release ??= closePort(this.#port);
     return this.#release;
   }
 }

@@ -9,48 +9,35 @@ const LEVELS_UP = 4;
 /** The 8250 driver lists every port a PC could have; those without hardware have this type. */
 const TYPE_NO_HARDWARE = '0';
 
-/**
- * The text of a one-line attribute, `undefined` when it is missing or empty. The length is bounded because it
- * comes from the device.
- */
+/** A one-line attribute; `undefined` when missing or empty. Its length is bounded: the text comes from the device. */
 async function attribute(...parts: string[]): Promise<string | undefined> {
-  try {
-    return (await readFile(join(...parts), 'utf8')).trim().slice(0, 256) || undefined;
-  } catch {
-    return undefined;
-  }
+  const text = await readFile(join(...parts), 'utf8').catch(() => '');
+  return text.trim().slice(0, 256) || undefined;
 }
 
-async function entries(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).sort();
-  } catch {
-    return [];
-  }
-}
+const entries = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** The USB identity of the device behind the tty of that name, read from Linux's sysfs; `undefined` without one. */
 export async function readUsbIdentity(ttyName: string, roots: SystemRoots): Promise<UsbIdentity | undefined> {
-  let folder: string;
-  try {
-    folder = await realpath(join(roots.sysRoot, 'class', 'tty', ttyName, 'device'));
-  } catch {
-    return undefined;
-  }
-  for (let level = 0; level <= LEVELS_UP; level++, folder = dirname(folder)) {
-    const [vendor, product] = [await attribute(folder, 'idVendor'), await attribute(folder, 'idProduct')];
+  const device = join(roots.sysRoot, 'class', 'tty', ttyName, 'device');
+  let folder = await realpath(device).catch(() => undefined);
+  for (let level = 0; folder !== undefined && level <= LEVELS_UP; level++, folder = dirname(folder)) {
+    const vendor = await attribute(folder, 'idVendor');
+    const product = await attribute(folder, 'idProduct');
     if (vendor === undefined || product === undefined) continue;
     const [usbVendorId, usbProductId] = [Number.parseInt(vendor, 16), Number.parseInt(product, 16)];
     if (!Number.isInteger(usbVendorId) || !Number.isInteger(usbProductId)) return undefined;
-    const [serialNumber, manufacturer] = [
-      await attribute(folder, 'serial'),
-      await attribute(folder, 'manufacturer'),
-    ];
     return {
       usbVendorId,
       usbProductId,
-      ...(serialNumber === undefined ? {} : { serialNumber }),
-      ...(manufacturer === undefined ? {} : { manufacturer }),
+      serialNumber: await attribute(folder, 'serial'),
+      manufacturer: await attribute(folder, 'manufacturer'),
     };
   }
   return undefined;
@@ -61,25 +48,11 @@ async function namesById(roots: SystemRoots): Promise<Map<string, string>> {
   const folder = join(roots.devRoot, 'serial', 'by-id');
   const names = new Map<string, string>();
   for (const name of await entries(folder)) {
-    try {
-      names.set(await realpath(join(folder, name)), join(folder, name));
-    } catch {
-      // A link whose device has just gone.
-    }
+    // A link whose device has just gone has no real path.
+    const device = await realpath(join(folder, name)).catch(() => undefined);
+    if (device !== undefined) names.set(device, join(folder, name));
   }
   return names;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function hasHardware(ttyName: string, roots: SystemRoots): Promise<boolean> {
-  const folder = join(roots.sysRoot, 'class', 'tty', ttyName);
-  return (await exists(join(folder, 'device'))) && (await attribute(folder, 'type')) !== TYPE_NO_HARDWARE;
 }
 
 /** What a scan of Linux's sysfs finds. */
@@ -91,20 +64,23 @@ export interface SysfsScan {
 }
 
 /** Every tty with hardware behind it. */
-export async function scanSysfs(roots: SystemRoots): Promise<SysfsScan> {
+export async function scanSysfs(roots: SystemRoots, signal?: AbortSignal): Promise<SysfsScan> {
   const byId = await namesById(roots);
+  const ttys = join(roots.sysRoot, 'class', 'tty');
   const ports: PortInfo[] = [];
   const withoutNode: PortInfo[] = [];
-  for (const name of await entries(join(roots.sysRoot, 'class', 'tty'))) {
-    if (!(await hasHardware(name, roots))) continue;
+  for (const name of await entries(ttys)) {
+    signal?.throwIfAborted();
+    if (!(await exists(join(ttys, name, 'device')))) continue;
+    if ((await attribute(ttys, name, 'type')) === TYPE_NO_HARDWARE) continue;
     const path = join(roots.devRoot, basename(name));
     const identity = await readUsbIdentity(name, roots);
-    const board = boardOf(identity?.usbVendorId, identity?.usbProductId);
-    const stable = byId.get(await realpath(path).catch(() => path));
+    const board = boardOf(identity?.usbVendorId, identity?.usbProductId)?.name;
+    const device = await realpath(path).catch(() => path);
     const port: PortInfo = {
       path,
-      ...(stable === undefined ? {} : { byId: stable }),
-      ...(board === undefined ? {} : { board: board.name }),
+      byId: byId.get(device),
+      board,
       ...identity,
       isCamera: board !== undefined,
     };

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { BridgeError } from '../../errors.js';
 import { lastError, libc } from '../../libc.js';
-import { discardInput, discardOutput } from '../../port/tty-control.js';
+import { discardInput, discardOutput } from '../../port/index.js';
 
 /** F_DUPFD_CLOEXEC: a copy that child processes do not inherit. */
 const DUPLICATE_CLOSE_ON_EXEC = process.platform === 'darwin' ? 67 : 1030;

@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync, unlinkSync } from 'node:fs';
 import { lstat, readlink, rename, stat, symlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { BridgeError } from '../../errors.js';
-import { findPtyOwner } from '../../port/holders.js';
+import { findPtyOwner } from '../../port/index.js';
 
 /** Links of this process, removed when it ends without closing them. */
 const ours = new Map<string, string>();

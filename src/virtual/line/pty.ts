@@ -1,8 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { ReadStream } from 'node:tty';
 import { PollEntry } from '../../libc.js';
-import { FdWriter } from '../../port/fd-writer.js';
-import { readTty } from '../../port/tty-reader.js';
+import { FdWriter, readTty } from '../../port/index.js';
 import { duplicate, makePty, type PtyDevice, resetPty } from './pty-device.js';
 import { placeLink, removeLink } from './pty-link.js';
 

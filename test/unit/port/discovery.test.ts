@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findLineKind, lineKind } from '../../../src/port/discovery.js';
 import {
   BOARDS,
   boardOf,
@@ -10,7 +11,6 @@ import {
   listCameras,
   listPorts,
 } from '../../../src/port/index.js';
-import { findLineKind, lineKind } from '../../../src/port/line-kind.js';
 import { failure } from '../../e2e/port/helpers.js';
 
 let root = '';
@@ -138,8 +138,7 @@ describe('finding the camera', () => {
   it('says what to check when there is none, and what else is there', async () => {
     plug({ name: 'ttyUSB0', vid: '0403', pid: '6001' });
     const { message } = await failure(findCamera(options()), 'PORT_NOT_FOUND');
-    for (const hint of ['cable', 'udev', '--port virtual', 'ttyUSB0 (0403:6001)'])
-      expect(message).toContain(hint);
+    for (const hint of ['cable', 'udev', '"virtual"', 'ttyUSB0 (0403:6001)']) expect(message).toContain(hint);
   });
 
   it('says so when the camera is plugged in but its device node is missing', async () => {

@@ -1,7 +1,32 @@
 import { writeSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { ConnectOpts, SocketConstructorOpts } from 'node:net';
+import { ReadStream } from 'node:tty';
+import { pause } from '../async.js';
 import { PollEntry } from '../libc.js';
 import { ByteQueue } from './byte-queue.js';
+
+/** One read of a tty seldom brings more than 8 KiB. */
+const READ_BUFFER = 64 * 1024;
+
+/**
+ * Has the event loop watch and read a tty's descriptor into one buffer that is used again and again: a chunk is
+ * valid only during the call. Begins with `resume()`; ends in 'close', after 'end' or 'error' when the line broke.
+ *
+ * A slave is opened once more by its name, nonblocking, and put on the descriptor's number, which stays the
+ * caller's to close. A master's descriptor is taken over and closed with the reader.
+ */
+export function readTty(fd: number, onBytes: (chunk: Uint8Array) => void): ReadStream {
+  const options: SocketConstructorOpts & Pick<ConnectOpts, 'onread'> = {
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(READ_BUFFER),
+      callback: (length, buffer) => {
+        onBytes(buffer.subarray(0, length));
+        return true;
+      },
+    },
+  };
+  return new ReadStream(fd, options);
+}
 
 /** How long one wait may hold a pool thread, and the pause after a wait that found no room. */
 const WAIT_MS = 20;
@@ -46,58 +71,38 @@ export class FdWriter {
     return true;
   }
 
-  /** Forgets what is queued. */
-  clear(): void {
-    this.#queue.clear();
-  }
-
   /** Writes nothing more. Resolves when no wait uses the descriptor any longer; it may be closed then. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.clear();
+    this.#queue.clear();
     await this.#draining;
   }
 
   /** Bytes the descriptor took, all or those before it was full. */
   #send(bytes: Uint8Array): number {
     let sent = 0;
-    while (sent < bytes.length) {
-      try {
+    try {
+      while (sent < bytes.length) {
         const taken = writeSync(this.#fd, bytes, sent, bytes.length - sent);
         if (taken === 0) break;
         sent += taken;
-      } catch (caught) {
-        const error = caught as NodeJS.ErrnoException;
-        if (error.code === 'EINTR') continue;
-        if (!RETRY.has(error.code ?? '')) this.#fail(error);
-        break;
+      }
+    } catch (caught) {
+      const error = caught as NodeJS.ErrnoException;
+      if (!RETRY.has(error.code ?? '')) {
+        void this.stop();
+        this.#failed(error);
       }
     }
     return sent;
   }
 
-  #fail(error: NodeJS.ErrnoException): void {
-    this.#stopped = true;
-    this.clear();
-    this.#failed(error);
-  }
-
   async #drain(): Promise<void> {
     while (this.queued > 0) {
-      if (await this.#poll.writable(WAIT_MS)) this.#sendQueue();
+      if (await this.#poll.writable(WAIT_MS)) this.#queue.drop(this.#send(this.#queue.peek()));
       // A peer that does not read must not keep one of the few pool threads for itself.
-      else if (this.queued > 0) await delay(WAIT_MS);
+      else if (this.queued > 0) await pause(WAIT_MS);
     }
     this.#draining = undefined;
-  }
-
-  #sendQueue(): void {
-    while (this.queued > 0) {
-      const next = this.#queue.peek();
-      const sent = this.#send(next);
-      if (this.#stopped) return;
-      this.#queue.drop(sent);
-      if (sent < next.length) return;
-    }
   }
 }
