@@ -48,7 +48,7 @@ export class LatchedChannel {
   /** Read out: the script's main loop captures the next one a little later. */
   #release(): void {
     this.#latched = false;
-    setTimeout(() => this.#capture(), 1);
+    this.#fake.clock.after(1, () => this.#capture());
   }
 
   #capture(): void {
@@ -57,6 +57,7 @@ export class LatchedChannel {
     this.#frame = this.#options.capture(number);
     this.captured.push(this.#frame);
     this.#latched = true;
-    if (this.#options.events !== false) this.#fake.device.sendEvent(this.#id, 1, false, performance.now());
+    if (this.#options.events !== false)
+      this.#fake.device.sendEvent(this.#id, 1, false, this.#fake.clock.now());
   }
 }
