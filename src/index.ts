@@ -15,7 +15,7 @@ export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';
 export type { Frame } from './frames/frame.js';
 export type { DropReason } from './frames/frame-puller.js';
 export { checkJpeg, type JpegCheck, type JpegHeader } from './frames/jpeg.js';
-export type { LinkStats } from './link/link-types.js';
+export type { LinkStats } from './link/index.js';
 export { type Annotation, annotatePicture } from './pictures/annotate.js';
 export { annotationOf } from './pictures/annotation.js';
 export { listCameras } from './port/index.js';
@@ -26,7 +26,7 @@ export type {
   MemoryEntry,
   SystemInfo,
   VersionInfo,
-} from './protocol/structures.js';
+} from './protocol/index.js';
 export type {
   AlgorithmErrorCode,
   CallResult,

@@ -2,7 +2,7 @@
 import type { CameraKeeper } from '../camera/keeper.js';
 import { asBridgeError, type BridgeError } from '../errors.js';
 import type { FramePuller } from '../frames/frame-puller.js';
-import { versionText } from '../protocol/structures.js';
+import { versionText } from '../protocol/index.js';
 import type { BridgeEvent } from './events.js';
 import type { LastingSettings } from './lasting-settings.js';
 import type { BridgeOptions } from './options.js';

@@ -1,7 +1,7 @@
 /** What a bridge tells: the forms of its events, results and statistics. */
 import type { BridgeError } from '../errors.js';
 import type { DropReason } from '../frames/frame-puller.js';
-import type { LinkStats } from '../link/link-types.js';
+import type { LinkStats } from '../link/index.js';
 import type { CallResult, LogLine, RunnerState } from '../runner/index.js';
 
 /** What happens beside frames and results. */

@@ -4,7 +4,7 @@ import type { Camera } from '../camera/camera.js';
 import { BridgeError } from '../errors.js';
 import { scriptEnded } from '../frames/source.js';
 import { packageFile } from '../package.js';
-import type { ChannelEntry } from '../protocol/structures.js';
+import type { ChannelEntry } from '../protocol/index.js';
 import type { BridgeOptions } from './options.js';
 import { ScriptOutput } from './script-output.js';
 

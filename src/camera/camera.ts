@@ -2,10 +2,8 @@
 import { type Observable, Subject } from 'rxjs';
 import { realClock } from '../async.js';
 import type { BridgeError } from '../errors.js';
-import type { ByteStream } from '../link/byte-stream.js';
-import { LinkDriver } from '../link/link-driver.js';
-import type { LinkStats, LossReason } from '../link/link-types.js';
-import { Opcode } from '../protocol/constants.js';
+import type { ByteStream, LinkStats, LossReason } from '../link/index.js';
+import { LinkDriver } from '../link/index.js';
 import {
   type Capabilities,
   type ChannelEntry,
@@ -15,9 +13,10 @@ import {
   decodeSystemInfo,
   decodeVersion,
   type MemoryEntry,
+  Opcode,
   type SystemInfo,
   type VersionInfo,
-} from '../protocol/structures.js';
+} from '../protocol/index.js';
 import { Channel } from './channel.js';
 import { CameraControls } from './controls.js';
 import { openStream } from './open-stream.js';

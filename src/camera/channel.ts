@@ -2,15 +2,16 @@
 import { filter, map, Observable } from 'rxjs';
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
-import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/read-reply.js';
-import { Opcode, Status } from '../protocol/constants.js';
+import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
 import {
   decodeShape,
   decodeWord,
   encodeIoctlRequest,
   encodeIoRequest,
   IO_REQUEST_SIZE,
-} from '../protocol/structures.js';
+  Opcode,
+  Status,
+} from '../protocol/index.js';
 import { expectAck, expectReply, outcomeError } from './outcome.js';
 import type { Session } from './session.js';
 

@@ -1,16 +1,9 @@
 /** A camera's settings in OpenMV's own units: what may be set, and what the camera says of itself. */
 import { z } from 'zod';
-import { FRAMESIZE_CONSTANTS, frameDimensions, PixelFormat } from '../protocol/frame-sizes.js';
+import { NAMED_FRAME_SIZES, PixelFormat } from '../protocol/index.js';
 
 /** Named frame sizes of the module `csi` (modules/py_csi_ng.c), in pixels. */
-export const FRAME_SIZES: readonly {
-  readonly name: string;
-  readonly width: number;
-  readonly height: number;
-}[] = FRAMESIZE_CONSTANTS.map(([name, number]) => {
-  const [width, height] = frameDimensions(number)!;
-  return { name, width, height };
-});
+export const FRAME_SIZES = NAMED_FRAME_SIZES;
 
 export const PIXEL_FORMATS = ['rgb565', 'grayscale', 'yuv422', 'bayer'] as const;
 export type PixelFormatName = (typeof PIXEL_FORMATS)[number];

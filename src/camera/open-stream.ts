@@ -1,6 +1,6 @@
 /** From a port's name to an open byte stream. */
 import { BridgeError } from '../errors.js';
-import type { ByteStream } from '../link/byte-stream.js';
+import type { ByteStream } from '../link/index.js';
 import { findCamera, openSerialPort, probeCamera } from '../port/index.js';
 import type { CameraOptions } from './options.js';
 

@@ -1,7 +1,7 @@
 /** From a link outcome to a value, or to the error that says why there is none. */
 import { BridgeError } from '../errors.js';
-import type { LinkOutcome, LossReason } from '../link/link-types.js';
-import { opcodeName, statusName } from '../protocol/constants.js';
+import type { LinkOutcome, LossReason } from '../link/index.js';
+import { opcodeName, statusName } from '../protocol/index.js';
 
 const LOSSES: Record<LossReason, (what: string) => BridgeError> = {
   timeout: (what) =>

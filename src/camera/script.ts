@@ -4,7 +4,7 @@
  */
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
-import { ChannelId, StdinEvent, StdinIoctl } from '../protocol/constants.js';
+import { ChannelId, StdinEvent, StdinIoctl } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import type { Session } from './session.js';
 

@@ -4,10 +4,8 @@
  */
 import { abortable, type Clock } from '../async.js';
 import { BridgeError } from '../errors.js';
-import type { LinkDriver } from '../link/link-driver.js';
-import type { LinkOutcome, LinkRequest } from '../link/link-types.js';
-import { Opcode, SystemEvent } from '../protocol/constants.js';
-import { type ChannelEntry, decodeChannelList } from '../protocol/structures.js';
+import type { LinkDriver, LinkOutcome, LinkRequest } from '../link/index.js';
+import { type ChannelEntry, decodeChannelList, Opcode, SystemEvent } from '../protocol/index.js';
 import { expectReply } from './outcome.js';
 
 /** How often a request is sent that does no harm when it is carried out twice. */

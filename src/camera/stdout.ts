@@ -3,7 +3,7 @@
  * about every 50 ms for ever.
  */
 import { BridgeError } from '../errors.js';
-import { ChannelId } from '../protocol/constants.js';
+import { ChannelId } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import type { Session } from './session.js';
 

@@ -5,7 +5,7 @@
  */
 import type { Channel } from '../camera/channel.js';
 import { BridgeError } from '../errors.js';
-import type { ByteRange } from '../link/read-reply.js';
+import type { ByteRange } from '../link/index.js';
 import type { Latch } from './latch.js';
 
 const MARKER = 0xff;

@@ -1,7 +1,7 @@
 /** One request under way and what has come of its reply. */
-import { Flag } from '../protocol/constants.js';
-import type { PayloadSlot } from '../protocol/decoder.js';
-import type { PacketHeader } from '../protocol/packet.js';
+
+import type { PacketHeader, PayloadSlot } from '../protocol/index.js';
+import { Flag } from '../protocol/index.js';
 import type { LinkOutcome, LinkRequest } from './link-types.js';
 import { ReadReply } from './read-reply.js';
 

@@ -3,9 +3,8 @@
  * transitions; this is `syncing` and `negotiating`.
  */
 import type { BridgeError } from '../errors.js';
-import { Flag, Opcode } from '../protocol/constants.js';
-import type { PacketHeader } from '../protocol/packet.js';
-import type { Capabilities } from '../protocol/structures.js';
+import type { Capabilities, PacketHeader } from '../protocol/index.js';
+import { Flag, Opcode } from '../protocol/index.js';
 import type { HostSession } from './host-session.js';
 import type { LinkRequest } from './link-types.js';
 import { getCapsRequest, setCapsRequest } from './negotiation.js';

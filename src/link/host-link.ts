@@ -8,10 +8,8 @@
  * repeating three times and resetting itself.
  */
 import type { BridgeError } from '../errors.js';
-import { Flag, SystemEvent } from '../protocol/constants.js';
-import { type PacketSink, type PayloadSlot, StreamDecoder } from '../protocol/decoder.js';
-import type { PacketHeader } from '../protocol/packet.js';
-import type { Capabilities } from '../protocol/structures.js';
+import type { Capabilities, PacketHeader } from '../protocol/index.js';
+import { Flag, type PacketSink, type PayloadSlot, StreamDecoder, SystemEvent } from '../protocol/index.js';
 import { HostHandshake } from './host-handshake.js';
 import { HostRequests } from './host-requests.js';
 import { HostSession } from './host-session.js';

@@ -2,9 +2,9 @@
  * The host's requests: those that wait, the one under way, and how each of them ends. One is under way at a time.
  * README.md has the table of transitions; this is `ready`, and the requests of `negotiating`.
  */
-import { Flag, Status, statusName } from '../protocol/constants.js';
-import type { PayloadSlot } from '../protocol/decoder.js';
-import type { PacketHeader } from '../protocol/packet.js';
+
+import type { PacketHeader, PayloadSlot } from '../protocol/index.js';
+import { Flag, Status, statusName } from '../protocol/index.js';
 import { Exchange } from './exchange.js';
 import type { HostSession } from './host-session.js';
 import type { LinkOutcome, LinkRequest, LossReason } from './link-types.js';

@@ -1,4 +1,4 @@
-import type { Capabilities } from '../protocol/structures.js';
+import type { Capabilities } from '../protocol/index.js';
 import type { LinkState, LossReason } from './link-types.js';
 import { RoundTrip } from './round-trip.js';
 import { Wait } from './wait.js';

@@ -4,7 +4,7 @@
  */
 import { abortable, type Clock, realClock } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import type { Capabilities } from '../protocol/structures.js';
+import type { Capabilities } from '../protocol/index.js';
 import type { ByteStream } from './byte-stream.js';
 import { HostLink } from './host-link.js';
 import type { HostLinkOptions, LinkOutcome, LinkRequest, LinkStats, LossReason } from './link-types.js';

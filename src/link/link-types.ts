@@ -1,6 +1,6 @@
 /** What the host machine takes and gives: requests, their outcomes, events, statistics. */
 import type { BridgeError } from '../errors.js';
-import type { Capabilities } from '../protocol/structures.js';
+import type { Capabilities } from '../protocol/index.js';
 import type { ByteRange } from './read-reply.js';
 
 /** How a request ended. */

@@ -1,7 +1,14 @@
 /** The link's own two requests after SYNC: what the device can do, and what is agreed on. */
 import { asBridgeError, BridgeError } from '../errors.js';
-import { DEVICE_MIN_PAYLOAD, HOST_MIN_PAYLOAD, Opcode, statusName } from '../protocol/constants.js';
-import { type Capabilities, decodeCaps, encodeCaps } from '../protocol/structures.js';
+import {
+  type Capabilities,
+  DEVICE_MIN_PAYLOAD,
+  decodeCaps,
+  encodeCaps,
+  HOST_MIN_PAYLOAD,
+  Opcode,
+  statusName,
+} from '../protocol/index.js';
 import type { LinkOutcome, LinkRequest } from './link-types.js';
 
 const EMPTY = new Uint8Array(0);

@@ -1,6 +1,12 @@
 /** Builds the host's packets in one buffer and hands them on. */
-import { Flag, HOST_MIN_PAYLOAD, Opcode, PACKET_OVERHEAD } from '../protocol/constants.js';
-import { type PacketHeader, writePacket } from '../protocol/packet.js';
+import {
+  Flag,
+  HOST_MIN_PAYLOAD,
+  Opcode,
+  PACKET_OVERHEAD,
+  type PacketHeader,
+  writePacket,
+} from '../protocol/index.js';
 
 const EMPTY = new Uint8Array(0);
 

@@ -10,8 +10,9 @@
  * Reads are limited to `MAX_READ_FRAGMENTS` fragments: sequence numbers have 8 bits, and a fragment of this
  * reply must never be mistaken for a late one of the reply before it.
  */
-import { Flag } from '../protocol/constants.js';
-import type { PacketHeader } from '../protocol/packet.js';
+
+import type { PacketHeader } from '../protocol/index.js';
+import { Flag } from '../protocol/index.js';
 
 /** Half of the numbers tell late from early; two replies in a row must fit into that half. */
 export const MAX_READ_FRAGMENTS = 60;

@@ -1,5 +1,5 @@
 /** Requests that wait for their turn, and which of them the device may still be asked. */
-import { Status } from '../protocol/constants.js';
+import { Status } from '../protocol/index.js';
 import type { HostSession } from './host-session.js';
 import type { LinkOutcome, LinkRequest } from './link-types.js';
 import { MAX_READ_FRAGMENTS } from './read-reply.js';

@@ -1,6 +1,6 @@
 /** Options of a camera connection, and of the virtual camera. */
 import { z } from 'zod';
-import { HOST_MIN_PAYLOAD, PROTOCOL_BAUDRATE } from '../protocol/constants.js';
+import { HOST_MIN_PAYLOAD, PROTOCOL_BAUDRATE } from '../protocol/index.js';
 import { group } from './schema.js';
 
 /** Largest payload that the host offers to take; the largest packet buffer of any board has 8,192 bytes. */

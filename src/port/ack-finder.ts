@@ -1,5 +1,5 @@
 import { ByteLengthParser } from '@serialport/parser-byte-length';
-import { HEADER_SIZE, SYNC_BYTE_0 } from '../protocol/constants.js';
+import { HEADER_SIZE, SYNC_BYTE_0 } from '../protocol/index.js';
 
 /** SYNC as the first packet of a session: number 0, channel 0, no payload (golden packet). */
 export const SYNC_PACKET = Uint8Array.from([0xaa, 0xd5, 0, 0, 0, 0, 0, 0, 0xb0, 0xac]);

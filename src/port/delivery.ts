@@ -1,5 +1,5 @@
 import { BridgeError } from '../errors.js';
-import type { ByteStreamHandlers } from '../link/byte-stream.js';
+import type { ByteStreamHandlers } from '../link/index.js';
 
 /**
  * The receiving half of a byte stream: hands on chunks until the end, and the end exactly once. The end is

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { abortable } from '../async.js';
 import { BridgeError } from '../errors.js';
-import type { LineKind } from '../link/byte-stream.js';
+import type { LineKind } from '../link/index.js';
 import { boardOf, usbIdText } from './boards.js';
 import { type PortInfo, SYSTEM_ROOTS, type SystemRoots, type UsbIdentity } from './port-info.js';
 import { readUsbIdentity, type SysfsScan, scanSysfs } from './sysfs.js';

@@ -1,5 +1,5 @@
 import { BridgeError } from '../errors.js';
-import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/byte-stream.js';
+import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/index.js';
 import { Delivery } from './delivery.js';
 
 /** Bytes that may gather between `release()` and `start()`. */

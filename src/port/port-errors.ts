@@ -1,7 +1,7 @@
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { BridgeError, type ErrorCode } from '../errors.js';
-import type { LineKind } from '../link/byte-stream.js';
+import type { LineKind } from '../link/index.js';
 import { describePort, listPorts } from './discovery.js';
 import { findHolders, type Holder } from './holders.js';
 

@@ -1,5 +1,5 @@
 import { BridgeError } from '../errors.js';
-import { Flag, HEADER_SIZE, Opcode, SYNC_BYTE_0, SYNC_BYTE_1 } from '../protocol/constants.js';
+import { Flag, HEADER_SIZE, Opcode, SYNC_BYTE_0, SYNC_BYTE_1 } from '../protocol/index.js';
 import { SYNC_PACKET } from './ack-finder.js';
 
 /** Bytes that an error shows of what came. */

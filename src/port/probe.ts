@@ -1,6 +1,6 @@
 import { Signal, within } from '../async.js';
 import { BridgeError } from '../errors.js';
-import type { ByteStream } from '../link/byte-stream.js';
+import type { ByteStream } from '../link/index.js';
 import { AckFinder, SYNC_ACK, SYNC_PACKET } from './ack-finder.js';
 import { PeekableStream } from './peekable-stream.js';
 import { probeFailed } from './probe-verdict.js';

@@ -1,5 +1,5 @@
 import type { SerialPort } from 'serialport';
-import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/byte-stream.js';
+import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/index.js';
 import { Delivery } from './delivery.js';
 import { portHungUp, portStuck } from './port-errors.js';
 

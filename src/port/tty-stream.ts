@@ -3,7 +3,7 @@ import type { ReadStream } from 'node:tty';
 import type { SerialPort } from 'serialport';
 import { pause } from '../async.js';
 import type { BridgeError } from '../errors.js';
-import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/byte-stream.js';
+import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/index.js';
 import { Delivery } from './delivery.js';
 import { portHungUp, portStuck, writingFailed } from './port-errors.js';
 import { closePort, WRITE_LIMIT } from './serialport-stream.js';

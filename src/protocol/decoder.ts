@@ -10,11 +10,37 @@
  */
 import { Flag, HEADER_SIZE, MAX_CHANNELS, Opcode, SYNC_BYTE_0, SYNC_BYTE_1 } from './constants.js';
 import { headerCrc } from './crc.js';
-import { IncomingPayload } from './incoming-payload.js';
+import { IncomingPayload, type PayloadSlot } from './incoming-payload.js';
 import { type PacketHeader, packetSize, readHeader, writeHeader } from './packet.js';
-import type { DecoderStats, PacketSink } from './packet-sink.js';
 
-export type { DecoderStats, PacketSink, PayloadSlot } from './packet-sink.js';
+/** Both objects are reused for every packet: valid only during the call. */
+export interface PacketSink {
+  /**
+   * Called at a valid header with a payload. The slot holds the decoder's own scratch space; the sink may name
+   * another place with room for `header.length` bytes. What stands there is not valid before `packet`.
+   */
+  place?(header: Readonly<PacketHeader>, slot: PayloadSlot): void;
+  /** A whole packet, its CRCs good. */
+  packet(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void;
+  /** A packet whose header was good and whose payload was not. */
+  damaged?(header: Readonly<PacketHeader>): void;
+}
+
+/** What the decoder has seen since it was made. */
+export interface DecoderStats {
+  /** Bytes pushed. */
+  bytes: number;
+  /** Packets handed over. */
+  packets: number;
+  /** Bytes that were part of no good packet. */
+  discardedBytes: number;
+  /** Ten bytes that began like a packet and had a bad header CRC. */
+  headerErrors: number;
+  /** Packets with a good header and a bad payload CRC. */
+  payloadErrors: number;
+  /** Good headers that claimed more than `maxPayload` bytes. */
+  oversized: number;
+}
 
 const ALL_FLAGS = Flag.ACK | Flag.NAK | Flag.RTX | Flag.ACK_REQ | Flag.FRAGMENT | Flag.EVENT;
 const OPCODES = new Set<number>(Object.values(Opcode));

@@ -1,15 +1,19 @@
 /** What a device says of itself: PROTO_STATS, PROTO_VERSION, SYS_INFO and SYS_MEMORY. */
-import { blank, viewOf } from './payload-view.js';
+import { blank, viewOf } from './payloads.js';
 
-export interface DeviceStats {
-  readonly sentPackets: number;
-  readonly receivedPackets: number;
-  readonly checksumErrors: number;
-  readonly sequenceErrors: number;
-  readonly retransmits: number;
-  readonly transportErrors: number;
-  readonly sentEvents: number;
-}
+/** The words of PROTO_STATS, in their order. */
+const STATS = [
+  'sentPackets',
+  'receivedPackets',
+  'checksumErrors',
+  'sequenceErrors',
+  'retransmits',
+  'transportErrors',
+  'sentEvents',
+] as const;
+
+/** Counters of the camera's end of the link. */
+export type DeviceStats = { readonly [name in (typeof STATS)[number]]: number };
 
 export type Version = readonly [major: number, minor: number, patch: number];
 
@@ -53,36 +57,21 @@ export const MEMORY_HEADER_SIZE = 4;
 export const MEMORY_ENTRY_SIZE = 24;
 
 const MEMORY_TYPES = ['gc', 'uma'] as const;
+const MEMORY_WORDS = ['total', 'used', 'free', 'persist', 'peak'] as const;
 
 export function encodeStats(stats: DeviceStats): Uint8Array {
   const [bytes, view] = blank(STATS_SIZE);
-  const words = [
-    stats.sentPackets,
-    stats.receivedPackets,
-    stats.checksumErrors,
-    stats.sequenceErrors,
-    stats.retransmits,
-    stats.transportErrors,
-    stats.sentEvents,
-  ];
-  words.forEach((word, index) => {
-    view.setUint32(4 * index, word, true);
+  STATS.forEach((name, index) => {
+    view.setUint32(4 * index, stats[name], true);
   });
   return bytes;
 }
 
 export function decodeStats(payload: Uint8Array): DeviceStats {
   const view = viewOf(payload, STATS_SIZE, 'statistics');
-  const word = (index: number): number => view.getUint32(4 * index, true);
-  return {
-    sentPackets: word(0),
-    receivedPackets: word(1),
-    checksumErrors: word(2),
-    sequenceErrors: word(3),
-    retransmits: word(4),
-    transportErrors: word(5),
-    sentEvents: word(6),
-  };
+  return Object.fromEntries(
+    STATS.map((name, index) => [name, view.getUint32(4 * index, true)]),
+  ) as DeviceStats;
 }
 
 export function encodeVersion(info: VersionInfo): Uint8Array {
@@ -145,11 +134,9 @@ export function encodeMemory(entries: readonly MemoryEntry[]): Uint8Array {
     const at = MEMORY_HEADER_SIZE + index * MEMORY_ENTRY_SIZE;
     view.setUint8(at, entry.type === 'uma' ? 1 : 0);
     view.setUint16(at + 2, entry.flags, true);
-    view.setUint32(at + 4, entry.total, true);
-    view.setUint32(at + 8, entry.used, true);
-    view.setUint32(at + 12, entry.free, true);
-    view.setUint32(at + 16, entry.persist, true);
-    view.setUint32(at + 20, entry.peak, true);
+    MEMORY_WORDS.forEach((name, word) => {
+      view.setUint32(at + 4 + 4 * word, entry[name], true);
+    });
   });
   return bytes;
 }

@@ -45,23 +45,24 @@ const SIZES: readonly (readonly [name: string, width: number, height: number])[]
   ['WQXGA2', 2592, 1944],
 ];
 
-export const FRAMESIZE_INVALID = 0;
-export const FRAMESIZE_CUSTOM = 1;
-
-/** The sensor's own resolution: no frame is larger. */
-export const SENSOR_WIDTH = 2592;
-export const SENSOR_HEIGHT = 1944;
-
-/** Width and height of a frame size by its number, or undefined when there is none. */
-export function frameDimensions(framesize: number): readonly [width: number, height: number] | undefined {
-  const size = SIZES[framesize - 2];
-  return size && [size[1], size[2]];
+export interface FrameSize {
+  readonly name: string;
+  /** The firmware's. */
+  readonly number: number;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
 }
 
-/** The constants of `csi`, name and number. */
-export const FRAMESIZE_CONSTANTS: readonly (readonly [string, number])[] = SIZES.map(
-  ([name], index) => [name, index + 2] as const,
-).filter(([name]) => name === name.toUpperCase());
+export const FRAME_SIZES: readonly FrameSize[] = SIZES.map(([name, width, height], index) => ({
+  name,
+  number: index + 2,
+  width,
+  height,
+}));
+
+/** Those with a constant in `csi`. */
+export const NAMED_FRAME_SIZES = FRAME_SIZES.filter(({ name }) => name === name.toUpperCase());
 
 export const PixelFormat = {
   BINARY: 0x08010000,
@@ -71,10 +72,3 @@ export const PixelFormat = {
   YUV422: 0x14050002,
   JPEG: 0x06060000,
 } as const;
-
-/** What the virtual sensor delivers; the others are refused as a sensor refuses what it cannot do. */
-export const SENSOR_FORMATS: readonly number[] = [
-  PixelFormat.GRAYSCALE,
-  PixelFormat.RGB565,
-  PixelFormat.JPEG,
-];

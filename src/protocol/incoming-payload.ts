@@ -1,7 +1,12 @@
 import { PAYLOAD_CRC_SIZE } from './constants.js';
 import { payloadCrc } from './crc.js';
 import { readUint32 } from './packet.js';
-import type { PayloadSlot } from './packet-sink.js';
+
+/** Where a payload goes: `header.length` bytes of `buffer` from `offset`. */
+export interface PayloadSlot {
+  buffer: Uint8Array;
+  offset: number;
+}
 
 /**
  * One payload on its way in, and the CRC behind it: where it is put, how much of it has come, its own CRC, which runs

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { BridgeError } from '../errors.js';
 import { virtualShape } from '../options/index.js';
 import { packageFile } from '../package.js';
-import { DEVICE_MIN_PAYLOAD } from '../protocol/constants.js';
+import { DEVICE_MIN_PAYLOAD } from '../protocol/index.js';
 import { SENSOR_ID } from './interpreter/glue/csi-constants.js';
 import type { BoardIdentity, Capture } from './interpreter/messages.js';
 import type { FaultRequest } from './line/fault-log.js';

@@ -3,7 +3,7 @@
  * wire protocol. What a host can tell from a real one is listed in README.md.
  */
 import { asBridgeError, BridgeError } from '../errors.js';
-import type { ByteStream } from '../link/byte-stream.js';
+import type { ByteStream } from '../link/index.js';
 import { CameraWorker } from './interpreter/camera-worker.js';
 import type { FromWorker } from './interpreter/messages.js';
 import type { FaultLog } from './line/fault-log.js';

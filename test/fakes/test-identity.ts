@@ -1,6 +1,6 @@
 /** The identity of a device under test: an H7 Plus with an OV5640, nothing about it measured. */
 
-import type { MemoryEntry, SystemInfo, VersionInfo } from '../../src/protocol/structures.js';
+import type { MemoryEntry, SystemInfo, VersionInfo } from '../../src/protocol/index.js';
 import type { DeviceIdentity } from '../../src/virtual/device/device-types.js';
 
 export const TEST_VERSION: VersionInfo = { protocol: [1, 0, 2], bootloader: [1, 0, 3], firmware: [5, 0, 0] };

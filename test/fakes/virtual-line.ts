@@ -8,7 +8,7 @@
 import { HostLink } from '../../src/link/host-link.js';
 import type { HostLinkOptions, LinkOutcome, LinkRequest, LossReason } from '../../src/link/link-types.js';
 import { Opcode } from '../../src/protocol/constants.js';
-import { type Capabilities, encodeIoRequest } from '../../src/protocol/structures.js';
+import { type Capabilities, encodeIoRequest } from '../../src/protocol/index.js';
 import { DeviceLink } from '../../src/virtual/device/device-link.js';
 import { damage, type LineFaults } from './line-faults.js';
 import { Random } from './random.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Flag, Opcode, Status } from '../../src/protocol/constants.js';
-import { decodeHalfWord, decodeIoRequest } from '../../src/protocol/structures.js';
+import { decodeHalfWord, decodeIoRequest } from '../../src/protocol/index.js';
 import { CAPTURES, type CapturedPacket, capturesPresent, FRAMES, loadCapture } from './captures.js';
 
 const has = (packet: CapturedPacket, flag: number): boolean => (packet.header.flags & flag) !== 0;

@@ -8,7 +8,7 @@ import {
   decodeSystemInfo,
   decodeVersion,
   decodeWord,
-} from '../../src/protocol/structures.js';
+} from '../../src/protocol/index.js';
 import { DeviceLink } from '../../src/virtual/device/device-link.js';
 import { type CapturedPacket, capturesPresent, loadCapture } from './captures.js';
 

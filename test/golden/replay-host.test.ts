@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HostLink } from '../../src/link/host-link.js';
 import type { LinkOutcome } from '../../src/link/link-types.js';
 import { Flag, Opcode } from '../../src/protocol/constants.js';
-import { decodeCaps, decodeIoRequest } from '../../src/protocol/structures.js';
+import { decodeCaps, decodeIoRequest } from '../../src/protocol/index.js';
 import {
   CAPTURES,
   type CapturedPacket,

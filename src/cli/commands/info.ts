@@ -1,7 +1,6 @@
 /** `openmv-bridge info`: what a camera says of itself. */
 import type { Command } from 'commander';
-import { ChannelFlag } from '../../protocol/constants.js';
-import { versionText } from '../../protocol/structures.js';
+import { ChannelFlag, versionText } from '../../protocol/index.js';
 import { addCameraOptions, type CameraFlags, cameraInput } from '../camera-options.js';
 import { withCamera, withOutput } from '../command.js';
 

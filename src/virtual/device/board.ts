@@ -4,7 +4,7 @@
  * as on the device.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { ChannelId, SystemEvent } from '../../protocol/constants.js';
+import { ChannelId, SystemEvent } from '../../protocol/index.js';
 import type { Capture, FromWorker, ToWorker, WorkerSetup } from '../interpreter/messages.js';
 import type { PictureShelf } from '../pictures/picture-shelf.js';
 import type { PictureSpec } from '../pictures/picture-spec.js';

@@ -1,6 +1,7 @@
 /** The device's table of channels (vendor: omv_protocol_register_channel). */
-import { ChannelFlag, MAX_CHANNELS } from '../../protocol/constants.js';
-import type { ChannelEntry } from '../../protocol/structures.js';
+
+import type { ChannelEntry } from '../../protocol/index.js';
+import { ChannelFlag, MAX_CHANNELS } from '../../protocol/index.js';
 import type { DeviceChannel } from './device-types.js';
 
 export class DeviceChannels {

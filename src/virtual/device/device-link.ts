@@ -6,26 +6,24 @@
  * a request cut short swallows what follows, a lost ACK ends in a reset to the default capabilities.
  */
 
-import { DEVICE_TIMING } from '../../link/timing.js';
+import type { PacketHeader } from '../../protocol/index.js';
 import {
+  type Capabilities,
   DEVICE_MIN_PAYLOAD,
+  type DeviceStats,
+  decodeCaps,
+  encodeHalfWord,
   Flag,
   Opcode,
   PACKET_OVERHEAD,
   Status,
   SystemEvent,
-} from '../../protocol/constants.js';
-import type { PacketHeader } from '../../protocol/packet.js';
-import {
-  type Capabilities,
-  type DeviceStats,
-  decodeCaps,
-  encodeHalfWord,
-} from '../../protocol/structures.js';
+} from '../../protocol/index.js';
 import { DeviceChannels } from './device-channels.js';
 import { DeviceReceiver } from './device-receiver.js';
 import { answerRequest } from './device-requests.js';
 import { DeviceSender } from './device-sender.js';
+import { DEVICE_TIMING } from './device-timing.js';
 import type { DeviceChannel, DeviceLinkOptions } from './device-types.js';
 import { once, type ReplySource } from './reply-source.js';
 

@@ -4,10 +4,22 @@
  * swallows what follows it until the buffer holds enough bytes, or a SYNC is found among them; and while a reply
  * waits for its ACK nothing but that ACK or NAK and SYNC is looked for.
  */
-import { Flag, HEADER_SIZE, Opcode, Status, SYNC_BYTE_0, SYNC_BYTE_1 } from '../../protocol/constants.js';
-import { headerCrc, payloadCrc } from '../../protocol/crc.js';
-import { type PacketHeader, packetSize, readHeader, readUint32 } from '../../protocol/packet.js';
-import type { Capabilities } from '../../protocol/structures.js';
+
+import type { Capabilities } from '../../protocol/index.js';
+import {
+  Flag,
+  HEADER_SIZE,
+  headerCrc,
+  Opcode,
+  type PacketHeader,
+  packetSize,
+  payloadCrc,
+  readHeader,
+  readUint32,
+  Status,
+  SYNC_BYTE_0,
+  SYNC_BYTE_1,
+} from '../../protocol/index.js';
 
 /** What the receiver asks of the device machine. */
 export interface DeviceReceiverHost {

@@ -1,9 +1,9 @@
 /** How the device answers each request (vendor: omv_protocol_process). */
 
-import { ChannelId, Opcode, Status, StdinIoctl, StreamIoctl } from '../../protocol/constants.js';
-import type { PacketHeader } from '../../protocol/packet.js';
+import type { PacketHeader } from '../../protocol/index.js';
 import {
   type Capabilities,
+  ChannelId,
   type DeviceStats,
   encodeCaps,
   encodeChannelList,
@@ -15,7 +15,11 @@ import {
   encodeWord,
   IO_REQUEST_SIZE,
   IOCTL_REQUEST_SIZE,
-} from '../../protocol/structures.js';
+  Opcode,
+  Status,
+  StdinIoctl,
+  StreamIoctl,
+} from '../../protocol/index.js';
 import type { DeviceChannels } from './device-channels.js';
 import type { DeviceChannel, DeviceLinkOptions } from './device-types.js';
 import { exactly, once, piecewise, type ReplySource } from './reply-source.js';

@@ -3,10 +3,18 @@
  * need, events, and the packet that waits for its ACK and is repeated until the device gives up.
  */
 
-import { DEVICE_TIMING } from '../../link/timing.js';
-import { Flag, HEADER_SIZE, PACKET_OVERHEAD, Status } from '../../protocol/constants.js';
-import { type PacketHeader, packetSize, writeHeader, writePacket } from '../../protocol/packet.js';
-import type { Capabilities } from '../../protocol/structures.js';
+import type { Capabilities } from '../../protocol/index.js';
+import {
+  Flag,
+  HEADER_SIZE,
+  PACKET_OVERHEAD,
+  type PacketHeader,
+  packetSize,
+  Status,
+  writeHeader,
+  writePacket,
+} from '../../protocol/index.js';
+import { DEVICE_TIMING } from './device-timing.js';
 import type { DeviceLinkOptions } from './device-types.js';
 import type { ReplySource } from './reply-source.js';
 

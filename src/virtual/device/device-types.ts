@@ -2,7 +2,7 @@
  * The contract between the device machine (`DeviceLink`) and what it serves: the channels of a camera and the
  * identity it answers with. Mirrors the vendor's `omv_protocol_channel_t` (protocol/omv_protocol_channel.h).
  */
-import type { MemoryEntry, SystemInfo, VersionInfo } from '../../protocol/structures.js';
+import type { MemoryEntry, SystemInfo, VersionInfo } from '../../protocol/index.js';
 
 /** One channel of the device. A method that is absent is answered as the vendor's firmware answers it. */
 export interface DeviceChannel {

@@ -4,8 +4,7 @@
  * it and unlocks it, which empties it.
  */
 
-import { ChannelFlag, StreamIoctl } from '../../protocol/constants.js';
-import { PixelFormat } from '../../protocol/frame-sizes.js';
+import { ChannelFlag, PixelFormat, StreamIoctl } from '../../protocol/index.js';
 import type { DeviceChannel } from './device-types.js';
 
 /** The header's fields take 24 bytes; its data is aligned to a cache line of the processor. */

@@ -3,7 +3,7 @@
  * piece, and requests to stop what runs and to run what was written.
  */
 
-import { ChannelFlag, StdinIoctl } from '../../protocol/constants.js';
+import { ChannelFlag, StdinIoctl } from '../../protocol/index.js';
 import type { DeviceChannel } from './device-types.js';
 
 /** Longest script; the device's limit is its heap. */

@@ -4,7 +4,7 @@
  * port, that is nowhere.
  */
 
-import { ChannelFlag } from '../../protocol/constants.js';
+import { ChannelFlag } from '../../protocol/index.js';
 import type { DeviceChannel } from './device-types.js';
 
 /** A ring buffer of this size holds one byte less. */

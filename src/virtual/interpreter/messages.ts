@@ -1,6 +1,6 @@
 /** Messages between the camera's Worker and the main thread. Bytes of the line are not among them: see line-memory.ts. */
 import type { MessagePort } from 'node:worker_threads';
-import type { SystemInfo, VersionInfo } from '../../protocol/structures.js';
+import type { SystemInfo, VersionInfo } from '../../protocol/index.js';
 import type { LineMemory } from '../line/line-memory.js';
 import type { PictureSpec } from '../pictures/picture-spec.js';
 

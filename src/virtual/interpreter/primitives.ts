@@ -1,5 +1,5 @@
 /** The functions of `_vcam`, on which the Python half of the firmware is built. They take and return numbers. */
-import { ChannelId } from '../../protocol/constants.js';
+import { ChannelId } from '../../protocol/index.js';
 import type { Board } from '../device/board.js';
 import type { Sensor } from '../sensor/sensor.js';
 import { INTERRUPTED } from './codes.js';

@@ -3,7 +3,7 @@
  * answered as the firmware answers it.
  */
 
-import { CHANNEL_NAME_SIZE, ChannelFlag } from '../../protocol/constants.js';
+import { CHANNEL_NAME_SIZE, ChannelFlag } from '../../protocol/index.js';
 import type { DeviceChannel } from '../device/device-types.js';
 import { CHANNEL_WORDS, Method } from './codes.js';
 import type { Interpreter, PythonCall } from './interpreter.js';

@@ -3,13 +3,15 @@
  * ports/stm32/main.c). It never returns to its event loop: it waits for the host in `Atomics.wait`.
  */
 import { workerData } from 'node:worker_threads';
-import { ChannelId, StdinEvent, SystemEvent } from '../../protocol/constants.js';
 import {
+  ChannelId,
   type MemoryEntry,
+  StdinEvent,
+  SystemEvent,
   type SystemInfo,
   type VersionInfo,
   versionText,
-} from '../../protocol/structures.js';
+} from '../../protocol/index.js';
 import { Board } from '../device/board.js';
 import type { DeviceIdentity } from '../device/device-types.js';
 import { Sensor } from '../sensor/sensor.js';

@@ -8,10 +8,10 @@ import {
   HEADER_SIZE,
   Opcode,
   PACKET_OVERHEAD,
+  packetSize,
   SYNC_BYTE_0,
   SYNC_BYTE_1,
-} from '../../protocol/constants.js';
-import { packetSize } from '../../protocol/packet.js';
+} from '../../protocol/index.js';
 import { type BreakKind, FAULT_KINDS, type FaultKind, type FaultOptions } from './fault-options.js';
 import {
   type Fault,

@@ -1,5 +1,5 @@
 /** Gives a virtual camera a pseudo-terminal, so that any host program can open it like a camera's serial port. */
-import type { ByteStream } from '../../link/byte-stream.js';
+import type { ByteStream } from '../../link/index.js';
 import type { VirtualCamera } from '../virtual-camera.js';
 
 /** The camera's end of a pseudo-terminal; `openPty` makes one. */

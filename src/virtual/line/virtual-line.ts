@@ -1,6 +1,6 @@
 /** The host's connection to a virtual camera: a byte stream like a serial port's, in process. */
 import type { BridgeError } from '../../errors.js';
-import type { ByteStream, ByteStreamHandlers } from '../../link/byte-stream.js';
+import type { ByteStream, ByteStreamHandlers } from '../../link/index.js';
 import type { LineFaults } from './faults.js';
 import type { HostEnd } from './host-end.js';
 import { LinePacer } from './line-pacer.js';

@@ -1,5 +1,5 @@
 /** Pixels as the camera's frame buffer has them. */
-import { PixelFormat } from '../../protocol/frame-sizes.js';
+import { PixelFormat } from '../../protocol/index.js';
 
 /** Writes drawn pixels, one or three bytes each, in the camera's format; RGB565 is little-endian. */
 export function writePixels(target: Uint8Array, pixels: Uint8Array, pixformat: number): void {

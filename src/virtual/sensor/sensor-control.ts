@@ -1,18 +1,15 @@
 /** The controls of the virtual sensor by name, with the firmware's error numbers (common/omv_csi.h). */
-import {
-  FRAMESIZE_CUSTOM,
-  frameDimensions,
-  PixelFormat,
-  SENSOR_FORMATS,
-  SENSOR_HEIGHT,
-  SENSOR_WIDTH,
-} from '../../protocol/frame-sizes.js';
+import { FRAME_SIZES, PixelFormat } from '../../protocol/index.js';
 import {
   BRIGHTNESS_LEVELS,
   CONTRAST_LEVELS,
+  FRAMESIZE_CUSTOM,
   MAX_EXPOSURE_US,
   MAX_GAIN_DB,
   SATURATION_LEVELS,
+  SENSOR_FORMATS,
+  SENSOR_HEIGHT,
+  SENSOR_WIDTH,
   type SensorSettings,
   SHARPNESS_LEVELS,
 } from './sensor-settings.js';
@@ -59,8 +56,8 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   },
   framesize: (settings, framesize) => {
     if (framesize === settings.framesize) return NONE;
-    const size = frameDimensions(framesize);
-    return size ? setFrame(settings, framesize, size[0], size[1]) : CONTROL_FAILED;
+    const size = FRAME_SIZES.find(({ number }) => number === framesize);
+    return size ? setFrame(settings, framesize, size.width, size.height) : CONTROL_FAILED;
   },
   custom: (settings, width, height) => setFrame(settings, FRAMESIZE_CUSTOM, width, height),
   framerate: (settings, rate) => {

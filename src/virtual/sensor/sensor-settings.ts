@@ -2,8 +2,22 @@
  * The registers of the virtual image sensor: what a script has set, with the limits of the OV5640 that it poses
  * as, and what a picture taken with these settings looks like.
  */
-import { FRAMESIZE_INVALID } from '../../protocol/frame-sizes.js';
+import { PixelFormat } from '../../protocol/index.js';
 import type { ColourMatrix, Tone } from '../pictures/picture-spec.js';
+
+/** Numbers of frame sizes that stand for none, and for one of the script's own. */
+const FRAMESIZE_INVALID = 0;
+export const FRAMESIZE_CUSTOM = 1;
+
+/** The sensor's own resolution: no frame is larger. */
+export const SENSOR_WIDTH = 2592;
+export const SENSOR_HEIGHT = 1944;
+/** What the sensor delivers; the others are refused as a sensor refuses what it cannot do. */
+export const SENSOR_FORMATS: readonly number[] = [
+  PixelFormat.GRAYSCALE,
+  PixelFormat.RGB565,
+  PixelFormat.JPEG,
+];
 
 /** Levels go from minus to plus this (drivers/sensors/ov5640.c). */
 export const BRIGHTNESS_LEVELS = 4;

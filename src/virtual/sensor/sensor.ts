@@ -3,7 +3,7 @@
  * or pixels when a script asks. A picture exists as a number until then: pixels are drawn only when needed.
  */
 import crc32 from 'crc/calculators/crc32';
-import { PixelFormat } from '../../protocol/frame-sizes.js';
+import { PixelFormat } from '../../protocol/index.js';
 import type { PreviewChannel } from '../device/preview-channel.js';
 import { COMPRESSION_FAILED, INTERRUPTED, NO_ROOM } from '../interpreter/codes.js';
 import type { Interpreter } from '../interpreter/interpreter.js';

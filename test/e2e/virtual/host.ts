@@ -10,7 +10,7 @@ import {
   decodeWord,
   encodeIoctlRequest,
   encodeIoRequest,
-} from '../../../src/protocol/structures.js';
+} from '../../../src/protocol/index.js';
 
 const NOTHING = new Uint8Array(0);
 

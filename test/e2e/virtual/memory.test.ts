@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Opcode } from '../../../src/protocol/constants.js';
-import { decodeMemory } from '../../../src/protocol/structures.js';
+import { decodeMemory } from '../../../src/protocol/index.js';
 import { blank, fixture } from './setup.js';
 
 const FRAMES = 20_000;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { BridgeError } from '../../../src/errors.js';
 import { LinkDriver } from '../../../src/link/link-driver.js';
 import { Flag, Opcode } from '../../../src/protocol/constants.js';
-import { encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeIoRequest } from '../../../src/protocol/index.js';
 import { FakeStream } from './fake-stream.js';
 import { bufferChannel, pattern } from './support.js';
 

@@ -12,7 +12,7 @@ import type { ByteStream, ByteStreamHandlers } from '../../../src/link/byte-stre
 import { LinkDriver } from '../../../src/link/link-driver.js';
 import { HOST_TIMING } from '../../../src/link/timing.js';
 import { Opcode } from '../../../src/protocol/constants.js';
-import { encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeIoRequest } from '../../../src/protocol/index.js';
 import { DeviceLink } from '../../../src/virtual/device/device-link.js';
 import { testIdentity } from '../../fakes/test-identity.js';
 import { bufferChannel, parse, pattern } from './support.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { BridgeError } from '../../../src/errors.js';
 import { Flag, Opcode, Status } from '../../../src/protocol/constants.js';
+import { encodeCaps, encodeHalfWord } from '../../../src/protocol/index.js';
 import { encodePacket } from '../../../src/protocol/packet.js';
-import { encodeCaps, encodeHalfWord } from '../../../src/protocol/structures.js';
 import { VirtualLine } from '../../fakes/virtual-line.js';
 import { parse } from './support.js';
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ChannelFlag, ChannelId, Flag, Opcode, Status } from '../../../src/protocol/constants.js';
-import { encodePacket } from '../../../src/protocol/packet.js';
 import {
   decodeChannelList,
   decodeStats,
   encodeCaps,
   encodeHalfWord,
   encodeIoRequest,
-} from '../../../src/protocol/structures.js';
+} from '../../../src/protocol/index.js';
+import { encodePacket } from '../../../src/protocol/packet.js';
 import { DeviceLink } from '../../../src/virtual/device/device-link.js';
 import { testIdentity } from '../../fakes/test-identity.js';
 import { bufferChannel, flipped, parse, pattern, pieceChannel, type SeenPacket } from './support.js';

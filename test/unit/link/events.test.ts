@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Flag, Opcode, SystemEvent } from '../../../src/protocol/constants.js';
-import { encodeHalfWord, encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeHalfWord, encodeIoRequest } from '../../../src/protocol/index.js';
 import { type Tamper, VirtualLine } from '../../fakes/virtual-line.js';
 import { bufferChannel, parse, pattern, pieceChannel, sendToHost } from './support.js';
 

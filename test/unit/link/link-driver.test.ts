@@ -3,8 +3,8 @@ import type { BridgeError } from '../../../src/errors.js';
 import { LinkDriver, type LinkDriverHandlers } from '../../../src/link/link-driver.js';
 import { HOST_TIMING } from '../../../src/link/timing.js';
 import { Opcode, SystemEvent } from '../../../src/protocol/constants.js';
-import type { Capabilities } from '../../../src/protocol/structures.js';
-import { encodeIoRequest } from '../../../src/protocol/structures.js';
+import type { Capabilities } from '../../../src/protocol/index.js';
+import { encodeIoRequest } from '../../../src/protocol/index.js';
 import { FakeStream } from './fake-stream.js';
 import { bufferChannel, pattern } from './support.js';
 

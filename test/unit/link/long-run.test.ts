@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LinkOutcome } from '../../../src/link/link-types.js';
 import { Opcode } from '../../../src/protocol/constants.js';
-import { encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeIoRequest } from '../../../src/protocol/index.js';
 import { evenly } from '../../fakes/line-faults.js';
 import { VirtualLine } from '../../fakes/virtual-line.js';
 import { bufferChannel, pattern, wrongBytes } from './support.js';

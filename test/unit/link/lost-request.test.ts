@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Opcode } from '../../../src/protocol/constants.js';
-import { encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeIoRequest } from '../../../src/protocol/index.js';
 import { VirtualLine } from '../../fakes/virtual-line.js';
 import { bufferChannel, flipped, once, pattern } from './support.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ChannelFlag, Opcode, SystemEvent } from '../../../src/protocol/constants.js';
-import { encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeIoRequest } from '../../../src/protocol/index.js';
 import type { DeviceChannel } from '../../../src/virtual/device/device-types.js';
 import { evenly } from '../../fakes/line-faults.js';
 import { Random } from '../../fakes/random.js';

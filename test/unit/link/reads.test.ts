@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ChannelFlag, Flag, Opcode, Status } from '../../../src/protocol/constants.js';
-import { encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeIoRequest } from '../../../src/protocol/index.js';
 import { VirtualLine } from '../../fakes/virtual-line.js';
 import { bufferChannel, missingOf, once, parse, pattern, pieceChannel, wrongBytes } from './support.js';
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { HostLink } from '../../../src/link/host-link.js';
 import type { LinkOutcome, LinkRequest } from '../../../src/link/link-types.js';
 import { Flag, Opcode, SystemEvent } from '../../../src/protocol/constants.js';
+import { encodeHalfWord, encodeIoRequest } from '../../../src/protocol/index.js';
 import { encodePacket } from '../../../src/protocol/packet.js';
-import { encodeHalfWord, encodeIoRequest } from '../../../src/protocol/structures.js';
 import { VirtualLine } from '../../fakes/virtual-line.js';
 import { bufferChannel, once, parse, pattern } from './support.js';
 

@@ -12,7 +12,7 @@ import {
   encodeHalfWord,
   encodeIoctlRequest,
   encodeIoRequest,
-} from '../../../src/protocol/structures.js';
+} from '../../../src/protocol/index.js';
 import type { DeviceChannel } from '../../../src/virtual/device/device-types.js';
 import { TEST_INFO, TEST_MEMORY, TEST_VERSION } from '../../fakes/test-identity.js';
 import { VirtualLine } from '../../fakes/virtual-line.js';

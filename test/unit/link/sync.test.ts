@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOST_TIMING } from '../../../src/link/timing.js';
 import { Flag, Opcode, Status } from '../../../src/protocol/constants.js';
-import { encodeHalfWord, encodeIoRequest } from '../../../src/protocol/structures.js';
+import { encodeHalfWord, encodeIoRequest } from '../../../src/protocol/index.js';
 import { VirtualLine } from '../../fakes/virtual-line.js';
 import { bufferChannel, isAck, once, parse, pattern, pieceChannel, sendToHost } from './support.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type PayloadSlot, StreamDecoder } from '../../../src/protocol/decoder.js';
+import { type PayloadSlot, StreamDecoder } from '../../../src/protocol/index.js';
 import { encodePacket, type PacketHeader } from '../../../src/protocol/packet.js';
 import { Decoded, dataPacket, join } from './decoded.js';
 

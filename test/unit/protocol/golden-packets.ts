@@ -3,8 +3,8 @@
  * and what they mean.
  */
 import { Flag, Opcode } from '../../../src/protocol/constants.js';
+import { encodeCaps, encodeHalfWord, encodeIoRequest } from '../../../src/protocol/index.js';
 import type { PacketHeader } from '../../../src/protocol/packet.js';
-import { encodeCaps, encodeHalfWord, encodeIoRequest } from '../../../src/protocol/structures.js';
 
 export interface GoldenPacket {
   readonly name: string;

@@ -34,7 +34,7 @@ import {
   SYSTEM_INFO_SIZE,
   VERSION_SIZE,
   versionText,
-} from '../../../src/protocol/structures.js';
+} from '../../../src/protocol/index.js';
 
 const word = fc.nat(0xffffffff);
 const byte = fc.nat(0xff);

@@ -1,5 +1,5 @@
 /** Names and numbers that the module `csi` offers. */
-import { FRAMESIZE_CONSTANTS, PixelFormat } from '../../../protocol/frame-sizes.js';
+import { NAMED_FRAME_SIZES, PixelFormat } from '../../../protocol/index.js';
 
 /** Chip ids of the sensors the firmware knows (common/omv_csi.h), for scripts that compare them. */
 const SENSOR_IDS = {
@@ -34,7 +34,7 @@ export const SENSOR_ID = SENSOR_IDS.OV5640;
 export const CSI_CONSTANTS = [
   ...Object.entries(SENSOR_IDS),
   ...Object.entries(PixelFormat),
-  ...FRAMESIZE_CONSTANTS,
+  ...NAMED_FRAME_SIZES.map(({ name, number }) => [name, number] as const),
 ]
   .map(([name, value]) => `${name} = ${value}`)
   .join('\n');

@@ -1,6 +1,70 @@
-/** What is said about a channel: requests to it, the replies that are no data of its own, events and refusals. */
+/**
+ * Payloads and their byte forms, all little-endian (vendor: protocol/omv_protocol.h): capabilities, and what is said
+ * about channels. Encoders return fresh arrays; decoders throw `CAMERA_PROTOCOL` when the payload is shorter than its
+ * structure, and ignore what a later firmware may add behind it.
+ */
+import { BridgeError } from '../errors.js';
 import { CHANNEL_NAME_SIZE } from './constants.js';
-import { blank, viewOf } from './payload-view.js';
+
+/** A view of a payload that must have at least `size` bytes. */
+export function viewOf(payload: Uint8Array, size: number, what: string): DataView {
+  if (payload.length < size) {
+    throw new BridgeError(
+      'CAMERA_PROTOCOL',
+      `The camera's ${what} has ${payload.length} bytes, at least ${size} expected: its firmware speaks another version of the protocol. Update the camera's firmware to 5.x.`,
+      { context: { structure: what, length: payload.length, expected: size } },
+    );
+  }
+  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+}
+
+/** Zeroed bytes and a view of them. */
+export function blank(size: number): [Uint8Array, DataView] {
+  const bytes = new Uint8Array(size);
+  return [bytes, new DataView(bytes.buffer)];
+}
+
+export interface Capabilities {
+  readonly crc: boolean;
+  readonly sequence: boolean;
+  readonly ack: boolean;
+  readonly events: boolean;
+  /** Bytes. */
+  readonly maxPayload: number;
+}
+
+export const CAPS_SIZE = 16;
+
+const CAPS_CRC = 1;
+const CAPS_SEQUENCE = 2;
+const CAPS_ACK = 4;
+const CAPS_EVENTS = 8;
+
+export function encodeCaps(caps: Capabilities): Uint8Array {
+  const [bytes, view] = blank(CAPS_SIZE);
+  view.setUint32(
+    0,
+    (caps.crc ? CAPS_CRC : 0) |
+      (caps.sequence ? CAPS_SEQUENCE : 0) |
+      (caps.ack ? CAPS_ACK : 0) |
+      (caps.events ? CAPS_EVENTS : 0),
+    true,
+  );
+  view.setUint16(4, caps.maxPayload, true);
+  return bytes;
+}
+
+export function decodeCaps(payload: Uint8Array): Capabilities {
+  const view = viewOf(payload, CAPS_SIZE, 'capabilities');
+  const flags = view.getUint32(0, true);
+  return {
+    crc: (flags & CAPS_CRC) !== 0,
+    sequence: (flags & CAPS_SEQUENCE) !== 0,
+    ack: (flags & CAPS_ACK) !== 0,
+    events: (flags & CAPS_EVENTS) !== 0,
+    maxPayload: view.getUint16(4, true),
+  };
+}
 
 export interface ChannelEntry {
   readonly id: number;

@@ -1,0 +1,12 @@
+/**
+ * The OpenMV Protocol (version 1.0.2): packets, their CRCs, what is in them, and a decoder for byte streams. No I/O, no
+ * clock.
+ */
+export * from './constants.js';
+export { CrcEngine, type CrcParameters, headerCrc, payloadCrc } from './crc.js';
+export { type DecoderStats, type PacketSink, StreamDecoder } from './decoder.js';
+export * from './device-info.js';
+export { FRAME_SIZES, type FrameSize, NAMED_FRAME_SIZES, PixelFormat } from './frame-sizes.js';
+export type { PayloadSlot } from './incoming-payload.js';
+export * from './packet.js';
+export * from './payloads.js';
