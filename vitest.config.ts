@@ -2,8 +2,17 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/build.ts'],
+    projects: [
+      // Unit tests and recordings of real devices: the whole tier ends within a minute.
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/golden/**/*.test.ts'] },
+      },
+      // Real processes, ptys and shared memory.
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'] } },
+    ],
+    globalSetup: ['test/support/build.ts'],
+    reporters: ['default', './test/support/counts.ts'],
     pool: 'forks',
     // Most of a test's time is waiting, for frames and processes; each file has processes and names of its own.
     maxWorkers: 2,

@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { openVirtualCamera, serveVirtualCamera } from '../../dist/virtual/index.js';
-import { openPty } from '../../src/virtual/line/pty.js';
+import { openPty } from '../../dist/virtual/line/pty.js';
 
 export class SoakCamera {
   /** Captures in order: "crc32 bytes". */

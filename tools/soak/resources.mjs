@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connectCamera, openBridge } from '../../dist/index.js';
 import { openVirtualCamera, serveVirtualCamera } from '../../dist/virtual/index.js';
-import { openPty } from '../../src/virtual/line/pty.js';
+import { openPty } from '../../dist/virtual/line/pty.js';
 
 const { values } = parseArgs({
   options: { cycles: { type: 'string', default: '1000' }, frames: { type: 'string', default: '100000' } },

@@ -6,6 +6,7 @@ import type { FrameResult } from '../../../src/bridge/events.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import type { BridgeInput } from '../../../src/bridge/options.js';
 import type { Frame } from '../../../src/frames/frame.js';
+import { needsOf } from '../../support/needs.js';
 
 const PACED = fileURLToPath(new URL('../program/adapters/paced.mjs', import.meta.url));
 const SDK = fileURLToPath(new URL('../runner/fixtures/sdk_adapter.py', import.meta.url));
@@ -56,6 +57,7 @@ describe('results$', () => {
     [['python3', SDK, '0.3', 'nan'], 'RUNNER_PROTOCOL', undefined],
     [['python3', SDK, '0.3', 'exit'], 'RUNNER_EXITED', undefined],
   ])('a call that came to nothing has a code and no verdict: %j', async (runner, code, algorithmCode) => {
+    needsOf(runner);
     const { frames, results } = await collect({ frames: 2, runner });
     expect(results.map(({ sequence }) => sequence)).toEqual(frames.map(({ sequence }) => sequence));
     for (const result of results) {

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { PipelineKeeper, type PipelineReports } from '../../../src/bridge/pipeline-keeper.js';
 import { PipelineWarnings } from '../../../src/bridge/pipeline-warnings.js';
 import type { BridgeError } from '../../../src/errors.js';
-import { children, INSTALLED, jpeg } from '../gstreamer/support.js';
+import { needs } from '../../support/needs.js';
+import { children, jpeg } from '../gstreamer/support.js';
 
 const QUICK = { backoffMinMs: 20, backoffMaxMs: 200, crashWindowMs: 600_000, crashLimit: 100 };
 
@@ -74,7 +75,9 @@ class Receiver {
   }
 }
 
-describe.skipIf(!INSTALLED)('a pipeline that fails while frames flow (needs GStreamer)', () => {
+describe('a pipeline that fails while frames flow', () => {
+  needs('gstreamer');
+
   it('is started again, and reported once for each failure', async () => {
     const { keeper, told } = await start('identity error-after=4 ! fakesink');
     await expect.poll(() => told.errors.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(3);

@@ -1,11 +1,7 @@
-/** What the tests with GStreamer share: whether it is here, pictures, the processes that were started. */
-import { spawnSync } from 'node:child_process';
+/** What the tests with GStreamer share: frames, the processes that were started. */
 import { readdirSync, readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import type { GstPipeline } from '../../../src/gstreamer/pipeline.js';
-
-export const has = (...args: string[]): boolean => spawnSync('gst-inspect-1.0', args).status === 0;
-export const INSTALLED = has('jpegdec') && has('matroskademux') && has('videoconvert');
 
 export async function jpeg(red: number): Promise<Uint8Array> {
   return sharp({ create: { width: 64, height: 48, channels: 3, background: { r: red, g: 90, b: 40 } } })

@@ -1,6 +1,7 @@
 /** Frames to an algorithm and its results back. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { needed } from '../../support/needs.js';
 import { Program, run } from './program.js';
 import { EXAMPLE_NODE, EXAMPLE_PYTHON, expectSequence, leftovers, PORT, segmentName } from './support.js';
 
@@ -62,7 +63,7 @@ describe('an algorithm that is killed', () => {
       EXAMPLE_PYTHON,
     ]);
     await program.line((line) => line.type === 'result');
-    const children = spawnSync('pgrep', ['-P', String(program.pid)], { encoding: 'utf8' })
+    const children = spawnSync(needed('pgrep'), ['-P', String(program.pid)], { encoding: 'utf8' })
       .stdout.trim()
       .split('\n');
     expect(children).toHaveLength(1);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { encodeOwner, findOwner } from '../../../src/shm/memory/owner.js';
+import { needs } from '../../support/needs.js';
 import { MAIN } from './program.js';
 import { useScratch } from './support.js';
 
@@ -66,6 +67,7 @@ function start(...args: string[]): Running {
 
 /** Runs a bridge until its algorithm hangs in a call, kills it, and gives the algorithm's pid. */
 async function killedInCall(behaviour: string, ...args: string[]): Promise<number> {
+  needs('python3');
   const bridge = start(...args, '--', 'python3', SDK, '0.3', behaviour);
   await expect.poll(() => bridge.said.stderr, { timeout: 30_000 }).toContain('algorithm: hanging');
   const [record] = records();
@@ -113,6 +115,7 @@ it('a process that only has the number of one is left alone', async () => {
 });
 
 it('the algorithm of a bridge that lives is left alone', async () => {
+  needs('python3');
   const living = start('--json', '--', 'python3', SDK, '0.3');
   const results = () => living.said.stdout.split('{"type":"result"').length;
   await expect.poll(results, { timeout: 30_000 }).toBeGreaterThan(1);

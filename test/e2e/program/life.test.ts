@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { needed } from '../../support/needs.js';
 import { MAIN, Program, run } from './program.js';
 import { EXAMPLE_PYTHON, expectSequence, leftovers, segmentName, useScratch } from './support.js';
 
@@ -21,7 +22,7 @@ describe('the end of a run', () => {
       const { status, signal: by } = await program.ended;
       expect({ status, by }).toEqual({ status: 0, by: null });
       expect(leftovers(shm, program.pid)).toEqual([]);
-      const adapters = spawnSync('pgrep', ['-g', String(program.pid)], { encoding: 'utf8' });
+      const adapters = spawnSync(needed('pgrep'), ['-g', String(program.pid)], { encoding: 'utf8' });
       expect(adapters.stdout).toBe('');
     },
   );

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { needed } from '../../support/needs.js';
 import { MAIN, Program } from './program.js';
 import { EXAMPLE_PYTHON, expectSequence, leftovers, segmentName, useScratch } from './support.js';
 
@@ -23,7 +24,9 @@ function start(args: readonly string[], env?: NodeJS.ProcessEnv): Program {
 
 /** A process that has ended but that nobody has waited for yet (state Z) counts as gone. */
 function alive(pid: number): boolean {
-  const { status, stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(needed('ps'), ['-o', 'stat=', '-p', String(pid)], {
+    encoding: 'utf8',
+  });
   return status === 0 && !stdout.startsWith('Z');
 }
 
@@ -43,7 +46,7 @@ async function running(
   const shm = segmentName();
   const program = start(['--port', link, '--json', '--shm-name', shm, '--', 'python3', EXAMPLE_PYTHON], env);
   await program.line((line) => line.type === 'result');
-  const children = spawnSync('pgrep', ['-P', String(program.pid), '-f', 'example_algorithm'], {
+  const children = spawnSync(needed('pgrep'), ['-P', String(program.pid), '-f', 'example_algorithm'], {
     encoding: 'utf8',
   });
   return { program, link, shm, adapter: Number(children.stdout.trim()) };

@@ -1,6 +1,7 @@
 /** Runs the command line as a user does, and reads what it says. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { needsOf } from '../../support/needs.js';
 
 export const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
@@ -30,6 +31,7 @@ export class Program {
     args: readonly string[],
     options: { cwd?: string; env?: NodeJS.ProcessEnv; detached?: boolean } = {},
   ) {
+    needsOf(args);
     this.child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
     let rest = '';
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { needed } from '../../support/needs.js';
 import { type JsonLine, Program } from './program.js';
 import { expectSequence, leftovers, PORT, segmentName } from './support.js';
 
@@ -87,7 +88,9 @@ describe('--workers', () => {
       ...['--port', PORT, '--json', '--no-shm', '--workers', '2', '--delivery', 'every', ...paced('30')],
     ]);
     await program.line((line) => line.type === 'result' && line['sequence'] >= 6);
-    const children = spawnSync('pgrep', ['-P', String(program.pid)], { encoding: 'utf8' }).stdout.trim();
+    const children = spawnSync(needed('pgrep'), ['-P', String(program.pid)], {
+      encoding: 'utf8',
+    }).stdout.trim();
     const [victim] = children.split('\n').map(Number);
     expect(children.split('\n')).toHaveLength(2);
     process.kill(victim!, 'SIGKILL');

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DIALECTS, type ImageReference } from '../../../src/adapter/dialects.js';
+import { needed } from '../../support/needs.js';
 import { failure, observe, picture, verdict } from './support.js';
 
 const tool = (name: string) => fileURLToPath(new URL(`../../../tools/algorithms/${name}`, import.meta.url));
@@ -149,5 +150,5 @@ it('both examples give the same answers', async () => {
 
 it('the Python example keeps to Python 3.9', () => {
   const script = 'import ast, sys; ast.parse(open(sys.argv[1]).read(), feature_version=(3, 9))';
-  execFileSync('python3', ['-c', script, tool('example_algorithm.py')]);
+  execFileSync(needed('python3'), ['-c', script, tool('example_algorithm.py')]);
 });

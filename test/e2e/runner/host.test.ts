@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { needsOf } from '../../support/needs.js';
 import { alive, fixture, node, sdk, until } from './support.js';
 
 const built = fileURLToPath(new URL('../../../dist/runner/index.js', import.meta.url));
 
 /** Runs a program that uses the built library and gives what it printed, once it has ended by itself. */
 function host(way: 'close' | 'exit', command: string[]): Promise<{ output: string; code: number | null }> {
+  needsOf(command);
   const child = spawn(process.execPath, [fixture('host.mjs'), way, built, ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

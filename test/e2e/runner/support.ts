@@ -9,6 +9,7 @@ import type { LogLine } from '../../../src/runner/log-lines.js';
 import type { RunnerOptions } from '../../../src/runner/options.js';
 import type { CallResult, FailedCall, Verdict } from '../../../src/runner/result.js';
 import { AlgorithmRunner, type RunnerState } from '../../../src/runner/runner.js';
+import { needsOf } from '../../support/needs.js';
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 
@@ -49,6 +50,7 @@ export interface Observed {
 const opened: AlgorithmRunner[] = [];
 
 export function observe(command: RunnerOptions['command'], more: Partial<RunnerOptions> = {}): Observed {
+  if (typeof command !== 'string') needsOf(command);
   const states: RunnerState[] = [];
   const logs: LogLine[] = [];
   const problems: BridgeError[] = [];

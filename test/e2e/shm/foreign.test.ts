@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeOwner, thisOwner } from '../../../src/shm/memory/owner.js';
 import { openViznReader } from '../../../src/shm/vizn/vizn-reader.js';
 import { openViznWriter } from '../../../src/shm/vizn/vizn-writer.js';
+import { needs } from '../../support/needs.js';
 import {
   compileReader,
   expectFailure,
@@ -113,6 +114,7 @@ test.skipIf(!isRoot)(
     header.writeUInt32LE(0x56495a4e, 0);
     writeFileSync(pathOf(name), header);
     chownSync(pathOf(name), 12_345, 12_345);
+    needs('python3');
     const python = () =>
       spawnSync('python3', ['-c', `import openmv_shm; openmv_shm.open(${JSON.stringify(name)})`], {
         env: { ...process.env, PYTHONPATH: READERS, PYTHONDONTWRITEBYTECODE: '1' },

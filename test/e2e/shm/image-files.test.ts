@@ -15,6 +15,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ImageFiles, imageFileName, openImageFiles } from '../../../src/shm/images/image-files.js';
 import { closeAtExit } from '../../../src/shm/memory/cleanup.js';
+import { needed } from '../../support/needs.js';
 import { expectFailure, temporaryDirectory } from './support.js';
 
 const picture = new Uint8Array(25_000).fill(0xd8);
@@ -182,7 +183,7 @@ test('file names are those that an adapter makes of the ids', () => {
   const program =
     'import json,re,sys; print(json.dumps([re.sub(r"[^a-zA-Z0-9._-]", "_", i) + ".bin" for i in json.load(sys.stdin)]))';
   const expected: unknown = JSON.parse(
-    execFileSync('python3', ['-c', program], { input: JSON.stringify(ids), encoding: 'utf8' }),
+    execFileSync(needed('python3'), ['-c', program], { input: JSON.stringify(ids), encoding: 'utf8' }),
   );
   expect(ids.map((id) => imageFileName(id))).toEqual(expected);
 });

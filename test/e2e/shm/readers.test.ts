@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitForShm } from '../../../src/shm/wait-for-shm.js';
+import { needed } from '../../support/needs.js';
 import { Program } from '../program/program.js';
 import { Child, compileReader, fixture, leftovers, READERS, uniqueName } from './support.js';
 
@@ -199,7 +200,7 @@ test('the Python example says what is missing, without a traceback', async () =>
     'openmv_shm.open = lambda name, timeout: wait(name, 0)',
     'example.main()',
   ];
-  const { status, stderr } = spawnSync('python3', ['-B', '-c', program.join('\n'), READERS, name]);
+  const { status, stderr } = spawnSync(needed('python3'), ['-B', '-c', program.join('\n'), READERS, name]);
   expect(status).toBe(1);
   expect(String(stderr)).toBe(`There is no shared memory ${name}. Start the bridge that writes it.\n`);
 });

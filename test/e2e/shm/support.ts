@@ -7,6 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect } from 'vitest';
 import { BridgeError, type ErrorCode } from '../../../src/errors.js';
+import { needs, needsOf } from '../../support/needs.js';
 
 const PREFIX = `openmv_test_${process.pid}_`;
 let names = 0;
@@ -47,6 +48,7 @@ export class Child {
   #errors = '';
 
   constructor(command: string, args: readonly string[]) {
+    needsOf([command]);
     this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.pid = this.process.pid!;
     this.process.stdin.on('error', () => {});
@@ -85,6 +87,7 @@ export function startNode(script: string, ...args: string[]): Child {
 
 /** Compiles a C++ fixture once per test file. */
 export function compile(source: string): string {
+  needs('g++');
   const program = join(temporaryDirectory(), source.replace(/\.cpp$/, ''));
   execFileSync('g++', ['-std=c++17', '-O2', '-Wall', '-Werror', fixture(source), '-o', program, '-lrt']);
   return program;
@@ -95,6 +98,7 @@ export const READERS = fileURLToPath(new URL('../../../tools/readers/', import.m
 
 /** Compiles a C++ program that uses the reader of `tools/readers`. */
 export function compileReader(source: string): string {
+  needs('g++');
   const program = join(temporaryDirectory(), source.replace(/\.cpp$/, ''));
   const path = source === 'example.cpp' ? join(READERS, source) : fixture(source);
   const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-I', READERS];
