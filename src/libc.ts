@@ -7,6 +7,7 @@ interface Libc {
   flock(fd: number, operation: number): number;
   ioctl(fd: number, request: number, type: 'uint8_t *' | 'int', argument: Uint8Array | number): number;
   fcntl(fd: number, command: number, type: 'int', argument: number): number;
+  dup2(from: number, to: number): number;
   tcflush(fd: number, queue: number): number;
   tcgetattr(fd: number, termios: Uint8Array): number;
   tcsetattr(fd: number, when: number, termios: Uint8Array): number;
@@ -44,6 +45,7 @@ export function libc(): Libc {
       flock: library.func('int flock(int, int)'),
       ioctl: library.func('int ioctl(int, unsigned long, ...)'),
       fcntl: library.func('int fcntl(int, int, ...)'),
+      dup2: library.func('int dup2(int, int)'),
       tcflush: library.func('int tcflush(int, int)'),
       tcgetattr: library.func('int tcgetattr(int, _Out_ uint8_t *)'),
       tcsetattr: library.func('int tcsetattr(int, int, uint8_t *)'),

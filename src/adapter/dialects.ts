@@ -1,5 +1,26 @@
-import type { CallSettings } from './call-settings.js';
-import type { CallData, CallMessage, ImageMeta } from './messages.js';
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod';
+import { type CallData, type CallMessage, guideInfoSchema, type ImageMeta } from './messages.js';
+
+/** What every call says besides its picture; the same for a whole run. */
+export const callSettingsSchema = z.strictObject({
+  /** Product id; algorithms of SDK 0.0.x refuse ids they do not list. */
+  pid: z.string().default(''),
+  /** Steps count from 1: an adapter reads 0 as "not given" and takes 1. */
+  stepIndex: z.number().int().min(1).default(1),
+  stepDesc: z.string().default(''),
+  guideInfo: guideInfoSchema.default([]),
+  userParams: z.record(z.string(), z.unknown()).default({}),
+  session: z
+    .looseObject({
+      id: z.string().min(1).default(randomUUID),
+      context: z
+        .looseObject({ product_code: z.string().optional(), trace_id: z.string().default(randomUUID) })
+        .prefault({}),
+    })
+    .prefault({}),
+});
+export type CallSettings = z.infer<typeof callSettingsSchema>;
 
 /**
  * How a call is written. SDK 0.3 has one entry point and its own field names (`execute`), SDK 0.0.x two phases
@@ -16,6 +37,7 @@ export interface ImageReference {
   readonly height: number;
   readonly timestampMs: number;
   readonly cameraId: string;
+  /** Of the pixels that decoding gives; default RGB, as of a JPEG. */
   readonly colorSpace?: 'RGB' | 'BGR';
 }
 
@@ -24,7 +46,7 @@ export interface ResolvedDialect {
   readonly form: Exclude<Dialect, 'auto'>;
   /** The call's data carries the fields of both SDK generations. */
   readonly superset: boolean;
-  /** The adapter wants one `pre` call before its first `execute`. */
+  /** The adapter knows `pre` calls; by default it gets one before its first `execute`. */
   readonly pre: boolean;
 }
 
@@ -51,11 +73,13 @@ export type Phase = 'pre' | 'execute';
 
 export interface CallParts {
   readonly requestId: string;
+  /** Of the call; default: now. Unix milliseconds. */
+  readonly timestampMs?: number;
   readonly phase: Phase;
   readonly settings: CallSettings;
   /** The camera's frame. */
   readonly image: ImageReference;
-  /** The step's reference picture; without one the frame stands in for it. */
+  /** The step's reference picture; default: the frame. */
   readonly reference?: ImageReference | undefined;
 }
 
@@ -65,7 +89,7 @@ function metaOf(image: ImageReference): ImageMeta {
     height: image.height,
     timestamp_ms: image.timestampMs,
     camera_id: image.cameraId,
-    ...(image.colorSpace === undefined ? {} : { color_space: image.colorSpace }),
+    color_space: image.colorSpace ?? 'RGB',
   };
 }
 
@@ -96,7 +120,8 @@ function phasedFields({ settings, image }: CallParts): CallData {
 
 /** The call message for one picture in the given dialect. */
 export function buildCall(dialect: ResolvedDialect, parts: CallParts): CallMessage {
-  const head = { type: 'call', request_id: parts.requestId } as const;
+  const { requestId: request_id, timestampMs = Date.now() } = parts;
+  const head = { type: 'call', request_id, timestamp_ms: timestampMs } as const;
   const execute = executeFields(parts);
   const phased = { phase: parts.phase, ...phasedFields(parts) };
   const both = { ...phased, ...execute };

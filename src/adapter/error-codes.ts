@@ -33,3 +33,8 @@ export function describeCode(named: AlgorithmErrorCode | undefined): string {
   const meaning = CODES[named.code]?.[1];
   return ` ${named.code}${meaning === undefined ? '' : ` (${meaning})`}`;
 }
+
+/** A failure that a second try with the same frame may not meet: out of memory, a time-out, or the SDK's "busy". */
+export function mayPass(code: string | undefined, message: string): boolean {
+  return code === '1004' || code === '1005' || (code === '1000' && /\bbusy$/.test(message));
+}

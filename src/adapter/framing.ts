@@ -1,42 +1,63 @@
-import { BridgeError } from '../errors.js';
-import { replaceNonFinite } from './non-finite.js';
-
 /**
  * The wire form of the algorithm adapter protocol: a 4-byte big-endian length and that many bytes of UTF-8 JSON,
- * one object a message (ProcVision's protocol_adapter_spec, "frame format").
+ * one object a message (ProcVision's protocol_adapter_spec, "frame format"). Both ends use it.
  */
+import { BridgeError } from '../errors.js';
+import { parseJson } from '../json.js';
 
-/** Largest JSON body in bytes, in either direction. Stray text read as a length is nearly always above it. */
+/** Largest message to an adapter, in bytes of JSON. */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
+/** Largest message from an adapter, unless an option says otherwise. */
+export const MAX_RESULT_BYTES = 16 * 1024 * 1024;
+/**
+ * A message up to this length is skipped when it is too large, and the stream goes on behind it. A longer one is not
+ * believed: four characters of text, read as a length, are always above.
+ */
+export const MAX_SKIPPED_BYTES = 128 * 1024 * 1024;
 
 const PREFIX_BYTES = 4;
 const SHOWN_BYTES = 32;
+/** Kept of a message that is skipped, to find its request id. */
+const SKIPPED_HEAD_BYTES = 4096;
 
 export type JsonObject = Record<string, unknown>;
 
-/** The first bytes as a person wants to see them in an error: printable text, then the same in hex. */
+/** The first bytes for an error message: printable text, then the same in hex. */
 export function showBytes(bytes: Uint8Array, limit = SHOWN_BYTES): string {
-  const head = bytes.subarray(0, limit);
-  let text = '';
-  for (const byte of head) text += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.';
-  const hex = Array.from(head, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  const more = bytes.length > limit ? ', ...' : '';
-  return `"${text}" (hex ${hex}${more})`;
+  const head = Buffer.from(bytes.subarray(0, limit));
+  const text = head.toString('latin1').replace(/[^ -~]/g, '.');
+  const hex = head.toString('hex').replace(/..(?=.)/g, '$& ');
+  return `"${text}" (hex ${hex}${bytes.length > limit ? ', ...' : ''})`;
 }
 
-/** Whether a person would read the bytes as text: a stray print, and no length. */
+/** Printable text where a length should be: a stray print. */
 function isText(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d));
+  return /^[\t-\r -~]*$/.test(Buffer.from(bytes).toString('latin1'));
+}
+
+/** The request id of any message, usable or not. */
+export function requestIdOf(value: JsonObject): string | undefined {
+  const id = value['request_id'];
+  return typeof id === 'string' ? id : undefined;
+}
+
+/** Length and text of one message. */
+export function frameJson(json: string): Buffer {
+  const length = Buffer.byteLength(json);
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + length);
+  frame.writeUInt32BE(length);
+  frame.write(json, PREFIX_BYTES);
+  return frame;
 }
 
 /**
- * One message as bytes for the adapter's stdin. Ends in OPTION_INVALID when the message cannot be written as
- * JSON or is larger than `MAX_MESSAGE_BYTES`; both come from settings such as the user parameters.
+ * One message for an adapter. OPTION_INVALID when it cannot be written as JSON or is larger than
+ * `MAX_MESSAGE_BYTES`; both come from settings such as the user parameters.
  */
 export function encodeMessage(message: object): Buffer {
-  let text: string;
+  let frame: Buffer;
   try {
-    text = JSON.stringify(message);
+    frame = frameJson(JSON.stringify(message));
   } catch (cause) {
     throw new BridgeError(
       'OPTION_INVALID',
@@ -44,53 +65,57 @@ export function encodeMessage(message: object): Buffer {
       { cause },
     );
   }
-  const length = Buffer.byteLength(text, 'utf8');
-  if (length > MAX_MESSAGE_BYTES) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      `A message for the algorithm has ${length} bytes; at most ${MAX_MESSAGE_BYTES} are allowed. Make the user parameters or the guide information smaller.`,
-      { context: { length, limit: MAX_MESSAGE_BYTES } },
-    );
-  }
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + length);
-  frame.writeUInt32BE(length, 0);
-  frame.write(text, PREFIX_BYTES, 'utf8');
-  return frame;
+  const length = frame.length - PREFIX_BYTES;
+  if (length <= MAX_MESSAGE_BYTES) return frame;
+  throw new BridgeError(
+    'OPTION_INVALID',
+    `A message for the algorithm has ${length} bytes; at most ${MAX_MESSAGE_BYTES} are allowed. Make the user parameters or the guide information smaller.`,
+    { context: { length, limit: MAX_MESSAGE_BYTES } },
+  );
 }
 
 /** Where decoded messages go. */
 export interface MessageSink {
   /** A whole, valid JSON object. */
   message(value: JsonObject): void;
-  /**
-   * An object that held NaN or an infinity; `value` has `null` in their places. The message is unusable (`error`
-   * is RUNNER_PROTOCOL), but its request id can be read and the stream goes on.
-   */
-  nonFinite(value: JsonObject, error: BridgeError): void;
+  /** A message that cannot be used, with its request id as far as that can be read. The stream goes on. */
+  unusable(error: BridgeError, requestId: string | undefined): void;
+}
+
+export interface DecoderOptions {
+  /** Largest message, in bytes of JSON; default `MAX_RESULT_BYTES`. */
+  readonly maxBytes?: number;
+  /** Who writes, for error messages. */
+  readonly peer?: 'adapter' | 'host';
 }
 
 /**
- * Cuts a byte stream back into messages, whatever its chunking. Holds at most one message of
- * `MAX_MESSAGE_BYTES`. The first broken frame poisons the decoder: there is no mark in the stream by which a
- * reader could find the next one.
+ * Cuts a byte stream into messages, whatever its chunking. Holds at most one message. The first broken frame poisons
+ * the decoder: nothing in the stream marks where the next one begins.
  */
 export class MessageDecoder {
   readonly #sink: MessageSink;
+  readonly #maxBytes: number;
+  readonly #peer: 'adapter' | 'host';
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true });
   readonly #prefix = Buffer.alloc(PREFIX_BYTES);
   #prefixFilled = 0;
+  /** Of the message that has begun; of one that is skipped, its first bytes. */
   #body: Buffer | undefined;
-  #bodyFilled = 0;
+  #length = 0;
+  #filled = 0;
   #failure: BridgeError | undefined;
 
-  constructor(sink: MessageSink) {
+  constructor(sink: MessageSink, options: DecoderOptions = {}) {
     this.#sink = sink;
+    this.#maxBytes = options.maxBytes ?? MAX_RESULT_BYTES;
+    this.#peer = options.peer ?? 'adapter';
   }
 
   /** The bytes of a message that has begun and is not complete; empty between messages. */
   get partial(): Uint8Array {
-    if (this.#body === undefined) return this.#prefix.subarray(0, this.#prefixFilled);
-    return Buffer.concat([this.#prefix, this.#body.subarray(0, this.#bodyFilled)]);
+    const prefix = this.#prefix.subarray(0, this.#prefixFilled);
+    return this.#body ? Buffer.concat([prefix, this.#body.subarray(0, this.#filled)]) : prefix;
   }
 
   /** True between the first and the last byte of a message. */
@@ -98,49 +123,52 @@ export class MessageDecoder {
     return this.#prefixFilled > 0;
   }
 
-  /** Takes the next bytes. Throws RUNNER_PROTOCOL at the first broken frame, and again ever after. */
+  /** Takes the next bytes. Throws RUNNER_PROTOCOL at the first broken frame, and the same error after that. */
   push(chunk: Uint8Array): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    let rest = chunk;
-    while (rest.length > 0) rest = this.#body === undefined ? this.#takePrefix(rest) : this.#takeBody(rest);
+    if (this.#failure) throw this.#failure;
+    for (let rest = chunk; rest.length > 0; )
+      rest = this.#body ? this.#takeBody(rest) : this.#takePrefix(rest);
   }
 
   #takePrefix(bytes: Uint8Array): Uint8Array {
-    const wanted = Math.min(PREFIX_BYTES - this.#prefixFilled, bytes.length);
-    this.#prefix.set(bytes.subarray(0, wanted), this.#prefixFilled);
-    this.#prefixFilled += wanted;
-    const rest = bytes.subarray(wanted);
+    const taken = bytes.subarray(0, PREFIX_BYTES - this.#prefixFilled);
+    this.#prefix.set(taken, this.#prefixFilled);
+    this.#prefixFilled += taken.length;
+    const rest = bytes.subarray(taken.length);
     if (this.#prefixFilled < PREFIX_BYTES) return rest;
 
-    const length = this.#prefix.readUInt32BE(0);
-    if (length === 0 || length > MAX_MESSAGE_BYTES) {
+    this.#length = this.#prefix.readUInt32BE(0);
+    if (this.#length === 0 || this.#length > Math.max(this.#maxBytes, MAX_SKIPPED_BYTES)) {
       const seen = Buffer.concat([this.#prefix, rest.subarray(0, SHOWN_BYTES)]);
-      if (isText(this.#prefix)) throw this.#fail('wrote to stdout what is no message', seen);
-      const what = length === 0 ? 'a message of no bytes' : `a message of ${length} bytes`;
-      throw this.#fail(`announced ${what} (1 to ${MAX_MESSAGE_BYTES} are allowed)`, seen);
+      if (this.#peer === 'adapter' && isText(this.#prefix)) {
+        throw this.#fail('wrote to stdout what is no message', seen);
+      }
+      const what = this.#length === 0 ? 'a message of no bytes' : `a message of ${this.#length} bytes`;
+      throw this.#fail(`announced ${what} (1 to ${this.#maxBytes} are allowed)`, seen);
     }
-    if (rest.length >= length) {
+    if (this.#length <= this.#maxBytes && rest.length >= this.#length) {
       // The usual case, the whole message in one chunk: read where it lies.
       this.#prefixFilled = 0;
-      this.#deliver(rest.subarray(0, length));
-      return rest.subarray(length);
+      this.#deliver(rest.subarray(0, this.#length));
+      return rest.subarray(this.#length);
     }
-    this.#body = Buffer.allocUnsafe(length);
-    this.#bodyFilled = 0;
+    this.#body = Buffer.allocUnsafe(this.#length > this.#maxBytes ? SKIPPED_HEAD_BYTES : this.#length);
+    this.#filled = 0;
     return rest;
   }
 
   #takeBody(bytes: Uint8Array): Uint8Array {
     const body = this.#body!;
-    const wanted = Math.min(body.length - this.#bodyFilled, bytes.length);
-    body.set(bytes.subarray(0, wanted), this.#bodyFilled);
-    this.#bodyFilled += wanted;
-    if (this.#bodyFilled === body.length) {
+    const taken = bytes.subarray(0, this.#length - this.#filled);
+    if (this.#filled < body.length) body.set(taken.subarray(0, body.length - this.#filled), this.#filled);
+    this.#filled += taken.length;
+    if (this.#filled === this.#length) {
       this.#body = undefined;
       this.#prefixFilled = 0;
-      this.#deliver(body);
+      if (this.#length > this.#maxBytes) this.#skipped(body);
+      else this.#deliver(body);
     }
-    return bytes.subarray(wanted);
+    return bytes.subarray(taken.length);
   }
 
   #deliver(body: Uint8Array): void {
@@ -153,41 +181,67 @@ export class MessageDecoder {
     let value: unknown;
     let nonFinite = false;
     try {
-      value = JSON.parse(text);
-    } catch (cause) {
-      const repaired = replaceNonFinite(text);
-      if (repaired === undefined) throw this.#fail('sent a message that is not JSON', body, cause);
       try {
-        value = JSON.parse(repaired);
-      } catch {
-        throw this.#fail('sent a message that is not JSON', body, cause);
+        value = parseJson(text);
+      } catch (cause) {
+        const replaced = cause instanceof SyntaxError ? replaceNonFinite(text) : undefined;
+        if (replaced === undefined) throw cause;
+        value = parseJson(replaced);
+        nonFinite = true;
       }
-      nonFinite = true;
+    } catch (cause) {
+      const why = cause instanceof RangeError ? cause.message : 'is not JSON';
+      throw this.#fail(`sent a message that ${why}`, body, cause);
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw this.#fail('sent a JSON value that is not an object', body);
     }
-    if (!nonFinite) {
-      this.#sink.message(value as JsonObject);
-      return;
-    }
+    if (!nonFinite) return this.#sink.message(value as JsonObject);
     const error = new BridgeError(
       'RUNNER_PROTOCOL',
       'The algorithm answered with NaN or Infinity, which JSON does not have: turn such numbers into null or leave them out before returning.',
       { context: { bytes: showBytes(body) } },
     );
-    this.#sink.nonFinite(value as JsonObject, error);
+    this.#sink.unusable(error, requestIdOf(value as JsonObject));
+  }
+
+  /** The whole of a message that is too large has gone by. */
+  #skipped(head: Buffer): void {
+    const id = /"request_id"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(head.toString('latin1'))?.[1];
+    if (id === undefined)
+      throw this.#fail(`sent a message of ${this.#length} bytes, more than ${this.#maxBytes}`, head);
+    const error = new BridgeError(
+      'RUNNER_PROTOCOL',
+      `The algorithm's result has ${this.#length} bytes; at most ${this.#maxBytes} are allowed. Return less, such as fewer points or no pictures in debug, or raise the limit.`,
+      { context: { length: this.#length, limit: this.#maxBytes } },
+    );
+    this.#sink.unusable(error, id);
   }
 
   #fail(what: string, bytes: Uint8Array, cause?: unknown): BridgeError {
     const shown = showBytes(bytes);
     this.#body = undefined;
     this.#prefixFilled = 0;
-    this.#failure = new BridgeError(
-      'RUNNER_PROTOCOL',
-      `The algorithm adapter ${what}: ${shown}. Its stdout must carry protocol messages only; print to stderr instead.`,
-      { context: { bytes: shown }, cause },
-    );
+    const message =
+      this.#peer === 'host'
+        ? `The host ${what}: ${shown}.`
+        : `The algorithm adapter ${what}: ${shown}. Its stdout must carry protocol messages only; print to stderr instead.`;
+    this.#failure = new BridgeError('RUNNER_PROTOCOL', message, { context: { bytes: shown }, cause });
     return this.#failure;
   }
+}
+
+/**
+ * Python's `json.dumps` writes NaN and the infinities bare, which is not JSON and would hide the request id with the
+ * rest of the message. Gives the text with `null` in their places; undefined when there are none.
+ */
+export function replaceNonFinite(text: string): string | undefined {
+  let found = false;
+  // A string that is never closed is taken to its end, so that each character is looked at once.
+  const replaced = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?Infinity|NaN/gs, (match) => {
+    if (match.startsWith('"')) return match;
+    found = true;
+    return 'null';
+  });
+  return found ? replaced : undefined;
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { BridgeError } from '../errors.js';
-import type { JsonObject } from './framing.js';
+import { type JsonObject, requestIdOf } from './framing.js';
 
 /**
  * The messages of the algorithm adapter protocol (ProcVision SDK 0.0.6 to 0.3.2). Unknown fields are kept.
@@ -78,6 +78,7 @@ export const callDataSchema = z.looseObject({
 export const callSchema = z.looseObject({
   type: z.literal('call'),
   request_id: z.string(),
+  timestamp_ms: informative.timestamp_ms,
   data: callDataSchema.optional(),
   method: z.enum(['pre_execute', 'execute']).optional(),
   payload: callDataSchema.optional(),
@@ -106,7 +107,11 @@ export const resultDataSchema = z.looseObject({
   debug: z.record(z.string(), z.unknown()),
 });
 
-export const pingSchema = z.looseObject({ type: z.literal('ping'), request_id: z.string() });
+export const pingSchema = z.looseObject({
+  type: z.literal('ping'),
+  request_id: z.string(),
+  timestamp_ms: informative.timestamp_ms,
+});
 
 export const pongSchema = z.looseObject({
   type: z.literal('pong'),
@@ -162,13 +167,15 @@ const adapterMessageSchema = z.discriminatedUnion('type', [
 /** What comes from an adapter. */
 export type AdapterMessage = z.infer<typeof adapterMessageSchema>;
 
-/** A message sorted: understood, of a type nobody knows, or of a known type with unusable fields. */
+/** A message sorted: understood, of an unknown type, or of a known type with unusable fields. */
 export type ParsedMessage =
   | { readonly kind: 'message'; readonly message: AdapterMessage }
   | { readonly kind: 'unknown'; readonly type: string; readonly error: BridgeError }
   | { readonly kind: 'invalid'; readonly requestId: string | undefined; readonly error: BridgeError };
 
-const KNOWN_TYPES: ReadonlySet<unknown> = new Set(['hello', 'result', 'pong', 'error', 'shutdown']);
+const KNOWN_TYPES: ReadonlySet<unknown> = new Set(
+  adapterMessageSchema.options.map(({ shape }) => shape.type.value),
+);
 
 /** "data.x: expected number; status: ..." in one line. */
 export function describeIssues(error: z.ZodError): string {
@@ -176,12 +183,6 @@ export function describeIssues(error: z.ZodError): string {
     .slice(0, 5)
     .map((issue) => (issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`))
     .join('; ');
-}
-
-/** The request id of any message, usable or not. */
-export function requestIdOf(value: JsonObject): string | undefined {
-  const id = value['request_id'];
-  return typeof id === 'string' ? id : undefined;
 }
 
 /** Sorts one message from an adapter. Never throws; errors inside are RUNNER_PROTOCOL. */
@@ -203,9 +204,7 @@ export function parseAdapterMessage(value: JsonObject): ParsedMessage {
   const error = new BridgeError(
     'RUNNER_PROTOCOL',
     `The algorithm adapter sent an invalid ${type}: ${issues}`,
-    {
-      context: { type, issues, requestId },
-    },
+    { context: { type, issues, requestId } },
   );
   return { kind: 'invalid', requestId, error };
 }

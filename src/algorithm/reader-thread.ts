@@ -6,51 +6,48 @@ import { createReadStream, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
-import { MessageReader, MessageWriter } from './channel.js';
+import { type JsonObject, MAX_MESSAGE_BYTES, MessageDecoder } from '../adapter/index.js';
+import { MessageWriter } from './channel.js';
 
-/** What the main thread is told. */
-export type ThreadMessage =
-  | { readonly kind: 'message'; readonly message: Record<string, unknown> }
-  /** The input is over; `error`: because it could not be read. */
-  | { readonly kind: 'end'; readonly error?: string };
+/** What the main thread is told: a message, or that the input is over (`error`: because it cannot be read). */
+export type ThreadMessage = { readonly message: JsonObject } | { readonly error: string | undefined };
 
 export interface ThreadData {
-  readonly messages: number;
-  readonly lock: SharedArrayBuffer;
+  readonly fd: number;
+  readonly lock: Int32Array;
 }
 
-const port = parentPort;
-if (port !== null) {
-  const { messages, lock } = workerData as ThreadData;
-  const writer = new MessageWriter(messages, lock);
-  let ended = false;
-  const end = (error?: string): void => {
-    if (ended) return;
-    ended = true;
-    port.postMessage(
-      (error === undefined ? { kind: 'end' } : { kind: 'end', error }) satisfies ThreadMessage,
-    );
-    input.destroy();
-  };
-  const reader = new MessageReader((json) => {
-    const message = JSON.parse(json) as Record<string, unknown>;
-    if (message['type'] !== 'ping') {
-      port.postMessage({ kind: 'message', message } satisfies ThreadMessage);
-      return;
-    }
-    const pong = { type: 'pong', request_id: message['request_id'], timestamp_ms: Date.now(), status: 'OK' };
-    writer.write(JSON.stringify(pong));
-  });
+if (parentPort !== null) read(parentPort, workerData as ThreadData);
+
+function read(port: NonNullable<typeof parentPort>, { fd, lock }: ThreadData): void {
+  const writer = new MessageWriter(fd, lock);
   // A worker's own process.stdin is fed by the main thread, which may be busy.
   const input = openInput();
+  let ended = false;
+  const end = (error?: Error): void => {
+    if (!ended) port.postMessage({ error: error?.message } satisfies ThreadMessage);
+    ended = true;
+    input.destroy();
+  };
+  const decoder = new MessageDecoder(
+    {
+      message: (message) => {
+        if (message['type'] !== 'ping') return port.postMessage({ message } satisfies ThreadMessage);
+        const { request_id } = message;
+        writer.write({ type: 'pong', request_id, timestamp_ms: Date.now(), status: 'OK' });
+      },
+      unusable: end,
+    },
+    { maxBytes: MAX_MESSAGE_BYTES, peer: 'host' },
+  );
   input.on('data', (chunk: Buffer) => {
     try {
-      reader.push(chunk);
+      if (!ended) decoder.push(chunk);
     } catch (error) {
-      end(error instanceof Error ? error.message : String(error));
+      end(error as Error);
     }
   });
-  input.on('error', (error) => end(error.message));
+  input.on('error', end);
   input.on('end', () => end());
   input.on('close', () => end());
 }

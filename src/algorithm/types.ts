@@ -79,6 +79,8 @@ export interface Preparation {
 export interface AlgorithmDefinition {
   /** Said in the hello; default: "openmv-bridge". */
   readonly version?: string;
+  /** What the algorithm says of itself to a host that asks, beside its version: such as `supported_pids`, `steps`. */
+  readonly info?: Readonly<Record<string, unknown>>;
   /** Before the first call: load models here. The adapter is ready when it is done. */
   setup?(): void | Promise<void>;
   /** Once a session, before its first `execute`. */

@@ -1,7 +1,6 @@
 /** Options of an algorithm: how it is started, what its calls say, and what becomes of its results. */
 import { z } from 'zod';
-import { callSettingsSchema } from '../adapter/call-settings.js';
-import { DIALECTS } from '../adapter/dialects.js';
+import { callSettingsSchema, DIALECTS } from '../adapter/index.js';
 import { group, milliseconds } from './schema.js';
 
 /** Adapters at a time: each has a picture's file, of which a directory holds a limited number. */

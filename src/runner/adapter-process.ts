@@ -4,7 +4,6 @@ import {
   type AdapterMessage,
   parseAdapterMessage,
   type RunnerMessage,
-  requestIdOf,
 } from '../adapter/messages.js';
 import { BridgeError } from '../errors.js';
 import { exitError, startError } from './adapter-errors.js';
@@ -56,7 +55,7 @@ export class AdapterProcess {
     this.#handlers = handlers;
     this.#decoder = new MessageDecoder({
       message: (value) => this.#take(value),
-      nonFinite: (value, error) => handlers.unusable(error, requestIdOf(value)),
+      unusable: (error, requestId) => handlers.unusable(error, requestId),
     });
     this.#log = new LineSplitter((line) => {
       this.#tail.add(line.text);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { CallSettings } from '../adapter/call-settings.js';
+import type { CallSettings } from '../adapter/dialects.js';
 import { buildCall, type ImageReference, type Phase, type ResolvedDialect } from '../adapter/dialects.js';
 import type { CallMessage, ErrorMessage, Rect, ResultMessage } from '../adapter/messages.js';
 import { asBridgeError, BridgeError } from '../errors.js';

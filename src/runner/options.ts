@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { callSettingsSchema } from '../adapter/call-settings.js';
-import { DIALECTS } from '../adapter/dialects.js';
+import { callSettingsSchema, DIALECTS } from '../adapter/dialects.js';
 import { describeIssues } from '../adapter/messages.js';
 import { BridgeError } from '../errors.js';
 import { supervisionShape } from '../options/index.js';

@@ -51,7 +51,15 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
 };
 /** Modules at the top of src that every room may use. */
-const COMMON = new Set(['errors.js', 'package.js', 'command-line.js', 'async.js', 'files.js', 'libc.js']);
+const COMMON = new Set([
+  'errors.js',
+  'package.js',
+  'command-line.js',
+  'async.js',
+  'files.js',
+  'json.js',
+  'libc.js',
+]);
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];
 

@@ -6,9 +6,9 @@
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { buildCall } from '../../dist/adapter/dialects.js';
+import { buildCall, callSettingsSchema } from '../../dist/adapter/index.js';
 import { AlgorithmRunner } from '../../dist/runner/index.js';
-import { callSettingsSchema } from '../../dist/runner/options.js';
+
 import { openImageFiles } from '../../dist/shm/index.js';
 import { row } from './measure.mjs';
 

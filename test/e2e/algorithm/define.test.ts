@@ -137,7 +137,7 @@ describe('defineAlgorithm', () => {
     // Asked by itself: the runner sends no pings while a call is under way.
     const { AdapterProbe } = await import('../../../src/runner/adapter-probe.js');
     const { buildCall } = await import('../../../src/adapter/dialects.js');
-    const { callSettingsSchema } = await import('../../../src/adapter/call-settings.js');
+    const { callSettingsSchema } = await import('../../../src/adapter/dialects.js');
     const probe = new AdapterProbe({
       command: [process.execPath, fixture, 'block'],
       imageDirectory: directory,
@@ -169,7 +169,7 @@ describe('defineAlgorithm', () => {
     ['nothing', '1000', 'must return'],
     ['maybe', '1000', 'MAYBE'],
     ['nan', '1000', 'NaN for "score"'],
-    ['too-big', '1000', 'at most 2097152'],
+    ['too-big', '1000', 'at most 16777216'],
   ])('%s fails the call with %s, and goes on', async (behaviour, code, said) => {
     const { call, runner, released } = await open(behaviour);
     for (let n = 0; n < 2; n += 1) {
@@ -185,6 +185,25 @@ describe('defineAlgorithm', () => {
   it('sends results of more than a megabyte', async () => {
     const { call } = await open('big');
     expect(verdict(await call({ image: put() })).debug!['blob']).toHaveLength(1_500_000);
+  });
+
+  it('answers a host that asks about it, as the validator of SDK 0.0.7 does', async () => {
+    const child = spawn(process.execPath, [fixture], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const answered = new Promise<JsonObject>((resolve) => {
+      const decoder = new MessageDecoder({
+        message: (message) => message['type'] === 'result' && resolve(message),
+        unusable: () => {},
+      });
+      child.stdout.on('data', (chunk: Buffer) => decoder.push(chunk));
+    });
+    child.stdin.write(encodeMessage({ type: 'call', request_id: 'i', data: { phase: 'info' } }));
+    expect(await answered).toMatchObject({
+      request_id: 'i',
+      status: 'OK',
+      data: { phase: 'info', step_index: 0, info: { version: 'test 1', supported_pids: ['P1'], steps: [] } },
+    });
+    child.stdin.end();
+    await new Promise((resolve) => child.once('close', resolve));
   });
 
   it.each([
@@ -225,7 +244,7 @@ describe('defineAlgorithm', () => {
     ['/dev/null', 0],
   ])('answers the messages of %s, then ends', async (name, answered) => {
     const { buildCall } = await import('../../../src/adapter/dialects.js');
-    const { callSettingsSchema } = await import('../../../src/adapter/call-settings.js');
+    const { callSettingsSchema } = await import('../../../src/adapter/dialects.js');
     const settings = callSettingsSchema.parse({});
     const dialect = { form: 'execute', superset: true, pre: false } as const;
     const calls = ['first', 'second'].map((requestId) =>
@@ -238,7 +257,7 @@ describe('defineAlgorithm', () => {
     const child = spawn(process.execPath, [fixture], { stdio: [input, 'pipe', 'pipe'] });
     closeSync(input);
     const messages: JsonObject[] = [];
-    const decoder = new MessageDecoder({ message: (message) => messages.push(message), nonFinite: () => {} });
+    const decoder = new MessageDecoder({ message: (message) => messages.push(message), unusable: () => {} });
     child.stdout!.on('data', (chunk: Buffer) => decoder.push(chunk));
     let log = '';
     child.stderr!.on('data', (chunk: Buffer) => {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { callSettingsSchema } from '../../../src/adapter/call-settings.js';
-import { buildCall, DIALECTS, type ImageReference, resolveDialect } from '../../../src/adapter/dialects.js';
+import {
+  buildCall,
+  callSettingsSchema,
+  DIALECTS,
+  type ImageReference,
+  resolveDialect,
+} from '../../../src/adapter/dialects.js';
 import { callSchema } from '../../../src/adapter/messages.js';
 
 const SDK_03 = ['ping', 'call', 'shutdown', 'shared_memory:v1', 'execute'];
@@ -17,7 +22,7 @@ const settings = callSettingsSchema.parse({
   session: { id: 's-1', context: { product_code: 'board', trace_id: 't-1' } },
 });
 const image: ImageReference = { id: 'f-1', width: 320, height: 240, timestampMs: 1700, cameraId: 'cam' };
-const meta = { width: 320, height: 240, timestamp_ms: 1700, camera_id: 'cam' };
+const meta = { width: 320, height: 240, timestamp_ms: 1700, camera_id: 'cam', color_space: 'RGB' };
 const executeFields = {
   step_index: 2,
   step_desc: 'screws',
@@ -35,8 +40,8 @@ const phasedFields = {
   shared_mem_id: 'f-1',
   image_meta: meta,
 };
-const parts = { requestId: 'r-1', phase: 'execute', settings, image } as const;
-const head = { type: 'call', request_id: 'r-1' };
+const parts = { requestId: 'r-1', timestampMs: 1800, phase: 'execute', settings, image } as const;
+const head = { type: 'call', request_id: 'r-1', timestamp_ms: 1800 };
 
 describe('resolveDialect', () => {
   it('tells the generations apart by their capabilities', () => {

@@ -1,13 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  type DecoderOptions,
   encodeMessage,
+  frameJson,
   type JsonObject,
   MAX_MESSAGE_BYTES,
+  MAX_RESULT_BYTES,
+  MAX_SKIPPED_BYTES,
   MessageDecoder,
+  replaceNonFinite,
   showBytes,
 } from '../../../src/adapter/framing.js';
-import { replaceNonFinite } from '../../../src/adapter/non-finite.js';
 import { BridgeError } from '../../../src/errors.js';
 
 function frameOf(text: string | Uint8Array): Buffer {
@@ -17,14 +21,17 @@ function frameOf(text: string | Uint8Array): Buffer {
   return Buffer.concat([prefix, body]);
 }
 
-function collect() {
+function collect(options: DecoderOptions = {}) {
   const messages: JsonObject[] = [];
-  const nonFinite: { value: JsonObject; error: BridgeError }[] = [];
-  const decoder = new MessageDecoder({
-    message: (value) => messages.push(value),
-    nonFinite: (value, error) => nonFinite.push({ value, error }),
-  });
-  return { messages, nonFinite, decoder };
+  const unusable: { error: BridgeError; requestId: string | undefined }[] = [];
+  const decoder = new MessageDecoder(
+    {
+      message: (value) => messages.push(value),
+      unusable: (error, requestId) => unusable.push({ error, requestId }),
+    },
+    options,
+  );
+  return { messages, unusable, decoder };
 }
 
 function errorOf(action: () => void): BridgeError {
@@ -141,7 +148,7 @@ describe('MessageDecoder', () => {
 
   it.each([
     ['a zero length', Buffer.alloc(4), 'of no bytes'],
-    ['a length above the limit', Buffer.from([0, 0x20, 0, 1]), '2097153 bytes'],
+    ['a length that is not believed', Buffer.from([8, 0, 0, 1]), `${MAX_SKIPPED_BYTES + 1} bytes`],
     [
       'a length that is negative as a signed number',
       Buffer.from([0xff, 0xff, 0xff, 0xf0]),
@@ -164,16 +171,57 @@ describe('MessageDecoder', () => {
   });
 
   it('keeps the stream going over NaN and infinities, and knows whose message it was', () => {
-    const { decoder, messages, nonFinite } = collect();
+    const { decoder, messages, unusable } = collect();
     const text = '{"request_id": "r-1", "data": {"score": NaN, "a": -Infinity, "note": "NaN \\" Infinity"}}';
     decoder.push(Buffer.concat([frameOf(text), encodeMessage({ type: 'next' })]));
-    expect(nonFinite).toHaveLength(1);
-    expect(nonFinite[0]!.error.code).toBe('RUNNER_PROTOCOL');
-    expect(nonFinite[0]!.value).toEqual({
+    expect(unusable).toMatchObject([{ error: { code: 'RUNNER_PROTOCOL' }, requestId: 'r-1' }]);
+    expect(JSON.parse(replaceNonFinite(text)!)).toEqual({
       request_id: 'r-1',
       data: { score: null, a: null, note: 'NaN " Infinity' },
     });
     expect(messages).toEqual([{ type: 'next' }]);
+  });
+
+  it('skips a message above its limit, in whatever pieces, and knows whose it was', () => {
+    const large = frameJson(JSON.stringify({ request_id: 'r-1', blob: 'x'.repeat(20_000) }));
+    const stream = Buffer.concat([large, encodeMessage({ type: 'next' })]);
+    for (const size of [1, 7, 5_000, stream.length]) {
+      const { decoder, messages, unusable } = collect({ maxBytes: 10_000 });
+      for (let at = 0; at < stream.length; at += size) decoder.push(stream.subarray(at, at + size));
+      expect(unusable).toMatchObject([{ error: { code: 'RUNNER_PROTOCOL' }, requestId: 'r-1' }]);
+      expect(unusable[0]!.error.message).toContain(`${large.length - 4} bytes; at most 10000 are allowed`);
+      expect(messages).toEqual([{ type: 'next' }]);
+    }
+    const { decoder } = collect({ maxBytes: 10_000 });
+    const nameless = frameJson(JSON.stringify({ blob: 'x'.repeat(20_000) }));
+    expect(errorOf(() => decoder.push(nameless)).message).toContain('more than 10000');
+    expect(MAX_RESULT_BYTES).toBe(16 * 1024 * 1024);
+  });
+
+  it.each([
+    ['nested 65 deep', `{"a":${'['.repeat(64)}${']'.repeat(64)}}`, 'nested more than 64 deep'],
+    ['nested 5,000 deep', `{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, 'nested more than 64 deep'],
+    ['of a million values', `{"a":[${'0,'.repeat(1_000_001)}0]}`, 'more than 1000000 values'],
+  ])('refuses a message %s', (_name, text, said) => {
+    const { decoder, messages } = collect();
+    const error = errorOf(() => decoder.push(frameOf(text)));
+    expect(error).toMatchObject({ code: 'RUNNER_PROTOCOL' });
+    expect(error.message).toContain(said);
+    expect(messages).toEqual([]);
+  });
+
+  it('counts depth outside strings only', () => {
+    const { decoder, messages } = collect();
+    const value = { a: '[{'.repeat(500), b: '\\"[', c: '\\\\' };
+    decoder.push(encodeMessage(value));
+    expect(messages).toEqual([value]);
+  });
+
+  it('names the host when it is the host that writes', () => {
+    const { decoder } = collect({ peer: 'host' });
+    expect(errorOf(() => decoder.push(Buffer.from('hello\n'))).message).toMatch(
+      /^The host announced a message of 1751477356 bytes/,
+    );
   });
 
   it('tells what it holds of a message that is not complete', () => {
