@@ -1,5 +1,5 @@
 /** One channel of a camera, by name: its id is looked up when needed, for a script's restart changes it. */
-import { filter, map, Observable } from 'rxjs';
+import { Observable } from 'rxjs';
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
@@ -12,7 +12,7 @@ import {
   Opcode,
   Status,
 } from '../protocol/index.js';
-import { expectAck, expectReply, outcomeError } from './outcome.js';
+import { outcomeError } from './outcome.js';
 import type { Session } from './session.js';
 
 /** Pause before LOCK is tried again: the camera allows one in 10 ms, over all channels. */
@@ -40,18 +40,14 @@ export class Channel {
 
   /** Event numbers as the camera sends them (0xFFFF for a notification without a number). */
   get events$(): Observable<number> {
-    return new Observable<{ channelId: number; event: number; id: number }>((subscriber) => {
-      const stop = this.#session.onEvent(({ channelId, event }) => {
+    return new Observable((subscriber) =>
+      this.#session.onEvent(({ channelId, event }) => {
         if (channelId === 0) return;
         this.id().then(
-          (id) => subscriber.next({ channelId, event, id }),
+          (id) => id === channelId && subscriber.next(event),
           () => undefined,
         );
-      });
-      return stop;
-    }).pipe(
-      filter(({ channelId, id }) => channelId === id),
-      map(({ event }) => event),
+      }),
     );
   }
 
@@ -68,8 +64,7 @@ export class Channel {
   /** Whether the channel says that it has something ready. */
   async poll(signal?: AbortSignal): Promise<boolean> {
     const id = await this.id(signal);
-    const outcome = await this.#session.query(Opcode.CHANNEL_POLL, 0, signal);
-    const mask = decodeWord(expectReply(outcome, Opcode.CHANNEL_POLL), 'poll mask');
+    const mask = decodeWord(await this.#session.ask(Opcode.CHANNEL_POLL, 0, '', signal), 'poll mask');
     return (mask & (1 << id)) !== 0;
   }
 
@@ -144,17 +139,14 @@ export class Channel {
     for (let at = 0; at < data.length; at += step) {
       const piece = data.subarray(at, at + step);
       const request = encodeIoRequest(offset + at, piece.length, piece);
-      const outcome = await this.#session.request(Opcode.CHANNEL_WRITE, id, request, { signal });
-      expectAck(outcome, Opcode.CHANNEL_WRITE, this.name);
+      await this.#session.command(Opcode.CHANNEL_WRITE, id, request, this.name, signal);
     }
   }
 
   /** A channel-specific request with an optional argument. */
   async ioctl(request: number, argument?: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const id = await this.id(signal);
     const payload = encodeIoctlRequest(request, argument);
-    const outcome = await this.#session.request(Opcode.CHANNEL_IOCTL, id, payload, { signal });
-    expectAck(outcome, Opcode.CHANNEL_IOCTL, this.name);
+    await this.#session.command(Opcode.CHANNEL_IOCTL, await this.id(signal), payload, this.name, signal);
   }
 
   /** Locks the channel's data; waits while the camera is busy. Every resynchronisation releases all locks. */
@@ -172,12 +164,10 @@ export class Channel {
 
   async unlock(signal?: AbortSignal): Promise<void> {
     const id = await this.id(signal);
-    const outcome = await this.#session.request(Opcode.CHANNEL_UNLOCK, id, undefined, { signal });
-    expectAck(outcome, Opcode.CHANNEL_UNLOCK, this.name);
+    await this.#session.command(Opcode.CHANNEL_UNLOCK, id, undefined, this.name, signal);
   }
 
-  async #ask(opcode: number, signal?: AbortSignal): Promise<Uint8Array> {
-    const id = await this.id(signal);
-    return expectReply(await this.#session.query(opcode, id, signal), opcode, this.name);
+  async #ask(opcode: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    return this.#session.ask(opcode, await this.id(signal), this.name, signal);
   }
 }

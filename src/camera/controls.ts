@@ -11,7 +11,6 @@ import {
   replyValuesSchema,
   requestSettings,
 } from './controls-values.js';
-import { KeptSettings } from './kept-settings.js';
 import { parseOptions } from './options.js';
 import type { Session } from './session.js';
 
@@ -20,12 +19,16 @@ export const CONTROL_CHANNEL = 'control';
 /** The script gives up a picture that nobody has read from for 300 ms, when it is asked to. */
 const GIVEN_UP_MS = 320;
 
+/** Settings that arrange frames anew. */
+const FORM = new Set(['pixformat', 'framesize']);
+
 type Errors = Readonly<Record<string, string>>;
 
 export class CameraControls {
   readonly #session: Session;
   readonly #requests: ControlRequests;
-  #kept = new KeptSettings();
+  /** What the camera has taken: the last value of each setting. */
+  #kept: CheckedSettings = {};
 
   /** Use `camera.controls`. */
   constructor(session: Session) {
@@ -42,7 +45,7 @@ export class CameraControls {
   async set(settings: ControlSettings, signal?: AbortSignal): Promise<void> {
     const checked = parseOptions(controlSettingsSchema, settings);
     const { errors } = await this.#set(() => checked, signal);
-    this.#kept.add(checked, errors);
+    this.#keep(checked, errors);
     if (isTemperature(checked.whiteBalance)) await this.#keepGains(checked.whiteBalance, signal);
     refuse(errors);
   }
@@ -65,7 +68,7 @@ export class CameraControls {
 
   /** Whether `restore` has anything to do. */
   get changed(): boolean {
-    return !this.#kept.empty;
+    return Object.keys(this.#kept).length > 0;
   }
 
   /** Goes on from another connection to the same camera: what was set there counts as set here. */
@@ -80,11 +83,11 @@ export class CameraControls {
   async restore(signal?: AbortSignal): Promise<void> {
     if (!this.changed) return;
     const part = (form: boolean) => (): CheckedSettings => {
-      const { pixformat, framesize, ...others } = this.#kept.all;
+      const { pixformat, framesize, ...others } = this.#kept;
       return form ? { pixformat, framesize } : others;
     };
     // The form first: with a refusal among the others the script would leave it out, and a sensor may begin anew with it.
-    const { pixformat, framesize } = this.#kept.all;
+    const { pixformat, framesize } = this.#kept;
     const form = pixformat || framesize ? (await this.#set(part(true), signal)).errors : {};
     const { errors } = await this.#set(part(false), signal);
     await pause(GIVEN_UP_MS, signal, this.#session.clock);
@@ -95,6 +98,21 @@ export class CameraControls {
 
   #set(settings: () => CheckedSettings, signal?: AbortSignal): Promise<{ errors?: Errors | undefined }> {
     return this.#requests.send(() => ({ set: requestSettings(settings()) }), signal);
+  }
+
+  /** `errors`: of the reply, by the script's names of settings. */
+  #keep(settings: CheckedSettings, errors: Errors = {}): void {
+    if (errors['request'] !== undefined) return;
+    const refused = new Set(Object.keys(errors));
+    const taken = Object.fromEntries(
+      Object.entries(settings).filter(
+        // The script arranges frames anew only when it takes all other settings of the request.
+        ([name, value]) =>
+          value !== undefined && !refused.has(name.toLowerCase()) && !(refused.size > 0 && FORM.has(name)),
+      ),
+    ) as CheckedSettings;
+    const ehdr = { ...this.#kept.ehdr, ...taken.ehdr };
+    this.#kept = { ...this.#kept, ...taken, ...(taken.ehdr && { ehdr }) };
   }
 
   /**
@@ -108,7 +126,10 @@ export class CameraControls {
     const { whiteBalance } = await this.get(signal).catch(() => ({ whiteBalance: null }));
     signal?.throwIfAborted();
     const gains = controlSettingsSchema.shape.whiteBalance.safeParse(whiteBalance?.rgbDb);
-    if (whiteBalance?.auto === false && gains.data) this.#kept.replaceBalance(asked, gains.data);
+    // Unless it was set again since.
+    if (whiteBalance?.auto === false && gains.data && this.#kept.whiteBalance === asked) {
+      this.#kept = { ...this.#kept, whiteBalance: gains.data };
+    }
   }
 }
 

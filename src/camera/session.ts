@@ -6,7 +6,7 @@ import { abortable, type Clock } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { LinkDriver, LinkOutcome, LinkRequest } from '../link/index.js';
 import { type ChannelEntry, decodeChannelList, Opcode, SystemEvent } from '../protocol/index.js';
-import { expectReply } from './outcome.js';
+import { expectAck, expectReply } from './outcome.js';
 
 /** How often a request is sent that does no harm when it is carried out twice. */
 const ATTEMPTS = 5;
@@ -84,12 +84,26 @@ export class Session {
     return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS, signal });
   }
 
+  /** The payload of the reply to a question. `name`: the channel's, for the error. */
+  async ask(opcode: number, channel = 0, name = '', signal?: AbortSignal): Promise<Uint8Array> {
+    return expectReply(await this.query(opcode, channel, signal), opcode, name);
+  }
+
+  /** A request that changes something: sent once, and answered without data. */
+  async command(
+    opcode: number,
+    channel: number,
+    payload: Uint8Array | undefined,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    expectAck(await this.request(opcode, channel, payload, { signal }), opcode, name);
+  }
+
   /** The channels, from the table or read anew. Those who ask at once share one request: a signal ends only its own wait. */
   channels(signal?: AbortSignal): Promise<ChannelEntry[]> {
     if (!this.#table) {
-      const reading = this.query(Opcode.CHANNEL_LIST).then((outcome) =>
-        decodeChannelList(expectReply(outcome, Opcode.CHANNEL_LIST)),
-      );
+      const reading = this.ask(Opcode.CHANNEL_LIST).then(decodeChannelList);
       reading.catch(() => {
         if (this.#table === reading) this.#table = undefined;
       });
@@ -104,11 +118,8 @@ export class Session {
    */
   async idOf(name: string, signal?: AbortSignal): Promise<number> {
     const channels = await this.channels(signal);
-    const id = Math.max(
-      -1,
-      ...channels.filter((channel) => channel.name === name).map((channel) => channel.id),
-    );
-    if (id >= 0) return id;
+    const same = channels.filter((channel) => channel.name === name);
+    if (same.length > 0) return Math.max(...same.map(({ id }) => id));
     const names = channels.map((channel) => channel.name);
     throw new BridgeError(
       'CHANNEL_MISSING',

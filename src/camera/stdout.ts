@@ -7,6 +7,12 @@ import { ChannelId } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import type { Session } from './session.js';
 
+/**
+ * Most that is read at once: four times the ring of the vendor's firmware. A camera that claims more is asked again for
+ * the rest.
+ */
+const MAX_READ = 4 * 1_024;
+
 export class StdoutReader {
   readonly #session: Session;
   readonly #channel: Channel;
@@ -59,8 +65,10 @@ export class StdoutReader {
   async #read(signal: AbortSignal): Promise<void> {
     // The text there was before a restart need not be there behind it.
     const { session } = this.#session.driver;
-    const length = await this.#channel.size(signal);
-    if (length === 0) return;
+    const size = await this.#channel.size(signal);
+    if (size === 0) return;
+    const length = Math.min(size, MAX_READ);
+    if (size > length) this.#again = true;
     const bytes = new Uint8Array(length);
     try {
       // Each byte is given only once: what is lost on the way cannot be read again.
