@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { showBytes } from '../adapter/framing.js';
 import { BridgeError } from '../errors.js';
-import type { ChildEnd } from './child-group.js';
-import { type ExitReason, exitReason } from './exit-reason.js';
+import { type ExitFacts, type ExitReason, exitReason } from './exit-reason.js';
 import type { Timings } from './options.js';
 
 /** System errors that mean "this program cannot be run", today and the next time. */
@@ -35,23 +34,6 @@ export function startError(
     `The algorithm command ${command[0]} ${problem} (the whole command: ${command.join(' ')}).`,
     { context, cause },
   );
-}
-
-export interface ExitFacts {
-  readonly command: readonly string[];
-  readonly end: ChildEnd;
-  /** Last lines of its stderr. */
-  readonly stderr: readonly string[];
-  /** The last error it reported for itself, such as a failed import. */
-  readonly reported: string | undefined;
-  /** Whether it has said hello. */
-  readonly greeted: boolean;
-  /** What it wrote to stdout last, if that is no whole message. */
-  readonly unfinished: Uint8Array;
-  /** Calls that it has answered. */
-  readonly answered: number;
-  /** The kernel killed processes for want of memory while it ran. */
-  readonly oomKills: boolean;
 }
 
 const EXPLANATIONS: Readonly<Record<ExitReason, string>> = {

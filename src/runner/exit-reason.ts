@@ -1,5 +1,22 @@
 import { readFileSync } from 'node:fs';
-import type { ExitFacts } from './adapter-errors.js';
+import type { ChildEnd } from './child-group.js';
+
+export interface ExitFacts {
+  readonly command: readonly string[];
+  readonly end: ChildEnd;
+  /** Last lines of its stderr. */
+  readonly stderr: readonly string[];
+  /** The last error it reported for itself, such as a failed import. */
+  readonly reported: string | undefined;
+  /** Whether it has said hello. */
+  readonly greeted: boolean;
+  /** What it wrote to stdout last, if that is no whole message. */
+  readonly unfinished: Uint8Array;
+  /** Calls that it has answered. */
+  readonly answered: number;
+  /** The kernel killed processes for want of memory while it ran. */
+  readonly oomKills: boolean;
+}
 
 /**
  * Why an adapter ended that nobody had told to:

@@ -1,3 +1,4 @@
+/** The rooms of src: which may use which, by one entry each, and without circles. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -5,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
-/** What each room may import besides itself, `errors` and `package`. Arrows point one way. */
+/** What each room may import besides itself and the common modules. Arrows point one way. */
 const ALLOWED: Record<string, readonly string[]> = {
   protocol: [],
   // Declarations only.
@@ -52,62 +53,115 @@ const ALLOWED: Record<string, readonly string[]> = {
 };
 /** Modules at the top of src that every room may use. */
 const COMMON = new Set([
-  'errors.js',
-  'package.js',
-  'command-line.js',
-  'async.js',
-  'files.js',
-  'json.js',
-  'libc.js',
+  'errors.ts',
+  'package.ts',
+  'command-line.ts',
+  'async.ts',
+  'files.ts',
+  'json.ts',
+  'libc.ts',
 ]);
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];
+/** Rooms whose inner files others still import. */
+const WITHOUT_ENTRY = new Set(['adapter', 'bridge', 'camera', 'frames', 'gstreamer', 'pictures', 'shm']);
+/** Rooms that are loaded when they are used, never with the rest. */
+const LAZY = new Set(['virtual']);
 
 interface Import {
-  readonly file: string;
-  readonly room: string;
-  readonly target: string;
+  readonly from: string;
+  /** A file of src, or the name of a package. */
+  readonly to: string;
+  readonly package: boolean;
+  /** Known to the compiler only, or loaded by import() when it is used. */
+  readonly late: boolean;
 }
 
-function imports(): Import[] {
-  const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => /\.ts$/.test(name));
-  return files.flatMap((name) => {
-    const file = join(SRC, name);
-    const room = name.includes('/') ? name.split('/')[0]! : '';
-    const text = readFileSync(file, 'utf8');
-    const targets = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
-    return targets.map((target) => ({ file: name, room, target }));
+const roomOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : '');
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(SRC, file), 'utf8');
+  const found = text.matchAll(
+    /^(?:import|export)\s+(type\s)?(?:[^;'"]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'/gm,
+  );
+  return [...found].map(([, type, fixed, lazy]) => {
+    const target = (fixed ?? lazy)!;
+    const inside = target.startsWith('.');
+    const path = relative(SRC, resolve(dirname(join(SRC, file)), target)).replace(/\.js$/, '.ts');
+    return {
+      from: file,
+      to: inside ? path : target,
+      package: !inside,
+      late: type !== undefined || lazy !== undefined,
+    };
   });
 }
 
-const all = imports();
-const inside = all.filter(({ target }) => target.startsWith('.'));
+const FILES = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+const ALL = FILES.flatMap(importsOf);
+const BETWEEN = ALL.filter((one) => !one.package && roomOf(one.from) !== roomOf(one.to));
+const ROOMS = [...new Set(FILES.map(roomOf))].filter(Boolean);
 
-describe('the directions between rooms', () => {
+const shown = (list: readonly Import[]): string[] => list.map(({ from, to }) => `${from} -> ${to}`);
+
+/** Circles, each as the files on it, from one back to itself. */
+function circles(): string[] {
+  const state = new Map<string, 'open' | 'done'>();
+  const path: string[] = [];
+  const found: string[] = [];
+  const visit = (file: string): void => {
+    state.set(file, 'open');
+    path.push(file);
+    for (const one of ALL) {
+      if (one.from !== file || one.package) continue;
+      if (state.get(one.to) === 'open')
+        found.push([...path.slice(path.indexOf(one.to)), one.to].join(' -> '));
+      else if (!state.has(one.to)) visit(one.to);
+    }
+    path.pop();
+    state.set(file, 'done');
+  };
+  for (const file of FILES) if (!state.has(file)) visit(file);
+  return found;
+}
+
+describe('the rooms of src', () => {
   it('sees the imports', () => {
-    expect(inside.length).toBeGreaterThan(100);
-    expect(new Set(all.map(({ room }) => room))).toContain('link');
+    expect(BETWEEN.length).toBeGreaterThan(100);
+    const missing = ALL.filter((one) => !one.package && !FILES.includes(one.to));
+    expect(shown(missing)).toEqual([]);
   });
 
-  it.each(Object.keys(ALLOWED))('src/%s imports only what lies below it', (room) => {
-    const wrong = inside.filter(({ file, room: from, target }) => {
-      if (from !== room) return false;
-      const path = relative(SRC, resolve(dirname(join(SRC, file)), target));
-      if (COMMON.has(path)) return false;
-      const to = path.split('/')[0]!;
-      return to !== room && !ALLOWED[room]!.includes(to);
-    });
-    expect(wrong).toEqual([]);
+  it('are all known here', () => {
+    expect(Object.keys(ALLOWED).sort()).toEqual([...ROOMS].sort());
   });
 
-  it.each(PURE)('src/%s imports no package and nothing of Node', (room) => {
-    const wrong = all.filter(({ room: from, target }) => from === room && !target.startsWith('.'));
-    expect(wrong).toEqual([]);
-  });
-
-  it('every room is known here', () => {
-    expect(Object.keys(ALLOWED)).toEqual(
-      expect.arrayContaining([...new Set(all.map(({ room }) => room))].filter(Boolean)),
+  it.each(ROOMS)('%s imports only what lies below it', (room) => {
+    const wrong = BETWEEN.filter(
+      ({ from, to }) => roomOf(from) === room && !COMMON.has(to) && !ALLOWED[room]!.includes(roomOf(to)),
     );
+    expect(shown(wrong)).toEqual([]);
+  });
+
+  it('share modules that need no room', () => {
+    const wrong = BETWEEN.filter(({ from, to }) => COMMON.has(from) && roomOf(to) !== '');
+    expect(shown(wrong)).toEqual([]);
+  });
+
+  it.each(ROOMS.filter((room) => !WITHOUT_ENTRY.has(room)))('%s is used by its entry only', (room) => {
+    const wrong = BETWEEN.filter(({ to }) => roomOf(to) === room && to !== `${room}/index.ts`);
+    expect(shown(wrong)).toEqual([]);
+  });
+
+  it.each([...LAZY])('%s is loaded when it is used', (room) => {
+    expect(shown(BETWEEN.filter(({ to, late }) => roomOf(to) === room && !late))).toEqual([]);
+  });
+
+  it.each(PURE)('%s imports no package and nothing of Node', (room) => {
+    expect(shown(ALL.filter((one) => one.package && roomOf(one.from) === room))).toEqual([]);
+  });
+
+  it('have no circle of files', () => {
+    expect(circles()).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ExitFacts, exitError } from '../../../src/runner/adapter-errors.js';
+import { exitError } from '../../../src/runner/adapter-errors.js';
+import type { ExitFacts } from '../../../src/runner/exit-reason.js';
 import { exitReason, oomKillCount } from '../../../src/runner/exit-reason.js';
 import { failure, fixture, observe, sdk } from '../../e2e/runner/support.js';
 
