@@ -1,16 +1,68 @@
-/** What the smaller subcommands share: a camera for the length of an action, and an orderly end. */
-import { type Camera, connectCamera } from '../camera/camera.js';
-import type { CameraInput } from '../camera/options.js';
-import { asBridgeError } from '../errors.js';
+/** What the smaller subcommands share: their flags, a camera for the length of an action, and an orderly end. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import type { Camera } from '../camera/camera.js';
+import { asBridgeError, BridgeError } from '../errors.js';
+import {
+  type AlgorithmOptions,
+  algorithmOptionsSchema,
+  type CameraInput,
+  cameraOptionsSchema,
+  optionSpecs,
+  parseOptions,
+} from '../options/index.js';
 import { EXIT, exitStatus } from './exit-status.js';
+import { addFlags, withAlgorithm } from './flags.js';
 import { Output } from './output.js';
+
+/** Declares the options of a camera and, as a shape, those of the command itself; what comes back reads them. */
+export function cameraFlags<Shape extends z.ZodRawShape>(
+  command: Command,
+  shape: Shape,
+): () => { camera: CameraInput; own: z.infer<z.ZodObject<Shape>> } {
+  const own = ownFlags(command, shape);
+  const camera = addFlags(command, optionSpecs(cameraOptionsSchema));
+  return () => ({ camera: camera() as CameraInput, own: own() });
+}
+
+/** The same for a command without a camera. */
+export function ownFlags<Shape extends z.ZodRawShape>(
+  command: Command,
+  shape: Shape,
+): () => z.infer<z.ZodObject<Shape>> {
+  const schema = z.strictObject(shape);
+  const given = addFlags(command, optionSpecs(schema), true);
+  return () => schema.parse(given());
+}
+
+/** An algorithm's options of which its command is there. */
+export type AlgorithmWithRunner = AlgorithmOptions & { readonly runner: string | readonly string[] };
+
+/** The same for an algorithm, `without` some of its options; `words` stood behind `--`. OPTION_INVALID: there is none. */
+export function algorithmFlags(
+  command: Command,
+  words: readonly string[],
+  without: readonly string[],
+): () => AlgorithmWithRunner {
+  const specs = optionSpecs(algorithmOptionsSchema).filter(({ path }) => !without.includes(path[0]!));
+  const given = addFlags(command, specs);
+  return () => {
+    const options = parseOptions(algorithmOptionsSchema, withAlgorithm(given(), words));
+    const { runner } = options;
+    if (runner !== undefined) return { ...options, runner };
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `Give the algorithm behind --, as in: algo ${command.name()} -- python3 algorithm.py`,
+    );
+  };
+}
 
 /** Runs an action and turns its error into words and an exit status. */
 export async function withOutput(
-  json: boolean | undefined,
+  json: boolean,
   action: (output: Output) => Promise<number | undefined>,
 ): Promise<void> {
-  const output = new Output({ json: json ?? false, level: 'info', quiet: false });
+  const output = new Output({ json, level: 'info', quiet: false });
   try {
     process.exitCode = (await action(output)) ?? EXIT.done;
   } catch (error) {
@@ -22,6 +74,7 @@ export async function withOutput(
 
 /** Connects, acts, and closes whatever happens. */
 export async function withCamera<T>(input: CameraInput, action: (camera: Camera) => Promise<T>): Promise<T> {
+  const { connectCamera } = await import('../camera/camera.js');
   const camera = await connectCamera(input);
   try {
     return await action(camera);

@@ -15,8 +15,14 @@ for (const kind of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
-const { runProgram } = await import('./program.js');
-await runProgram(process.argv.slice(2));
+const words = process.argv.slice(2);
+if (words.length === 1 && ['--version', '-V'].includes(words[0]!)) {
+  const { packageVersion } = await import('../package.js');
+  process.stdout.write(`${packageVersion()}\n`);
+} else {
+  const { runProgram } = await import('./program.js');
+  await runProgram(words);
+}
 if (outputFailed()) process.exitCode = EXIT.usage;
 // A reader that has stalled must not hold up the end that was asked for. Otherwise the process ends when all is read.
 if (stopAsked()) {

@@ -1,32 +1,85 @@
-/** The subcommands, and which one is meant. */
-import { Command } from 'commander';
+/** The subcommands, and which one is meant. Each is loaded when it is used: together they take half a second. */
+import { Command, Option } from 'commander';
 import { packageVersion } from '../package.js';
-import { addAlgoCommand } from './commands/algo.js';
-import { addAnnotateCommand } from './commands/annotate.js';
-import { addCtlCommand } from './commands/ctl.js';
-import { addExecCommand } from './commands/exec.js';
-import { addInfoCommand } from './commands/info.js';
-import { addListCommand } from './commands/list.js';
-import { addRunCommand } from './commands/run.js';
-import { addSnapshotCommand } from './commands/snapshot.js';
-import { addVirtualCommand } from './commands/virtual.js';
-import { addWatchCommand } from './commands/watch.js';
 import { EXIT } from './exit-status.js';
+
+interface Subcommand {
+  readonly text: string;
+  /** Declares its arguments and flags, and what it does; `algorithm` are the words behind `--`. */
+  load(): Promise<{ configure(command: Command, algorithm: readonly string[]): void }>;
+}
+
+export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  run: {
+    text: 'pull frames, put them into shared memory, hand them to an algorithm',
+    load: () => import('./commands/run.js'),
+  },
+  algo: {
+    text: 'examine an algorithm, or run it on files; needs no camera',
+    load: () => import('./commands/algo.js'),
+  },
+  annotate: {
+    text: 'draw the results of `run --json` or `algo run --json` onto their pictures',
+    load: () => import('./commands/annotate.js'),
+  },
+  list: { text: 'cameras found', load: () => import('./commands/list.js') },
+  info: {
+    text: 'identity, versions, channels, statistics, memory of a camera',
+    load: () => import('./commands/info.js'),
+  },
+  snapshot: { text: 'save one frame', load: () => import('./commands/snapshot.js') },
+  exec: {
+    text: 'run a script on the camera and follow its output until it ends; Ctrl-C stops it',
+    load: () => import('./commands/exec.js'),
+  },
+  ctl: {
+    text: 'send a command to the control socket of a running bridge',
+    load: () => import('./commands/ctl.js'),
+  },
+  virtual: {
+    text: 'serve a virtual camera on a pseudo-terminal',
+    load: () => import('./commands/virtual.js'),
+  },
+  watch: {
+    text: 'show what is in a shared-memory segment: rate, age, drops, sizes',
+    load: () => import('./commands/watch.js'),
+  },
+};
 
 /** Options of the program itself; any other stands for `run`. */
 const OWN_OPTIONS = ['--help', '-h', '--version', '-V'];
+const HELP_ALL = '--help-all';
 
 /** Runs the command that `words` say; its exit status is in `process.exitCode`. */
 export async function runProgram(words: readonly string[]): Promise<void> {
   // Everything behind `--` is the algorithm, whatever it looks like.
   const dashes = words.indexOf('--');
-  const own = dashes < 0 ? words : words.slice(0, dashes);
+  const given = dashes < 0 ? [...words] : words.slice(0, dashes);
   const algorithm = dashes < 0 ? [] : words.slice(dashes + 1);
+  if (given[0] === 'help') given.push(...given.splice(0, 2).slice(1), '--help');
+  const [first] = given;
+  const runs = first === undefined || (first.startsWith('-') && !OWN_OPTIONS.includes(first));
+  const own = runs ? ['run', ...given] : given;
 
+  const program = await makeProgram(own[0], algorithm);
+  const all = own.includes(HELP_ALL);
+  if (all) showAll(program);
+  await program.parseAsync(
+    own.map((word) => (word === HELP_ALL ? '--help' : word)),
+    { from: 'user' },
+  );
+}
+
+/** The program with the subcommand `name` ready; of the others only what they are for. */
+export async function makeProgram(name?: string, algorithm: readonly string[] = []): Promise<Command> {
   const program = new Command('openmv-bridge')
     .description('Host for OpenMV cameras: frames into shared memory, to your code, and to an algorithm.')
     .version(packageVersion())
-    .configureHelp({ showGlobalOptions: true })
+    .helpCommand('help [command]', 'help for a command')
+    .configureHelp({
+      showGlobalOptions: true,
+      optionTerm: (option) => option.flags.replace(/<(.+)>/, '$1'),
+    })
     .exitOverride((error) => {
       // Commander ends with 1 on wrong usage; here that is 2.
       process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage);
@@ -41,18 +94,24 @@ All options of that:          openmv-bridge run --help
 Exit status: 0 done or stopped by the user, 2 wrong usage, 3 no usable port, 4 camera failed, 5 algorithm failed,
 70 a defect in this program.`,
     );
-  addRunCommand(program, algorithm);
-  addAlgoCommand(program, algorithm);
-  addAnnotateCommand(program);
-  addListCommand(program);
-  addInfoCommand(program);
-  addSnapshotCommand(program);
-  addExecCommand(program);
-  addCtlCommand(program);
-  addVirtualCommand(program);
-  addWatchCommand(program);
+  for (const [known, { text, load }] of Object.entries(SUBCOMMANDS)) {
+    const command = program.command(known).description(text);
+    if (known !== name) continue;
+    (await load()).configure(command, algorithm);
+    offerAll(command);
+  }
+  return program;
+}
 
-  const [first] = own;
-  const runs = first === undefined || (first.startsWith('-') && !OWN_OPTIONS.includes(first));
-  await program.parseAsync(runs ? ['run', ...own] : [...own], { from: 'user' });
+/** Says how to see the options that help leaves out. */
+function offerAll(command: Command): void {
+  for (const one of [command, ...command.commands]) {
+    if (!one.options.some((option) => option.hidden)) continue;
+    one.addOption(new Option(HELP_ALL, 'help with every option').helpGroup('Options:'));
+  }
+}
+
+function showAll(command: Command): void {
+  for (const option of command.options) option.hidden = false;
+  for (const one of command.commands) showAll(one);
 }

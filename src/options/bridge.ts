@@ -6,8 +6,10 @@ import { group, milliseconds } from './schema.js';
 
 const text = z.string().min(1);
 
+const { virtual, ...camera } = cameraOptionsSchema.shape;
+
 export const bridgeOptionsSchema = z.strictObject({
-  ...cameraOptionsSchema.shape,
+  ...camera,
   ...group('Camera', {
     script: z
       .union([text, z.literal(false)])
@@ -34,6 +36,7 @@ export const bridgeOptionsSchema = z.strictObject({
     streaming: z.boolean().default(true).meta({
       flag: '--no-stream',
       description: 'pull no frames until start_stream is asked for',
+      needs: 'control',
     }),
   }),
   ...group('Run', {
@@ -121,6 +124,7 @@ export const bridgeOptionsSchema = z.strictObject({
     }),
   }),
   ...algorithmShape,
+  virtual,
 });
 
 /** Complete options, defaults filled in. */

@@ -63,7 +63,7 @@ export const cameraOptionsSchema = z.strictObject({
       .string()
       .regex(
         /^[A-Za-z0-9._-]{1,64}$/,
-        'Letters, digits, dot, underscore and hyphen make a name (cameraId), at most 64 of them',
+        'must be letters, digits, dot, underscore and hyphen, at most 64 of them',
       )
       .optional()
       .meta({

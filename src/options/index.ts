@@ -9,10 +9,13 @@ export {
 } from './algorithm.js';
 export { type BridgeInput, type BridgeOptions, bridgeOptionsSchema } from './bridge.js';
 export { type CameraInput, type CameraOptions, cameraOptionsSchema, virtualShape } from './camera.js';
+export { type ConfigFile, configSchema, type RunOptions, runOptionsSchema } from './run.js';
 export {
   MAX_TIMER_MS,
+  milliseconds,
   type OptionProblem,
   optionMetaSchema,
   optionProblems,
   parseOptions,
 } from './schema.js';
+export { type OptionSpec, optionSpecs } from './specs.js';

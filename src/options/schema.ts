@@ -14,6 +14,8 @@ export const optionMetaSchema = z.strictObject({
     .string()
     .regex(/^--[a-z-]+( \S+)?$/)
     .optional(),
+  /** The flag may be given several times; the value is a list. */
+  repeatable: z.literal(true).optional(),
   /** What `--no-NAME` does, beside a flag that takes a value: it stands for `false`, or `null`. */
   negated: z.string().optional(),
   /** Heading in help and documents. */
@@ -68,6 +70,12 @@ function inWords(issue: z.core.$ZodIssue): string {
       return `must ${issue.origin === 'string' ? 'have' : 'be'} at most ${issue.maximum}${unitOf(issue)}`;
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`;
+    case 'invalid_type': {
+      const kind = issue.expected === 'record' ? 'object' : issue.expected;
+      return issue.message.endsWith('received undefined')
+        ? 'is missing'
+        : `must be ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
+    }
     case 'unrecognized_keys':
       return `there is no option ${issue.keys.join(', ')}`;
     default:

@@ -1,8 +1,8 @@
 /** `openmv-bridge algo check -- CMD`: does an adapter keep to the protocol? */
 import type { Command } from 'commander';
-import { algorithmOptionsSchema, runnerOptions } from '../../bridge/algorithm-options.js';
-import { parseOptions } from '../../camera/options.js';
-import { BridgeError } from '../../errors.js';
+import { z } from 'zod';
+import { runnerOptions } from '../../bridge/algorithm-options.js';
+import { runOptionsSchema } from '../../options/index.js';
 import { packageVersion } from '../../package.js';
 import { readPicture } from '../../pictures/picture-file.js';
 import {
@@ -13,16 +13,10 @@ import {
   type LogLine,
 } from '../../runner/index.js';
 import { openImageFiles } from '../../shm/index.js';
-import { type AlgorithmFlags, addCallOptions, algorithmInput } from '../algorithm-flags.js';
-import { withOutput } from '../command.js';
+import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
-
-interface CheckFlags extends AlgorithmFlags {
-  image?: string;
-  json?: boolean;
-}
 
 /** The last lines of a step's log, which say why it failed. */
 const MAX_LOG_LINES = 50;
@@ -35,35 +29,45 @@ const SIGNS: Readonly<Record<CheckStep['status'], string>> = {
   skipped: 'skipped',
 };
 
-export function addAlgoCheckCommand(parent: Command, words: readonly string[]): void {
-  const command = parent
-    .command('check')
+export function configure(command: Command, words: readonly string[]): void {
+  command
     .description('hello, ping, a call with a test image, a bad and a missing image, shutdown: a report')
-    .usage('[options] -- ALGORITHM ARGS...')
-    .option('--image <file>', 'the picture to call it with (default: a test image of 320 x 240)')
-    .option('--json', 'the report as one JSON object');
-  addCallOptions(command).action((flags: CheckFlags) =>
-    withOutput(flags.json, async (output) => {
-      const report = await check(flags, words, output);
+    .usage('[options] -- ALGORITHM ARGS...');
+  const own = ownFlags(command, {
+    image: z.string().min(1).optional().meta({
+      flag: '--image FILE',
+      group: 'Options',
+      description: 'the picture to call it with; default: a test image of 320 x 240',
+    }),
+    json: runOptionsSchema.shape.json,
+  });
+  const given = algorithmFlags(command, words, [
+    'delivery',
+    'workers',
+    'results',
+    'reference',
+    'saveAnnotated',
+  ]);
+  command.action(() => {
+    const { image, json } = own();
+    return withOutput(json, async (output) => {
+      const report = await check(image, given(), output);
       if (output.json) output.line({ type: 'check', ...report });
       else output.text(`${summary(report)}\n`);
       return report.ok ? EXIT.done : EXIT.algorithm;
-    }),
-  );
+    });
+  });
 }
 
-async function check(flags: CheckFlags, words: readonly string[], output: Output): Promise<CheckReport> {
-  const options = parseOptions(algorithmOptionsSchema, algorithmInput(flags, words));
-  if (options.runner === undefined) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      'Give the algorithm behind --, as in: algo check -- python3 algorithm.py',
-    );
-  }
+async function check(
+  image: string | undefined,
+  options: AlgorithmWithRunner,
+  output: Output,
+): Promise<CheckReport> {
   const picture =
-    flags.image === undefined
+    image === undefined
       ? { jpeg: await testImage(), width: WIDTH, height: HEIGHT }
-      : await readPicture(flags.image);
+      : await readPicture(image);
   const images = openImageFiles(options.imageDir === undefined ? {} : { dir: options.imageDir });
   try {
     const reference = (name: string): ImageReference => ({

@@ -1,53 +1,48 @@
 /** `openmv-bridge algo run IMAGE... -- CMD`: an algorithm on pictures out of files. */
 import type { Command } from 'commander';
 import { Algorithm } from '../../bridge/algorithm.js';
-import { algorithmOptionsSchema } from '../../bridge/algorithm-options.js';
 import type { FrameResult } from '../../bridge/events.js';
 import { logLine, resultLine } from '../../bridge/json-lines.js';
-import { parseOptions } from '../../camera/options.js';
-import { BridgeError } from '../../errors.js';
+import type { BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/frame.js';
+import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';
 import { expandPicturePaths, readPicture } from '../../pictures/picture-file.js';
 import { describeStray } from '../../runner/index.js';
-import { type AlgorithmFlags, addCallOptions, addResultOptions, algorithmInput } from '../algorithm-flags.js';
-import { withOutput } from '../command.js';
+import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
+
 import { EXIT } from '../exit-status.js';
 import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
 import { onStop } from '../stop-signals.js';
 
-interface RunFlags extends AlgorithmFlags {
-  cameraId: string;
-  json?: boolean;
-}
-
-export function addAlgoRunCommand(parent: Command, words: readonly string[]): void {
-  const command = parent
-    .command('run')
+export function configure(command: Command, words: readonly string[]): void {
+  command
     .description('call an algorithm for pictures; ends with 0: all OK, 1: some NG, 5: some without a verdict')
     .usage('[options] IMAGE... -- ALGORITHM ARGS...')
-    .argument('<image...>', 'files, or directories of them; what is no JPEG is converted')
-    .option('--camera-id <id>', 'the camera the algorithm is told', 'file')
-    .option('--json', 'one JSON object a line');
-  addResultOptions(addCallOptions(command)).action((paths: string[], flags: RunFlags) =>
-    withOutput(flags.json, (output) => runOnFiles(paths, flags, words, output)),
-  );
+    .argument('<image...>', 'files, or directories of them; what is no JPEG is converted');
+  const own = ownFlags(command, {
+    cameraId: cameraOptionsSchema.shape.cameraId.unwrap().default('file').meta({
+      flag: '--camera-id ID',
+      group: 'Options',
+      description: 'the camera that the algorithm is told',
+    }),
+    json: runOptionsSchema.shape.json,
+  });
+  const given = algorithmFlags(command, words, ['delivery']);
+  command.action((paths: string[]) => {
+    const { cameraId, json } = own();
+    return withOutput(json, (output) =>
+      runOnFiles(paths, cameraId, { ...given(), delivery: 'every' }, output),
+    );
+  });
 }
 
 async function runOnFiles(
   paths: readonly string[],
-  flags: RunFlags,
-  words: readonly string[],
+  cameraId: string,
+  options: AlgorithmWithRunner,
   output: Output,
 ): Promise<number> {
-  const input = { ...algorithmInput(flags, words), delivery: 'every' };
-  const options = parseOptions(algorithmOptionsSchema, input);
-  if (options.runner === undefined) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      'Give the algorithm behind --, as in: algo run a.jpg -- python3 algorithm.py',
-    );
-  }
   const files = await expandPicturePaths(paths);
   const tally = { ok: 0, ng: 0, failed: 0 };
   /** Errors that stand behind a picture. An adapter's end is told both as an error and as the result of its call. */
@@ -70,7 +65,7 @@ async function runOnFiles(
     result: report,
     state: () => undefined,
     log: (line, worker) => {
-      if (output.json) output.line(logLine({ type: 'log', cameraId: flags.cameraId, line, worker }));
+      if (output.json) output.line(logLine({ type: 'log', cameraId, line, worker }));
       output.log(line.level, `algorithm: ${logText(line)}`);
     },
     // What goes wrong before is said by the rejection of `start`.
@@ -95,8 +90,8 @@ async function runOnFiles(
       if (stopped || algorithm.failure) break;
       const { jpeg, width, height } = await readPicture(path);
       const sequence = index + 1;
-      const id = `${flags.cameraId}-${String(sequence).padStart(8, '0')}`;
-      const fields = { cameraId: flags.cameraId, sequence, width, height, jpeg, timestampMs: Date.now() };
+      const id = `${cameraId}-${String(sequence).padStart(8, '0')}`;
+      const fields = { cameraId, sequence, width, height, jpeg, timestampMs: Date.now() };
       await algorithm.offer(new Frame({ ...fields, captureNumber: undefined }, id), id);
     }
     if (!stopped) await algorithm.drained();

@@ -3,50 +3,51 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { BridgeError } from '../../errors.js';
 import { makeFolder } from '../../files.js';
 import { AnnotatedFiles } from '../../pictures/annotated-files.js';
 import { annotationOfLine, type ResultLine, resultLineSchema } from '../../pictures/annotation.js';
 import { readPicture } from '../../pictures/picture-file.js';
-import { withOutput } from '../command.js';
+import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 
-interface AnnotateFlags {
-  frames?: string;
-  out: string;
-}
-
-export function addAnnotateCommand(program: Command): void {
-  program
-    .command('annotate')
-    .description('draw the results of `run --json` or `algo run --json` onto their pictures')
-    .argument('<results>', 'the JSON lines, or - for stdin')
-    .option('--frames <dir>', 'where `run --save` put the frames; `algo run` names its files itself')
-    .requiredOption('--out <dir>', 'where the annotated pictures go')
-    .action((path: string, flags: AnnotateFlags) =>
-      withOutput(false, async (output) => {
-        await makeFolder('Annotated pictures cannot be saved', flags.out);
-        const files = await AnnotatedFiles.open(flags.out);
-        let drawn = 0;
-        for await (const line of results(path)) {
-          const picture = await readPicture(picturePath(line, flags));
-          await files.save(frameName(line), picture.jpeg, annotationOfLine(line));
-          drawn++;
-          if (process.stdout.isTTY) output.live(`${drawn} drawn`);
-        }
-        if (drawn === 0) {
-          throw new BridgeError('OPTION_INVALID', `There is no result in ${path}: give what --json printed.`);
-        }
-        output.log('info', `${drawn} pictures in ${flags.out}`);
-        return EXIT.done;
-      }),
-    );
+export function configure(command: Command): void {
+  const text = z.string().min(1);
+  command.argument('<results>', 'the JSON lines, or - for stdin');
+  const given = ownFlags(command, {
+    frames: text.optional().meta({
+      flag: '--frames DIR',
+      group: 'Options',
+      description: 'where `run --save` put the frames; `algo run` names its files itself',
+    }),
+    out: text.meta({ flag: '--out DIR', group: 'Options', description: 'where the annotated pictures go' }),
+  });
+  command.action((path: string) =>
+    withOutput(false, async (output) => {
+      const { frames, out } = given();
+      await makeFolder('Annotated pictures cannot be saved', out);
+      const files = await AnnotatedFiles.open(out);
+      let drawn = 0;
+      for await (const line of results(path)) {
+        const picture = await readPicture(picturePath(line, frames));
+        await files.save(frameName(line), picture.jpeg, annotationOfLine(line));
+        drawn++;
+        if (process.stdout.isTTY) output.live(`${drawn} drawn`);
+      }
+      if (drawn === 0) {
+        throw new BridgeError('OPTION_INVALID', `There is no result in ${path}: give what --json printed.`);
+      }
+      output.log('info', `${drawn} pictures in ${out}`);
+      return EXIT.done;
+    }),
+  );
 }
 
 const frameName = ({ cameraId, sequence }: ResultLine): string =>
   `${cameraId}-${String(sequence).padStart(8, '0')}`;
 
-function picturePath(line: ResultLine, { frames }: AnnotateFlags): string {
+function picturePath(line: ResultLine, frames: string | undefined): string {
   if (frames !== undefined) return join(frames, `${frameName(line)}.jpg`);
   if (line.file !== undefined) return line.file;
   throw new BridgeError(

@@ -1,10 +1,9 @@
 /** `openmv-bridge ctl COMMAND [name=value ...]`: one command to a running bridge. */
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
-import { COMMANDS, CONTROL_PATH, sendCommand } from '../../control/index.js';
+import { type Command, Option } from 'commander';
+import { COMMANDS, CONTROL_PATH, sendCommand, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { BridgeError } from '../../errors.js';
 import { withOutput } from '../command.js';
-import { addSocketName, controlPath } from '../control-options.js';
 import { EXIT } from '../exit-status.js';
 
 interface CtlFlags {
@@ -17,21 +16,25 @@ interface CtlFlags {
 /** The bridge answered with an error. */
 const REFUSED = 1;
 
-export function addCtlCommand(program: Command): void {
-  const command = program
-    .command('ctl')
-    .description('send a command to the control socket of a running bridge')
+export function configure(command: Command): void {
+  command
     .usage('[options] COMMAND [name=value ...]')
     .argument('[command]', 'what to do; a beginning that only one command has is enough')
     .argument('[parameters...]', 'name=value')
     .option('--socket <path>', `the control socket (default: ${CONTROL_PATH})`)
     .option('--camera <id>', 'which camera, when there are several')
+    .addOption(
+      new Option(
+        '--control-name <name>',
+        'control socket of the bridge where that program looks for it',
+      ).choices(['openmv', 'vizion']),
+    )
     .option(
       '--completion',
       'print what completes command names in bash: eval "$(openmv-bridge ctl --completion)"',
     )
     .addHelpText('after', `\nCommands:\n${commandList()}`);
-  addSocketName(command).action((name: string | undefined, parameters: string[], flags: CtlFlags) =>
+  command.action((name: string | undefined, parameters: string[], flags: CtlFlags) =>
     withOutput(false, async (output) => {
       if (flags.completion) {
         output.text(completion());
@@ -42,7 +45,7 @@ export function addCtlCommand(program: Command): void {
         ...(parameters.length > 0 && { params: parameterValues(parameters) }),
         ...(flags.camera !== undefined && { camera: flags.camera }),
       };
-      const path = flags.socket ?? controlPath(flags) ?? CONTROL_PATH;
+      const path = flags.socket ?? (flags.controlName === 'vizion' ? VIZION_CONTROL_PATH : CONTROL_PATH);
       return (await send(path, request)) ? EXIT.done : REFUSED;
     }),
   );

@@ -1,18 +1,13 @@
 /** `openmv-bridge exec SCRIPT`: runs a script on the camera and follows its output. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { z } from 'zod';
 import type { Camera } from '../../camera/camera.js';
 import { BridgeError } from '../../errors.js';
-import { addCameraOptions, type CameraFlags, cameraInput } from '../camera-options.js';
-import { withCamera, withOutput } from '../command.js';
+import { cameraFlags, withCamera, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 import { endsWithTraceback, ReplFilter } from '../repl-text.js';
 import { onStop } from '../stop-signals.js';
-
-interface ExecFlags extends CameraFlags {
-  port?: string;
-  detach?: boolean;
-}
 
 /** How often the camera is asked whether the script still runs. */
 const LOOK_MS = 100;
@@ -26,23 +21,24 @@ const TAIL = 4_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export function addExecCommand(program: Command): void {
-  const command = program
-    .command('exec')
-    .description('run a script on the camera and follow its output until it ends; Ctrl-C stops it')
-    .argument('<script>', 'a MicroPython file')
-    .option('--port <path>', 'the camera: a device path, auto, or virtual (default: auto)')
-    .option('--detach', 'start it and leave it running');
-  addCameraOptions(command).action((path: string, flags: ExecFlags) =>
+export function configure(command: Command): void {
+  command.argument('<script>', 'a MicroPython file');
+  const given = cameraFlags(command, {
+    detach: z.boolean().default(false).meta({
+      flag: '--detach',
+      group: 'Options',
+      description: 'start it and leave it running',
+    }),
+  });
+  command.action((path: string) =>
     withOutput(false, async () => {
+      const { camera: input, own } = given();
       const script = await readFile(path, 'utf8').catch((cause: unknown) => {
         throw new BridgeError('OPTION_INVALID', `The script ${path} cannot be read: ${String(cause)}.`, {
           cause,
         });
       });
-      return withCamera(cameraInput(flags, flags.port), (camera) =>
-        follow(camera, script, flags.detach ?? false),
-      );
+      return withCamera(input, (camera) => follow(camera, script, own.detach));
     }),
   );
 }

@@ -1,13 +1,8 @@
 /** `openmv-bridge info`: what a camera says of itself. */
 import type { Command } from 'commander';
+import { runOptionsSchema } from '../../options/index.js';
 import { ChannelFlag, versionText } from '../../protocol/index.js';
-import { addCameraOptions, type CameraFlags, cameraInput } from '../camera-options.js';
-import { withCamera, withOutput } from '../command.js';
-
-interface InfoFlags extends CameraFlags {
-  port?: string;
-  json?: boolean;
-}
+import { cameraFlags, withCamera, withOutput } from '../command.js';
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
 
@@ -17,15 +12,12 @@ function flagNames(flags: number): string[] {
   );
 }
 
-export function addInfoCommand(program: Command): void {
-  const command = program
-    .command('info')
-    .description('identity, versions, channels, statistics, memory of a camera')
-    .option('--port <path>', 'the camera: a device path, auto, or virtual (default: auto)')
-    .option('--json', 'one JSON object');
-  addCameraOptions(command).action((flags: InfoFlags) =>
-    withOutput(flags.json, async (output) => {
-      const report = await withCamera(cameraInput(flags, flags.port), async (camera) => {
+export function configure(command: Command): void {
+  const given = cameraFlags(command, { json: runOptionsSchema.shape.json });
+  command.action(() => {
+    const { camera: input, own } = given();
+    return withOutput(own.json, async (output) => {
+      const report = await withCamera(input, async (camera) => {
         const { cameraId, port, version, system, link } = camera.info();
         const channels = await camera.channels();
         return {
@@ -72,6 +64,6 @@ export function addInfoCommand(program: Command): void {
       ];
       output.text(`${lines.join('\n')}\n`);
       return undefined;
-    }),
-  );
+    });
+  });
 }

@@ -1,23 +1,13 @@
 /** `openmv-bridge run`, which is also what it does without a subcommand. */
-import { type Command, Option } from 'commander';
-import type { ControlServer } from '../../control/index.js';
+import type { Command } from 'commander';
+import { CONTROL_PATH, ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
-import { addCallOptions, addDeliveryOption, addResultOptions } from '../algorithm-flags.js';
-import {
-  byteCount,
-  collect,
-  nameOf,
-  octalMode,
-  reconnectPolicy,
-  seconds,
-  wholeNumber,
-} from '../arguments.js';
-import { addCameraOptions } from '../camera-options.js';
+import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
 import { Cameras } from '../cameras.js';
-import { addControlOptions, openControl } from '../control-options.js';
+import { type RunInputs, runInputs } from '../config.js';
 import { EXIT, exitStatus } from '../exit-status.js';
-import { LOG_LEVELS, Output } from '../output.js';
-import { bridgeInputs, type RunFlags } from '../run-inputs.js';
+import { addFlags, type Given } from '../flags.js';
+import { Output } from '../output.js';
 import { attachControl, reportBridge } from '../run-report.js';
 import { onStop, stopAsked } from '../stop-signals.js';
 
@@ -25,73 +15,21 @@ import { onStop, stopAsked } from '../stop-signals.js';
 const WRITABLE_BY_ALL = 0o002;
 
 /** `algorithm`: the words behind `--`. */
-export function addRunCommand(program: Command, algorithm: readonly string[]): void {
-  const command = program
-    .command('run')
-    .description('pull frames, put them into shared memory, hand them to an algorithm')
-    .usage('--port PATH|auto|virtual [options] [-- ALGORITHM ARGS...]')
-    .option(
-      '--port <path>',
-      'the camera: a device path, auto, or virtual; repeatable (default: auto)',
-      collect,
-    )
-    .option('--script <file>', 'run this script on the camera first')
-    .option('--no-script', 'never send a script to the camera')
-    .option('--channel <name>', "the script's frame channel (default: frame)", nameOf(1, 13))
-    .option('--frames <n>', 'stop after that many delivered frames', wholeNumber(1, Number.MAX_SAFE_INTEGER))
-    .option('--duration <s>', 'stop after that many seconds', seconds)
-    .option(
-      '--reconnect <when>',
-      'on, off, or how many attempts in a row may fail (default: on)',
-      reconnectPolicy,
-    )
-    .option('--save <dir>', 'write every frame to a file')
-    .optionsGroup('Shared memory:')
-    .option('--shm-name <name>', 'the shared-memory segment (default: /openmv_frame)')
-    .option('--no-shm', 'no shared-memory segment')
-    .option(
-      '--shm-size <bytes>',
-      'its size, header included (default: 8294528)',
-      byteCount(4_096, 2 ** 31 - 1),
-    )
-    .option('--shm-mode <mode>', 'its permissions (default: 0600)', octalMode)
-    .addOption(
-      new Option('--shm-format <format>', 'what the segment holds (default: mjpg)').choices([
-        'mjpg',
-        'rgb3',
-        'bgr3',
-        'grey',
-        'rgba',
-      ]),
-    )
-    .option('--arrays <base>', 'decoded frames as the array <base>_image_shm with a semaphore')
-    .option('--ring <name>', 'every frame in a ring for several readers')
-    .option('--ring-slots <n>', 'frames that the ring keeps (default: 16)', wholeNumber(4, 1_024))
-    .option(
-      '--ring-slot-size <bytes>',
-      'largest frame of the ring (default: 524288)',
-      byteCount(1_024, 2 ** 26),
-    )
-    .optionsGroup('Output and settings:')
-    .option('--json', 'one JSON object a line on stdout; words for people go to stderr')
-    .option('--config <file>', "JSON file with the library's options; flags win over it")
-    .addOption(
-      new Option('--log-level <level>', 'least important log line').choices(LOG_LEVELS).default('info'),
-    )
-    .option('--quiet', 'errors only');
-  addDeliveryOption(addResultOptions(addCallOptions(command)));
-  addControlOptions(command.optionsGroup('Control and pipeline:'));
-  addCameraOptions(command).action(async (flags: RunFlags) => {
-    process.exitCode = await run(flags, algorithm);
-  });
+export function configure(command: Command, algorithm: readonly string[]): void {
+  command.usage('--port PATH|auto|virtual [options] [-- ALGORITHM ARGS...]');
+  const specs = optionSpecs(configSchema);
+  const given = addFlags(command, specs);
+  command
+    .optionsGroup('Options:')
+    .option('--config <FILE>', 'JSON file with any of these options; flags win over it')
+    .action(async ({ config }: { config?: string }) => {
+      process.exitCode = await run(() => runInputs(specs, given(), algorithm, config), given());
+    });
 }
 
-async function run(flags: RunFlags, algorithm: readonly string[]): Promise<number> {
-  const output = new Output({
-    json: flags.json ?? false,
-    level: flags.logLevel,
-    quiet: flags.quiet ?? false,
-  });
+async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<number> {
+  // What is wrong with the configuration is said as the flags want it.
+  let output = outputFor(flags);
   let cameras: Cameras | undefined;
   let control: ControlServer | undefined;
   const stopListening = onStop(() => {
@@ -102,10 +40,11 @@ async function run(flags: RunFlags, algorithm: readonly string[]): Promise<numbe
   /** What people have read as the reason of a disconnection. */
   const told = new Set<string>();
   try {
-    const inputs = await bridgeInputs(flags, algorithm);
-    const several = inputs.length > 1;
-    control = await openControl(flags);
-    cameras = new Cameras(inputs, {
+    const { options, bridges } = await inputs();
+    output = outputFor(options);
+    const several = bridges.length > 1;
+    control = await openControl(options);
+    cameras = new Cameras(bridges, {
       opened: (bridge) => {
         bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
         reportBridge(bridge, output, several);
@@ -149,6 +88,17 @@ async function run(flags: RunFlags, algorithm: readonly string[]): Promise<numbe
     await control?.close();
     stopListening();
   }
+}
+
+function outputFor(options: Partial<RunOptions>): Output {
+  const { json = false, logLevel = 'info', quiet = false } = options;
+  return new Output({ json, level: logLevel, quiet });
+}
+
+function openControl({ control, controlName }: RunOptions): Promise<ControlServer> | undefined {
+  if (typeof control === 'string') return ControlServer.open(control);
+  if (controlName === 'vizion') return ControlServer.open(VIZION_CONTROL_PATH);
+  return control || controlName !== undefined ? ControlServer.open(CONTROL_PATH) : undefined;
 }
 
 const asEach = (error: unknown): BridgeError => asBridgeError(error);

@@ -4,31 +4,27 @@ import { firstValueFrom } from 'rxjs';
 import { openBridge } from '../../bridge/open-bridge.js';
 import { BridgeError } from '../../errors.js';
 import { writeWhole } from '../../files.js';
-import { seconds } from '../arguments.js';
-import { addCameraOptions, type CameraFlags, cameraInput } from '../camera-options.js';
-import { withOutput } from '../command.js';
+import { milliseconds } from '../../options/index.js';
+import { cameraFlags, withOutput } from '../command.js';
 
-interface SnapshotFlags extends CameraFlags {
-  port?: string;
-  /** Milliseconds. */
-  timeout?: number;
-}
-
-const TIMEOUT_MS = 20_000;
 /** Names of stdout: opening it by such a one would begin a file anew that stdout was redirected to. */
 const STDOUT = ['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'];
 
-export function addSnapshotCommand(program: Command): void {
-  const command = program
-    .command('snapshot')
-    .description('save one frame')
-    .argument('<file>', 'where to, or - for stdout')
-    .option('--port <path>', 'the camera: a device path, auto, or virtual (default: auto)')
-    .option('--timeout <s>', 'longest wait for the frame (default: 20)', seconds);
-  addCameraOptions(command).action((file: string, flags: SnapshotFlags) =>
+export function configure(command: Command): void {
+  command.argument('<file>', 'where to, or - for stdout');
+  const given = cameraFlags(command, {
+    timeoutMs: milliseconds.default(20_000).meta({
+      flag: '--timeout TIME',
+      group: 'Options',
+      description: 'longest wait for the frame',
+      unit: 's',
+    }),
+  });
+  command.action((file: string) =>
     withOutput(false, async (output) => {
-      const bridge = await openBridge({ ...cameraInput(flags, flags.port), shm: false, frames: 1 });
-      const timeout = flags.timeout ?? TIMEOUT_MS;
+      const { camera, own } = given();
+      const timeout = own.timeoutMs;
+      const bridge = await openBridge({ ...camera, shm: false, frames: 1 });
       const timer = setTimeout(() => void bridge.close(), timeout);
       try {
         const frame = await firstValueFrom(bridge.frames$).catch((cause: unknown) => {

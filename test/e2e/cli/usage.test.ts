@@ -51,7 +51,7 @@ describe('wrong usage ends with 2 and names what is wrong', () => {
     [['frobnicate'], /frobnicate|too many arguments/],
     [['snapshot'], /missing required argument/],
     [['virtual'], /--link/],
-    [['--port', 'virtual', '--camera-id', 'a/b'], /cameraId/],
+    [['--port', 'virtual', '--camera-id', 'a/b'], /--camera-id/],
     [['--port', 'virtual', '--channel', 'a-name-that-is-too-long'], /channel/],
     [['--port', 'virtual', '--virtual-fps', 'soon'], /fps/],
     [['--port', 'virtual', '--virtual-faults', 'drop=lots'], /drop/],

@@ -82,9 +82,9 @@ describe('per-run settings', () => {
 
   it.each([
     [['--user-params', '{"a"'], /--user-params.*JSON/s],
-    [['--user-params', '[1]'], /userParams/],
+    [['--user-params', '[1]'], /--user-params.*must be an object/s],
     [['--user-params', '@/nowhere.json'], /nowhere\.json/],
-    [['--guide-info', '[{"label": 1}]'], /guideInfo/],
+    [['--guide-info', '[{"label": 1}]'], /--guide-info.*0\.label: must be a string/s],
     [['--step-index', '0'], /--step-index/],
     [['--workers', '0'], /--workers/],
     [['--results', 'random'], /--results.*ordered, unordered/s],

@@ -1,0 +1,57 @@
+/** Options of a whole run, and the configuration file that can hold all of them. */
+import { z } from 'zod';
+import { bridgeOptionsSchema } from './bridge.js';
+import { group } from './schema.js';
+
+const text = z.string().min(1);
+
+export const runOptionsSchema = z.strictObject({
+  ...group('Control', {
+    control: z.union([z.boolean(), text]).default(false).meta({
+      flag: '--control [PATH]',
+      description: 'open a control socket, at a path of your own if one is given',
+      common: true,
+    }),
+    controlName: z.enum(['openmv', 'vizion']).optional().meta({
+      flag: '--control-name NAME',
+      description: 'control socket where the clients of that program look for it',
+    }),
+  }),
+  ...group('Output', {
+    json: z.boolean().default(false).meta({
+      flag: '--json',
+      description: 'one JSON object a line on stdout; text for people goes to stderr',
+      common: true,
+    }),
+    logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta({
+      flag: '--log-level LEVEL',
+      description: 'least important line of the log',
+      common: true,
+    }),
+    quiet: z.boolean().default(false).meta({
+      flag: '--quiet',
+      description: 'nothing but data and errors',
+      common: true,
+    }),
+  }),
+});
+export type RunOptions = z.infer<typeof runOptionsSchema>;
+
+/** A configuration file: the options of a run and those of its cameras. */
+export const configSchema = z
+  .strictObject({
+    $schema: z.string().optional().meta({ description: 'for editors: where this schema is' }),
+    ...bridgeOptionsSchema.shape,
+    ...runOptionsSchema.shape,
+    port: z
+      .union([text, z.array(text).min(1)])
+      .default('auto')
+      .meta({
+        ...bridgeOptionsSchema.shape.port.meta(),
+        description: `${bridgeOptionsSchema.shape.port.description}; repeatable`,
+        repeatable: true,
+      }),
+  })
+  .meta({ title: 'Configuration of openmv-bridge' });
+/** What such a file may hold; the defaults are not filled in. */
+export type ConfigFile = z.input<typeof configSchema>;
