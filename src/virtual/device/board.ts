@@ -76,15 +76,8 @@ export class Board {
     this.#interruptedAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Text of the interpreter. */
-  putByte(byte: number): void {
-    this.stdout.putByte(byte, performance.now());
-    if (!this.link.active) this.stdout.dropLine();
-    this.#due = 0;
-  }
-
-  /** Text of the firmware itself. */
-  print(text: string): void {
+  /** A string that is printed. Without a host it goes to the board's REPL port, where no one reads it. */
+  print(text: Uint8Array | string): void {
     if (this.link.active) this.stdout.print(text, performance.now());
     this.#due = 0;
   }
@@ -183,7 +176,6 @@ export class Board {
         this.idleness.active();
         link.receive(bytes, now);
       }
-      stdout.flushLine(now);
       if (link.active) link.tick(now);
       if (link.active && !link.busy) stdout.tick(now);
       line.flush();

@@ -97,7 +97,7 @@ export class DeviceReceiver {
     const payload = packet.subarray(HEADER_SIZE, end);
     if (crc && header.length > 0 && payloadCrc.compute(payload) !== readUint32(packet, end)) {
       this.#host.sendStatus(header.opcode, header.channel, Status.CHECKSUM);
-    } else if (header.channel !== 0 && header.opcode < Opcode.CHANNEL_LIST) {
+    } else if (header.channel !== 0 && header.opcode <= Opcode.SYS_MEMORY) {
       this.#host.sendStatus(header.opcode, header.channel, Status.INVALID);
     } else if ((header.flags & (Flag.ACK | Flag.NAK)) === 0) {
       this.#host.process(header, payload);

@@ -24,7 +24,7 @@ import type { DeviceChannels } from './device-channels.js';
 import type { DeviceChannel, DeviceLinkOptions } from './device-types.js';
 import { exactly, once, piecewise, type ReplySource } from './reply-source.js';
 
-/** A READ longer than this crashes the vendor's device; here it is refused. */
+/** A READ of a script's channel that is longer than this crashes the vendor's device; here it is refused. */
 const LONGEST_READ = 64 * 1024 * 1024;
 
 /** Bytes of the argument of each ioctl that a built-in channel knows (vendor: OMV_PROTOCOL_CHANNEL_IOCTL_TABLE). */
@@ -127,12 +127,13 @@ function answerRead(
   const whole = payload.length >= IO_REQUEST_SIZE;
   const offset = whole ? view.getUint32(0, true) : 0;
   const length = whole ? view.getUint32(4, true) : 0;
-  if (length === 0 || length > LONGEST_READ || !channel || !(channel.read || channel.readp)) {
+  if (length === 0 || !channel || !(channel.read || channel.readp)) {
     link.sendStatus(Opcode.CHANNEL_READ, id, Status.INVALID);
     return;
   }
-  if (channel.readp) {
-    const buffer = channel.readp(offset, length);
+  const refused = length > LONGEST_READ && (channel.readp || link.channels.isDynamic(id));
+  if (channel.readp || refused) {
+    const buffer = refused ? undefined : channel.readp?.(offset, length);
     if (!buffer) link.sendStatus(Opcode.CHANNEL_READ, id, Status.FAILED);
     else link.sendData(Opcode.CHANNEL_READ, id, once(exactly(buffer, length)));
     return;

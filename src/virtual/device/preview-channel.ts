@@ -28,6 +28,8 @@ export class PreviewChannel implements DeviceChannel {
   readonly #notify: () => void;
   #buffer = new Uint8Array(0);
   #size = 0;
+  /** Width, height and bytes a pixel of none; then the length of the last JPEG, also when it has been read. */
+  #shape: readonly number[] = [0, 0, 0];
   #locked = false;
   #lastUpdate = Number.NaN;
   #frameMs = 0;
@@ -45,7 +47,7 @@ export class PreviewChannel implements DeviceChannel {
   }
 
   shape(): readonly number[] {
-    return [Math.max(0, this.#size - HEADER_SIZE)];
+    return this.#shape;
   }
 
   lock(): boolean {
@@ -64,8 +66,12 @@ export class PreviewChannel implements DeviceChannel {
   }
 
   readp(offset: number, length: number): Uint8Array | undefined {
-    if (offset + length > this.#size) return undefined;
-    return this.#buffer.subarray(offset, offset + length);
+    // The firmware adds in 32 bits: an offset of 0xFFFFFFFF reads what lies before the buffer.
+    const end = (offset + length) >>> 0;
+    if (end > this.#size) return undefined;
+    return end < offset
+      ? new Uint8Array(end + 0x1_0000_0000 - offset)
+      : this.#buffer.subarray(offset, offset + length);
   }
 
   ioctl(request: number, argument: Uint8Array): number {
@@ -105,6 +111,7 @@ export class PreviewChannel implements DeviceChannel {
     view.setFloat32(20, this.#frameMs > 0 ? 1000 / this.#frameMs : 0, true);
     this.#buffer.set(jpeg, HEADER_SIZE);
     this.#size = size;
+    this.#shape = [jpeg.length];
     this.#notify();
   }
 }

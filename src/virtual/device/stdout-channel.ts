@@ -1,7 +1,6 @@
 /**
  * The camera's text output (vendor: protocol/omv_protocol_channel_stdio.c): a ring of 1 KiB that keeps the newest
- * text, and NOTIFY events that tell the host of it. Text printed while no host is there goes to the board's REPL
- * port, that is nowhere.
+ * text, and NOTIFY events that tell the host of it.
  */
 
 import { ChannelFlag } from '../../protocol/index.js';
@@ -12,7 +11,7 @@ const RING_SIZE = 1024;
 const CAPACITY = RING_SIZE - 1;
 const FLUSH_MS = 50;
 const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
+const LINE_END = Uint8Array.of(0x0d, LINE_FEED);
 
 export class StdoutChannel implements DeviceChannel {
   readonly name = 'stdout';
@@ -22,9 +21,6 @@ export class StdoutChannel implements DeviceChannel {
   #length = 0;
   #notified = false;
   #lastNotify = Number.NEGATIVE_INFINITY;
-  /** A line in the making: it goes into the ring as one string. */
-  readonly #line = new Uint8Array(256);
-  #lineLength = 0;
 
   /** `kept`: text from before a soft reboot. `notify` sends the event. */
   constructor(kept: Uint8Array, notify: () => void) {
@@ -56,30 +52,16 @@ export class StdoutChannel implements DeviceChannel {
     return this.#ring.slice(0, this.#length);
   }
 
-  /** A byte from the interpreter; line ends become CR LF. */
-  putByte(byte: number, now: number): void {
-    if (byte === LINE_FEED) this.#append(CARRIAGE_RETURN, now);
-    this.#append(byte, now);
-    if (byte === LINE_FEED) this.flushLine(now);
-  }
-
-  /** Text of the firmware itself; line ends become CR LF. */
-  print(text: string, now: number): void {
-    for (const byte of new TextEncoder().encode(text)) this.putByte(byte, now);
-    this.flushLine(now);
-  }
-
-  /** Puts what there is of a line into the ring. */
-  flushLine(now: number): void {
-    if (this.#lineLength === 0) return;
-    const text = this.#line.subarray(0, this.#lineLength);
-    this.#lineLength = 0;
-    this.#put(text, now);
-  }
-
-  /** Forgets the line in the making: no host is there to read it. */
-  dropLine(): void {
-    this.#lineLength = 0;
+  /** Takes a string as it is printed. The ring gets it in the pieces that MicroPython makes of it: text and line ends. */
+  print(printed: Uint8Array | string, now: number): void {
+    const text = typeof printed === 'string' ? new TextEncoder().encode(printed) : printed;
+    for (let from = 0; from < text.length; ) {
+      const end = text.indexOf(LINE_FEED, from);
+      const to = end < 0 ? text.length : end;
+      if (to > from) this.#put(text.subarray(from, to), now);
+      if (end >= 0) this.#put(LINE_END, now);
+      from = end < 0 ? to : end + 1;
+    }
   }
 
   /** When `tick` has something to do; Infinity: not before more text comes. */
@@ -94,12 +76,7 @@ export class StdoutChannel implements DeviceChannel {
     this.#notify();
   }
 
-  #append(byte: number, now: number): void {
-    this.#line[this.#lineLength++] = byte;
-    if (this.#lineLength === this.#line.length) this.flushLine(now);
-  }
-
-  /** Text that does not fit pushes out everything before it. */
+  /** A piece that does not fit pushes out everything before it; of one longer than the ring the end is kept. */
   #put(text: Uint8Array, now: number): void {
     if (text.length <= CAPACITY - this.#length) {
       this.#ring.set(text, this.#length);

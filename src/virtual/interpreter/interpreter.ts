@@ -24,6 +24,8 @@ const MEMORY_LIMIT = 512 * 1024 * 1024;
 const PYTHON_STACK_WORDS = 16 * 1024;
 /** A value that crosses the border: its kind and two words. */
 const VALUE_SIZE = 12;
+/** The descriptor that text is written to. */
+const STDOUT = 1;
 /** Kinds of the package's proxy protocol. */
 const KIND_JS_INTEGER = 3;
 const KIND_PY_INTEGER = 3;
@@ -32,7 +34,12 @@ const KIND_PY_INTEGER = 3;
 interface Wasm {
   instantiate(
     source: unknown,
-    imports: { env: { emscripten_resize_heap(bytes: number): number } },
+    imports: {
+      env: { emscripten_resize_heap(bytes: number): number };
+      wasi_snapshot_preview1: {
+        fd_write(fd: number, vectors: number, count: number, written: number): number;
+      };
+    },
   ): Promise<{ instance?: { exports: unknown }; exports?: unknown }>;
 }
 
@@ -67,11 +74,11 @@ export class Interpreter {
   }
 
   /**
-   * Starts an interpreter with the camera's modules. `stdout` takes the text it prints, byte by byte;
+   * Starts an interpreter with the camera's modules. `stdout` takes the strings it prints, valid only during the call;
    * `primitives` makes the functions of the module `_vcam`, on which the camera's modules are built.
    */
   static async start(
-    stdout: (byte: number) => void,
+    stdout: (text: Uint8Array) => void,
     primitives: (interpreter: Interpreter) => Readonly<Record<string, unknown>>,
   ): Promise<Interpreter> {
     const { python, exports } = await load(stdout);
@@ -157,15 +164,32 @@ export class Interpreter {
   }
 }
 
-/** The package hides its exports and has no limit: both are mended while it instantiates the module. */
-async function load(stdout: (byte: number) => void): Promise<{ python: MicroPython; exports: Exports }> {
+/**
+ * The package hides its exports, has no limit of memory, and hands over stdout byte by byte: all three are mended while it
+ * instantiates the module.
+ */
+async function load(stdout: (text: Uint8Array) => void): Promise<{ python: MicroPython; exports: Exports }> {
   const wasm = Reflect.get(globalThis, 'WebAssembly') as Wasm;
   const { instantiate } = wasm;
   let exports: unknown;
   wasm.instantiate = async (source, imports) => {
-    const { env } = imports;
+    const { env, wasi_snapshot_preview1: wasi } = imports;
     const resize = env.emscripten_resize_heap;
     env.emscripten_resize_heap = (bytes) => (bytes > MEMORY_LIMIT ? 0 : resize(bytes));
+    const write = wasi.fd_write;
+    wasi.fd_write = (fd, vectors, count, written) => {
+      if (fd !== STDOUT) return write(fd, vectors, count, written);
+      const { buffer } = (exports as Exports).memory;
+      const words = new Uint32Array(buffer);
+      let total = 0;
+      for (let at = vectors >>> 2; at < (vectors >>> 2) + 2 * count; at += 2) {
+        const length = words[at + 1]!;
+        if (length > 0) stdout(new Uint8Array(buffer, words[at]!, length));
+        total += length;
+      }
+      words[written >>> 2] = total;
+      return 0;
+    };
     const made = await instantiate.call(wasm, source, imports);
     exports = made.instance?.exports ?? made.exports;
     return made;
@@ -174,8 +198,6 @@ async function load(stdout: (byte: number) => void): Promise<{ python: MicroPyth
     const python = await loadMicroPython({
       heapsize: HEAP_SIZE,
       pystack: PYTHON_STACK_WORDS,
-      linebuffer: false,
-      stdout: (bytes) => stdout(bytes[0]!),
     });
     return { python, exports: exports as Exports };
   } finally {

@@ -14,8 +14,5 @@ declare module '@micropython/micropython-webassembly-pyscript/micropython.mjs' {
     heapsize?: number;
     /** Words of the Python stack. */
     pystack?: number;
-    linebuffer?: boolean;
-    /** With `linebuffer` off: called with one byte at a time. */
-    stdout?(bytes: Uint8Array): void;
   }): Promise<MicroPython>;
 }

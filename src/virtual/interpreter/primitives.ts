@@ -1,5 +1,5 @@
 /** The functions of `_vcam`, on which the Python half of the firmware is built. They take and return numbers. */
-import { ChannelId } from '../../protocol/index.js';
+import { ChannelFlag, ChannelId } from '../../protocol/index.js';
 import type { Board } from '../device/board.js';
 import type { Sensor } from '../sensor/sensor.js';
 import { INTERRUPTED } from './codes.js';
@@ -64,7 +64,11 @@ const slept = (done: boolean): number => (done ? 0 : INTERRUPTED);
 
 /** Channels of the firmware that every script finds. */
 export function registerBuiltIn(board: Board): void {
-  board.link.register({ name: 'usb', flags: 64 }, ChannelId.TRANSPORT);
+  // Reading the line itself finds nothing: what comes has been taken already.
+  board.link.register(
+    { name: 'usb', flags: ChannelFlag.PHYSICAL, size: () => 0, read: () => undefined },
+    ChannelId.TRANSPORT,
+  );
   board.link.register(board.stdin, ChannelId.STDIN);
   board.link.register(board.stdout, ChannelId.STDOUT);
   board.link.register(board.preview, ChannelId.STREAM);

@@ -43,7 +43,7 @@ function start(): Promise<void> {
     return board.halt({ type: 'failed', message });
   };
   return Interpreter.start(
-    (byte) => board.putByte(byte),
+    (text) => board.print(text),
     () => createPrimitives(made, uniqueId(), fatal),
   ).then((interpreter) => {
     const sensor = new Sensor(setup, interpreter, board);
@@ -68,11 +68,10 @@ function runScripts(board: Board, interpreter: Interpreter, meetInterrupt: Pytho
     runScript(board, interpreter, meetInterrupt, script, fileName);
   if (setup.mainScript !== undefined) run(setup.mainScript, 'main.py');
   let script = stdin.script();
-  if (script === undefined) {
+  while (script === undefined) {
+    // At each stop the REPL begins again.
     const { firmware } = setup.identity.version;
     board.print(`OpenMV v${versionText(firmware)}; MicroPython; openmv-bridge virtual camera\n${HELP}`);
-  }
-  while (script === undefined) {
     board.idle();
     script = stdin.script();
   }

@@ -12,6 +12,23 @@ import { blank, camera, host } from './setup.js';
 
 const STDIN = ChannelId.STDIN;
 
+it('a stop while no script runs begins the REPL again: banner and prompt', async () => {
+  const { host: guest } = await blank();
+  await guest.stdout();
+  await guest.ioctl(ChannelId.STDIN, StdinIoctl.STOP);
+  const text = await guest.stdoutUntil('>>> ');
+  expect(text).toMatch(/^OpenMV v5\.0\.0; .*\r\nType "help\(\)" for more information\.\r\n>>> $/);
+  expect(await guest.stdout()).toBe('');
+});
+
+it('what is printed at once goes to stdout at once: the end of a string that does not fit stays', async () => {
+  const { host: guest } = await blank();
+  await guest.exec("import time\nprint('a' * 1000, 'b' * 1500, end='')\ntime.sleep(60)\n");
+  await guest.event(ChannelId.STDIN, 1);
+  const text = await guest.stdoutUntil('b');
+  expect(text).toBe('b'.repeat(1_023));
+});
+
 describe('scripts on a virtual camera', () => {
   it('print to stdout, and their end restarts the interpreter and the protocol', async () => {
     const { host: guest } = await blank();

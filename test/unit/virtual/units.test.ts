@@ -148,6 +148,14 @@ describe('stdout', () => {
     expect(text(stdout.read(0, 2000))).toBe(`${'8'.repeat(98)}\r\n`);
   });
 
+  it('keeps the end of a string that is longer than the ring, until its line end pushes that out', () => {
+    const stdout = new StdoutChannel(NONE, () => {});
+    stdout.print(`${'a'.repeat(1_000)}${'b'.repeat(1_000)}`, 0);
+    expect(text(stdout.read(0, 2_000))).toBe(`${'a'.repeat(23)}${'b'.repeat(1_000)}`);
+    stdout.print(`${'c'.repeat(2_000)}\nnext\n`, 0);
+    expect(text(stdout.read(0, 2_000))).toBe('\r\nnext\r\n');
+  });
+
   it('keeps text over a restart', () => {
     const before = new StdoutChannel(NONE, () => {});
     before.print('last words\n', 0);
