@@ -16,8 +16,12 @@ const PAGES = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.m
 })
   .split('\n')
   .filter((name) => name !== '' && existsSync(join(ROOT, name)));
-/** What `npm pack` ships. */
-const SHIPPED = PAGES.filter((page) => files.some((entry) => page === entry || page.startsWith(`${entry}/`)));
+/** What `npm pack` ships: entries of `files`, but for those behind a "!". */
+const ships = (name: string): boolean => {
+  const among = (entry: string): boolean => name === entry || name.startsWith(`${entry}/`);
+  return files.some(among) && !files.some((entry) => entry.startsWith('!') && among(entry.slice(1)));
+};
+const SHIPPED = PAGES.filter(ships);
 
 interface Page {
   readonly links: readonly string[];
@@ -58,8 +62,7 @@ function deadLinks(page: string, inPackage: boolean): string[] {
     const [path, anchor] = link.split('#') as [string, string?];
     const target = path === '' ? here : resolve(dirname(here), path);
     if (!existsSync(target)) return true;
-    const name = relative(ROOT, target);
-    if (inPackage && !files.some((entry) => name === entry || name.startsWith(`${entry}/`))) return true;
+    if (inPackage && !ships(relative(ROOT, target))) return true;
     return anchor !== undefined && !read(target).anchors.has(anchor);
   });
 }
