@@ -27,10 +27,13 @@ const MAX_READ = 64 * 1024 * 1024;
 export class Channel {
   readonly name: string;
   readonly #session: Session;
+  /** It gives each byte once: what was lost on the way cannot be read again. */
+  readonly #once: boolean;
 
   constructor(name: string, session: Session) {
     this.name = name;
     this.#session = session;
+    this.#once = name === 'stdout';
   }
 
   /** The channel's id now; it is another one after the camera's script was restarted. CHANNEL_MISSING. */
@@ -71,12 +74,12 @@ export class Channel {
   /**
    * Reads `length` bytes from `offset`; without a length as many as `size()` says. Never ask for more than
    * `size()`: some channels would send whatever lies behind their buffer. Damaged ranges are read again
-   * unless `repair` is false, as it must be for channels that give each byte only once, such as stdout.
+   * unless `repair` is false, as it must be for channels that give each byte only once; it is for stdout.
    */
   async read(
     options: { offset?: number; length?: number; repair?: boolean; signal?: AbortSignal | undefined } = {},
   ): Promise<Uint8Array> {
-    const { offset = 0, repair = true, signal } = options;
+    const { offset = 0, repair = !this.#once, signal } = options;
     const length = options.length ?? (await this.size(signal)) - offset;
     if (!Number.isInteger(length) || length < 0 || length > MAX_READ || offset < 0) {
       throw new BridgeError(
@@ -123,6 +126,7 @@ export class Channel {
         const outcome = await this.#session.request(Opcode.CHANNEL_READ, id, request, {
           destination,
           session,
+          quick: !this.#once,
           signal,
         });
         if (outcome.kind !== 'read') throw outcomeError(outcome, Opcode.CHANNEL_READ, this.name);

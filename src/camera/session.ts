@@ -81,7 +81,7 @@ export class Session {
 
   /** A request that may be repeated: it only asks. */
   query(opcode: number, channel = 0, signal?: AbortSignal): Promise<LinkOutcome> {
-    return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS, signal });
+    return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS, quick: true, signal });
   }
 
   /** The payload of the reply to a question. `name`: the channel's, for the error. */

@@ -156,8 +156,11 @@ export class HostLink implements PacketSink {
     const { state, open } = this.#session;
     if (!open) return;
     if ((header.flags & Flag.EVENT) !== 0) this.#takeEvent(header, payload);
-    else if (state === 'syncing') this.#handshake.takeAnswer(header);
-    else this.#requests.take(header, payload);
+    else if (state === 'syncing') {
+      this.#requests.takeLate(header);
+      this.#handshake.takeAnswer(header);
+      if (this.#session.state !== 'syncing') this.#requests.synchronized();
+    } else this.#requests.take(header, payload);
   }
 
   #takeEvent(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {

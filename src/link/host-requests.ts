@@ -29,6 +29,8 @@ export class HostRequests {
   readonly #owner: RequestsOwner;
   readonly #queue = new RequestQueue();
   #exchange: Exchange | undefined;
+  /** Given up unanswered: its answer may still come, and tell how slow the device is. */
+  #givenUp: Exchange | undefined;
   /** The pause behind a reply, acks on. */
   #holdUntil = 0;
 
@@ -82,7 +84,7 @@ export class HostRequests {
     }
     this.#exchange = exchange;
     const least = request.timeoutMs ?? 0;
-    session.wait.arm(session.now, exchange.internal ? least : Math.max(this.#replyMs, least));
+    session.wait.arm(session.now, exchange.internal ? least : Math.max(this.#waitMs(request), least));
   }
 
   /** Names the place of a READ's fragment. */
@@ -113,11 +115,16 @@ export class HostRequests {
     }
     // A repeated packet says nothing about the line: it was held back by a loss.
     if (!exchange.begun && (header.flags & Flag.RTX) === 0) {
-      session.roundTrip.measured(session.now - exchange.startedAt);
+      // Past the deadline it was this process that was slow.
+      const arrived = Math.min(session.now, session.wait.deadline ?? session.now);
+      session.roundTrip.measured(arrived - exchange.startedAt, session.now);
     }
     const outcome = exchange.take(header, payload);
     if (outcome) this.#finish(exchange, outcome);
-    else if (session.ready) session.wait.arm(session.now, this.#fragmentMs);
+    else if (session.ready) {
+      const { ack } = session.caps;
+      session.wait.arm(session.now, ack ? this.#waitMs(exchange.request, true) : HOST_TIMING.fragmentMs);
+    }
   }
 
   /** The wait for the reply, or for its next fragment, is over. */
@@ -128,6 +135,7 @@ export class HostRequests {
     counters.timeouts++;
     const partial = exchange.partial();
     if (!partial) {
+      this.#givenUp = exchange;
       this.#owner.restart('timeout');
     } else if (caps.ack && exchange.numberAfter !== undefined) {
       // The device stands at a fragment that did not get through; only SYNC makes it let go of the rest.
@@ -138,6 +146,20 @@ export class HostRequests {
     } else {
       this.#finish(exchange, partial);
     }
+  }
+
+  /** A good packet that is no event, while SYNC is not answered yet. */
+  takeLate(header: Readonly<PacketHeader>): void {
+    const { now, roundTrip } = this.#session;
+    if (!this.#givenUp?.owns(header) || (header.flags & Flag.RTX) !== 0) return;
+    roundTrip.measured(now - this.#givenUp.startedAt, now);
+    this.#givenUp = undefined;
+  }
+
+  /** SYNC is answered: what has not come by now was lost. */
+  synchronized(): void {
+    if (this.#givenUp) this.#session.roundTrip.lost(this.#session.now);
+    this.#givenUp = undefined;
   }
 
   /** Takes the request under way off the line, unsettled. */
@@ -181,13 +203,13 @@ export class HostRequests {
     for (const request of waiting) request.settle({ kind: 'lost', reason });
   }
 
-  get #replyMs(): number {
-    const { caps, roundTrip } = this.#session;
-    return caps.ack ? HOST_TIMING.ackReplyMs : roundTrip.replyMs;
-  }
-
-  get #fragmentMs(): number {
-    return this.#session.caps.ack ? HOST_TIMING.ackReplyMs : HOST_TIMING.fragmentMs;
+  /** How long the next packet of the answer may take. */
+  #waitMs({ quick }: LinkRequest, begun = false): number {
+    const { caps, roundTrip, now } = this.#session;
+    const wait = roundTrip.replyMs(now);
+    if (!caps.ack || quick) return wait;
+    if (begun) return HOST_TIMING.ackFragmentMs;
+    return HOST_TIMING.repetitionMs + Math.max(HOST_TIMING.repetitionSlackMs, wait);
   }
 
   #takeNak(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {

@@ -40,6 +40,11 @@ export interface LinkRequest {
    * anew. For requests that make sense only after the answer to an earlier one.
    */
   readonly session?: number;
+  /**
+   * Acks on: a lost packet is found out as with acks off, and repaired by SYNC, which is quicker than the device's own
+   * repetition. For what can be asked again.
+   */
+  readonly quick?: boolean;
   /** The device does not answer it (SYS_RESET, SYS_BOOT). */
   readonly silent?: boolean;
   /** Longer wait for the answer than the measured one, in milliseconds. */

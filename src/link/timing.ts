@@ -10,11 +10,14 @@ export const HOST_TIMING = {
    */
   initialReplyMs: 500,
   /**
-   * Range of the measured wait (smoothed round trip plus four deviations). The floor covers one late turn of
-   * either event loop; a wait that was too short costs a resynchronisation, not a frame.
+   * Range of the measured wait: twice the slowest answer of the last `memoryMs` to twice that. The lower floor covers
+   * one late turn of either event loop, and holds while the line is known to lose packets; the higher one a process
+   * or a thread that waits for its turn on a busy machine, where an early end gains nothing.
    */
   minReplyMs: 60,
-  maxReplyMs: 1_500,
+  cleanReplyMs: 250,
+  maxReplyMs: 5_000,
+  memoryMs: 30_000,
   /**
    * Longest pause between two fragments of a reply, acks off: the device sends them back to back. A packet whose
    * bytes are still arriving puts the end of a wait off by as much.
@@ -23,10 +26,13 @@ export const HOST_TIMING = {
   /** How long one packet may take to arrive in all: the largest on a line of 57,600 baud. */
   packetMs: 1_500,
   /**
-   * With acks on the device repeats what we did not acknowledge after 500, then 1,000 ms: a shorter wait would
-   * give up what the device is about to repair.
+   * With acks on the device repeats what was not acknowledged after 500 ms. Requests that are not
+   * `quick` wait for that repetition, and as long for it as for any answer, but at least `repetitionSlackMs`; once a
+   * part of the answer has come, for the second repetition as well, 1,000 ms later.
    */
-  ackReplyMs: 1_800,
+  repetitionMs: 500,
+  repetitionSlackMs: 100,
+  ackFragmentMs: 1_800,
   /**
    * Wait for the answer to SYNC, or a reply's measured wait where that is shorter; doubled after each SYNC that
    * stays unanswered, up to the maximum. The sum (8 to 12 seconds) covers a device that boots. The settings that

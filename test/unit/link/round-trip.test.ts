@@ -4,32 +4,44 @@ import { HOST_TIMING } from '../../../src/link/timing.js';
 
 function measuring(...samples: number[]): RoundTrip {
   const roundTrip = new RoundTrip();
-  for (const sample of samples) roundTrip.measured(sample);
+  for (const sample of samples) roundTrip.measured(sample, 0);
   return roundTrip;
 }
 
 describe('the measured wait', () => {
   it('is the initial one before anything was measured', () => {
-    expect(measuring().replyMs).toBe(HOST_TIMING.initialReplyMs);
+    expect(measuring().replyMs(0)).toBe(HOST_TIMING.initialReplyMs);
     expect(measuring().smoothedMs).toBe(0);
   });
 
-  it('is the smoothed round trip and four mean deviations', () => {
-    // First sample 100: deviation 50. Second 140: deviation 50 + (40 - 50) / 4, smoothed 100 + 40 / 8.
-    expect(measuring(100).replyMs).toBe(100 + 4 * 50);
+  it('is twice the slowest answer, however many quick ones came since', () => {
+    expect(measuring(700).replyMs(0)).toBe(1_400);
+    expect(measuring(1, 700, ...new Array(1_000).fill(1)).replyMs(0)).toBe(1_400);
     expect(measuring(100, 140).smoothedMs).toBe(105);
-    expect(measuring(100, 140).replyMs).toBe(105 + 4 * 47.5);
   });
 
-  it('comes down when the line is steady, and never below its floor', () => {
-    expect(measuring(...new Array(60).fill(100)).replyMs).toBeCloseTo(100, 3);
-    expect(measuring(...new Array(60).fill(0.2)).replyMs).toBe(HOST_TIMING.minReplyMs);
-    expect(measuring(0).replyMs).toBe(HOST_TIMING.minReplyMs);
+  it('forgets a slow answer after a while in which there was none', () => {
+    const { memoryMs } = HOST_TIMING;
+    const roundTrip = measuring(700);
+    roundTrip.measured(1, memoryMs - 1);
+    expect(roundTrip.replyMs(memoryMs - 1)).toBe(1_400);
+    roundTrip.measured(1, memoryMs + 1);
+    expect(roundTrip.replyMs(memoryMs + 1)).toBe(1_400);
+    roundTrip.measured(1, 2 * memoryMs + 1);
+    expect(roundTrip.replyMs(2 * memoryMs + 2)).toBe(HOST_TIMING.cleanReplyMs);
+    expect(measuring(700).replyMs(10 * memoryMs)).toBe(HOST_TIMING.cleanReplyMs);
   });
 
-  it('goes up when round trips vary, and never above its ceiling', () => {
-    const jitter = Array.from({ length: 60 }, (_, index) => (index % 2 === 0 ? 10 : 110));
-    expect(measuring(...jitter).replyMs).toBeGreaterThan(110);
-    expect(measuring(9_000, 1, 9_000).replyMs).toBe(HOST_TIMING.maxReplyMs);
+  it('has a lower floor while the line is known to lose packets', () => {
+    const roundTrip = measuring(0.2);
+    expect(roundTrip.replyMs(0)).toBe(HOST_TIMING.cleanReplyMs);
+    expect(roundTrip.shortestMs(0)).toBe(HOST_TIMING.minReplyMs);
+    roundTrip.lost(10);
+    expect(roundTrip.replyMs(11)).toBe(HOST_TIMING.minReplyMs);
+    expect(roundTrip.replyMs(11 + HOST_TIMING.memoryMs)).toBe(HOST_TIMING.cleanReplyMs);
+  });
+
+  it('never goes above its ceiling', () => {
+    expect(measuring(9_000, 1, 9_000).replyMs(0)).toBe(HOST_TIMING.maxReplyMs);
   });
 });
