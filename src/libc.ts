@@ -1,8 +1,94 @@
+/**
+ * The C library's calls that Node does not offer. The only module that loads the package koffi, at the first call, so
+ * that programs which need none of it run without. Here: descriptors and terminals; `libc-memory.ts` has the others.
+ */
+import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import koffi from 'koffi';
 import { BridgeError } from './errors.js';
 
-/** The C library's calls that the room needs and Node does not offer. Linux and macOS. */
+type Koffi = typeof import('koffi');
+
+export interface Library {
+  readonly koffi: Koffi;
+  readonly libc: ReturnType<Koffi['load']>;
+}
+
+let loaded: Library | undefined;
+
+export function unsupported(why: string, cause?: unknown): BridgeError {
+  return new BridgeError('UNSUPPORTED', why, cause === undefined ? {} : { cause });
+}
+
+function library(): Library {
+  if (loaded) return loaded;
+  if (process.platform === 'win32') {
+    throw unsupported('Pseudo-terminals, tty controls and shared memory do not exist on Windows.');
+  }
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    loaded = { koffi, libc: koffi.load(null) };
+  } catch (cause) {
+    throw unsupported(
+      'The C library cannot be reached: the package koffi cannot be loaded here. Install again with optional ' +
+        'dependencies, or do without shared memory and pseudo-terminals.',
+      cause,
+    );
+  }
+  return loaded;
+}
+
+/** Binds a group of calls at its first use. Throws `UNSUPPORTED` where the system, koffi or the C library lacks them. */
+export function lazily<T>(bind: (library: Library) => T): () => T {
+  let bound: T | undefined;
+  return () => {
+    if (bound !== undefined) return bound;
+    const found = library();
+    try {
+      bound = bind(found);
+    } catch (cause) {
+      if (cause instanceof BridgeError) throw cause;
+      throw unsupported(
+        `The C library of this system (${process.platform}) lacks a call that is needed.`,
+        cause,
+      );
+    }
+    return bound;
+  };
+}
+
+/** Whether the C library can be reached. */
+export function hasLibc(): boolean {
+  try {
+    library();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/** `ENOSPC` for 28; `errno 12345` for a number this system has no name for. */
+export function errnoName(errno: number): string {
+  return ERROR_NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+/** The symbolic name of the last failed call's error, such as `EIO`. */
+export function lastError(): string {
+  return errnoName(library().koffi.errno());
+}
+
+/** A failed call: `code` is the name of its errno, as in the errors of `node:fs`. */
+export class LibcError extends Error {
+  readonly code: string;
+
+  constructor(call: string, code = lastError()) {
+    super(`${call} failed with ${code}`);
+    this.code = code;
+  }
+}
+
+/** Linux and macOS. */
 interface Libc {
   flock(fd: number, operation: number): number;
   ioctl(fd: number, request: number, type: 'uint8_t *' | 'int', argument: Uint8Array | number): number;
@@ -27,49 +113,24 @@ interface Libc {
   };
 }
 
-let loaded: Libc | undefined;
-
-/**
- * The C library, bound at first use.
- *
- * Throws `UNSUPPORTED` on Windows and where the native binding cannot be loaded.
- */
-export function libc(): Libc {
-  if (loaded) return loaded;
-  if (process.platform === 'win32') {
-    throw new BridgeError('UNSUPPORTED', 'Pseudo-terminals and tty controls do not exist on Windows.');
-  }
-  try {
-    const library = koffi.load(null);
-    loaded = {
-      flock: library.func('int flock(int, int)'),
-      ioctl: library.func('int ioctl(int, unsigned long, ...)'),
-      fcntl: library.func('int fcntl(int, int, ...)'),
-      dup2: library.func('int dup2(int, int)'),
-      tcflush: library.func('int tcflush(int, int)'),
-      tcgetattr: library.func('int tcgetattr(int, _Out_ uint8_t *)'),
-      tcsetattr: library.func('int tcsetattr(int, int, uint8_t *)'),
-      cfmakeraw: library.func('void cfmakeraw(_Inout_ uint8_t *)'),
-      posix_openpt: library.func('int posix_openpt(int)'),
-      grantpt: library.func('int grantpt(int)'),
-      unlockpt: library.func('int unlockpt(int)'),
-      ptsname_r: library.func('int ptsname_r(int, _Out_ uint8_t *, size_t)'),
-      poll: library.func('int poll(_Inout_ uint8_t *, unsigned long, int)'),
-    };
-  } catch (cause) {
-    throw new BridgeError('UNSUPPORTED', `The C library cannot be reached on ${process.platform}.`, {
-      cause,
-    });
-  }
-  return loaded;
-}
-
-/** The symbolic name of the last failed call's error, such as `EIO`. */
-export function lastError(): string {
-  const number = koffi.errno();
-  for (const [name, value] of Object.entries(constants.errno)) if (value === number) return name;
-  return `errno ${number}`;
-}
+/** The calls for descriptors and terminals. Throws `UNSUPPORTED` on Windows and where koffi cannot be loaded. */
+export const libc = lazily(
+  ({ libc: c }): Libc => ({
+    flock: c.func('int flock(int, int)'),
+    ioctl: c.func('int ioctl(int, unsigned long, ...)'),
+    fcntl: c.func('int fcntl(int, int, ...)'),
+    dup2: c.func('int dup2(int, int)'),
+    tcflush: c.func('int tcflush(int, int)'),
+    tcgetattr: c.func('int tcgetattr(int, _Out_ uint8_t *)'),
+    tcsetattr: c.func('int tcsetattr(int, int, uint8_t *)'),
+    cfmakeraw: c.func('void cfmakeraw(_Inout_ uint8_t *)'),
+    posix_openpt: c.func('int posix_openpt(int)'),
+    grantpt: c.func('int grantpt(int)'),
+    unlockpt: c.func('int unlockpt(int)'),
+    ptsname_r: c.func('int ptsname_r(int, _Out_ uint8_t *, size_t)'),
+    poll: c.func('int poll(_Inout_ uint8_t *, unsigned long, int)'),
+  }),
+);
 
 const POLLIN = 1;
 const POLLOUT = 4;

@@ -138,9 +138,7 @@ export class Stores {
 function checkNames({ shm, shmName, ring, arrays }: BridgeOptions): void {
   const names = [
     ...(shm ? [{ option: '--shm-name', name: bare(shmName) }] : []),
-    ...(ring === undefined
-      ? []
-      : [bare(ring), `${bare(ring)}.leases`].map((name) => ({ option: '--ring', name }))),
+    ...(ring === undefined ? [] : [{ option: '--ring', name: bare(ring) }]),
     ...(arrays === undefined
       ? []
       : [{ option: '--arrays', name: bare(channelNames(arrays, 'image').segment) }]),

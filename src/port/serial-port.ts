@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import type { SerialPort } from 'serialport';
 import { abortable, within } from '../async.js';
 import { BridgeError } from '../errors.js';
+import { hasLibc } from '../libc.js';
 import type { ByteStream, LineKind } from '../link/index.js';
 import { PROTOCOL_BAUDRATE } from '../protocol/index.js';
 import { findLineKind } from './discovery.js';
@@ -107,8 +108,14 @@ async function openTty(
   }
 }
 
-async function openWindowsPort(path: string, kind: LineKind, baudrate: number): Promise<ByteStream> {
-  const port = await makePort(path, baudrate);
+/** Windows, and where the C library cannot be reached: `serialport` reads and writes. */
+async function openPlainPort(
+  path: string,
+  device: string,
+  kind: LineKind,
+  baudrate: number,
+): Promise<ByteStream> {
+  const port = await makePort(device, baudrate);
   await openPort(port);
   for (const dtr of [false, true]) {
     await new Promise<void>((resolve) => port.set({ dtr, rts: true }, () => resolve()));
@@ -122,10 +129,11 @@ async function openAny(path: string, baudrate: number, signal?: AbortSignal): Pr
   try {
     if (process.platform === 'win32') {
       kind = await findLineKind(path);
-      return await openWindowsPort(path, kind, baudrate);
+      return await openPlainPort(path, path, kind, baudrate);
     }
     device = await resolveDevice(path);
     kind = await findLineKind(device);
+    if (!hasLibc()) return await openPlainPort(path, device, kind, baudrate);
     return await openTty(path, device, kind, baudrate, signal);
   } catch (cause) {
     signal?.throwIfAborted();

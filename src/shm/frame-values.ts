@@ -1,6 +1,8 @@
 /** Checks of what a caller gives with a frame. */
+import { types } from 'node:util';
 import { BridgeError } from '../errors.js';
 
+const MAX_U32 = 0xffff_ffff;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 const NS_PER_MS = 1_000_000;
 
@@ -9,13 +11,19 @@ export type FrameTime = { readonly timestampMs: number } | { readonly timestampN
 
 /** `OPTION_INVALID`: a value of a frame cannot be. */
 export function wrong(what: string, value: unknown): BridgeError {
+  const context = { what, value: String(value) };
   return new BridgeError(
     'OPTION_INVALID',
-    `A frame for shared memory has an impossible ${what}: ${String(value)}.`,
-    {
-      context: { what, value: String(value) },
-    },
+    `A frame for shared memory has an impossible ${what}: ${context.value}.`,
+    { context },
   );
+}
+
+/** `SHM_FAILED`: a writer that was closed is asked to write. */
+export function writerClosed(name: string): BridgeError {
+  return new BridgeError('SHM_FAILED', `The writer of ${name} is closed: open it again to write.`, {
+    context: { name },
+  });
 }
 
 /** Throws `OPTION_INVALID` unless `value` is a whole number from `lowest` to `highest`. */
@@ -23,7 +31,23 @@ export function checkInteger(what: string, value: number, lowest: number, highes
   if (!Number.isInteger(value) || value < lowest || value > highest) throw wrong(what, value);
 }
 
-/** A frame's time: Unix time as an unsigned 64-bit count of nanoseconds. */
+/** Throws `OPTION_INVALID` for what has no bytes. */
+export function checkBytes(bytes: Uint8Array): void {
+  if (!types.isUint8Array(bytes) || bytes.length === 0) throw wrong('content', 'no bytes');
+}
+
+/** Checks sizes and sequence, and gives the frame's time in nanoseconds. Throws `OPTION_INVALID`. */
+export function checkFrame(
+  frame: FrameTime & { readonly width: number; readonly height: number; readonly sequence: number },
+  leastSequence: number,
+): bigint {
+  checkInteger('width', frame.width, 0, MAX_U32);
+  checkInteger('height', frame.height, 0, MAX_U32);
+  checkInteger('sequence', frame.sequence, leastSequence, Number.MAX_SAFE_INTEGER);
+  return nanoseconds(frame);
+}
+
+/** A frame's time: Unix time as an unsigned 64-bit count of nanoseconds. Throws `OPTION_INVALID`. */
 export function nanoseconds(frame: FrameTime): bigint {
   if ('timestampNs' in frame) {
     if (frame.timestampNs < 0n || frame.timestampNs > MAX_U64) throw wrong('timestamp', frame.timestampNs);
@@ -40,5 +64,5 @@ export function nanoseconds(frame: FrameTime): bigint {
 
 /** A count from 1 as the 32 bits that segments have for it: 0, which means that there is none yet, is skipped. */
 export function sequenceWord(sequence: number): number {
-  return ((sequence - 1) % 0xffff_ffff) + 1;
+  return ((sequence - 1) % MAX_U32) + 1;
 }

@@ -1,6 +1,5 @@
 export { type ArrayData, type ArrayForm, channelNames, type DType } from './arrays/array-layout.js';
-export { type ArrayReader, openArrayReader } from './arrays/array-reader.js';
-export type { ArraySnapshot } from './arrays/array-segment.js';
+export { type ArrayReader, type ArraySnapshot, openArrayReader } from './arrays/array-reader.js';
 export {
   type ArrayOptions,
   type ArrayWriter,
@@ -8,7 +7,6 @@ export {
   openArrayWriter,
 } from './arrays/array-writer.js';
 export { type DecodedStore, openDecodedArrays, openDecodedVizn } from './decoded-store.js';
-export type { ShmFrame, ShmLayout } from './frame-source.js';
 export {
   type ImageFiles,
   type ImageFilesOptions,
@@ -17,11 +15,10 @@ export {
   openImageFiles,
 } from './images/image-files.js';
 export { isAlive, liveness, type Owner } from './memory/owner.js';
-export { type FollowOptions, openShm, type ShmReader } from './open-shm.js';
-export type { ShmState } from './reader-state.js';
+export { type FollowOptions, openShm, type ShmReader, type WaitOptions, waitForShm } from './open-shm.js';
+export type { InPlace, ShmFrame, ShmLayout, ShmState } from './reader.js';
 export { RING_DEFAULT_SLOT_SIZE, RING_DEFAULT_SLOTS } from './ring/ring-layout.js';
-export { openRingReader } from './ring/ring-reader.js';
-export type { RingFrame, RingLease, RingReader, RingState } from './ring/ring-types.js';
+export { openRingReader, type RingFrame, type RingReader, type RingState } from './ring/ring-reader.js';
 export {
   openRingWriter,
   type RingInput,
@@ -39,7 +36,7 @@ export {
   VIZN_MAGIC,
   VIZN_OFFSET,
 } from './vizn/vizn-layout.js';
-export { openViznReader, type ViznReader, type ViznSnapshot, type ViznState } from './vizn/vizn-reader.js';
+export { openViznReader, type ViznReader, type ViznState } from './vizn/vizn-reader.js';
 export {
   openViznWriter,
   type ViznData,
@@ -47,4 +44,3 @@ export {
   type ViznWriter,
   type ViznWriterOptions,
 } from './vizn/vizn-writer.js';
-export { type WaitOptions, waitForShm } from './wait-for-shm.js';

@@ -1,13 +1,25 @@
 /** The reading end for programs: any layout, any writer, over the life of any number of them. */
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Observable } from 'rxjs';
+import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
-import { Followed } from './followed.js';
-import { type FrameSource, openSource, type ShmFrame, type ShmLayout } from './frame-source.js';
-import { segmentName } from './memory/segment-name.js';
+import { ARRAY_HEADER_SIZE, ARRAY_MAGIC } from './arrays/array-layout.js';
+import { ArraySegmentReader } from './arrays/array-reader.js';
+import { segmentName } from './memory/segment-layout.js';
+import type { SegmentView } from './memory/segment-view.js';
 import { systemCode } from './memory/system-errors.js';
-import type { ShmState } from './reader-state.js';
-import type { RingLease } from './ring/ring-types.js';
+import { createWaiter, type Waiter } from './memory/waiter.js';
+import {
+  type InPlace,
+  openSegment,
+  type SegmentReader,
+  type ShmFrame,
+  type ShmLayout,
+  type ShmState,
+} from './reader.js';
+import { RING_MAGIC } from './ring/ring-layout.js';
+import { type RingFrame, RingSegmentReader } from './ring/ring-reader.js';
+import { ViznSegmentReader } from './vizn/vizn-reader.js';
 
 export interface FollowOptions {
   /** Ends the iteration. */
@@ -19,6 +31,13 @@ export interface FollowOptions {
   readonly follow?: boolean;
   /** Whether what is in the segment already is given first (a ring: all of it). Default true. */
   readonly existing?: boolean;
+}
+
+export interface WaitOptions {
+  /** Milliseconds. Default: for as long as it takes. */
+  readonly timeoutMs?: number;
+  /** Ends the waiting; the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ShmReader {
@@ -41,8 +60,12 @@ export interface ShmReader {
    * that.
    */
   frames(options?: FollowOptions): AsyncGenerator<ShmFrame, void, void>;
-  /** The same without copying, of a ring: each frame is valid until the next one is asked for. `OPTION_INVALID` otherwise. */
-  leases(options?: FollowOptions): AsyncGenerator<RingLease, void, void>;
+  /**
+   * The same of a ring without copying: calls `use` with each frame in place, and gives what it returned and whether the
+   * frame was whole until then. `use` does not wait, and nothing touches the frame's `data` after it: that is read-only
+   * memory which the writer uses again, and which goes with the reader. `OPTION_INVALID` for another layout.
+   */
+  inPlace<T>(use: (frame: RingFrame) => T, options?: FollowOptions): AsyncGenerator<InPlace<T>, void, void>;
   /** `frames()` as an observable: one iteration for every subscription. */
   readonly frames$: Observable<ShmFrame>;
   /** Of the segment that was opened last, by `openShm` or by `latest()`. */
@@ -53,22 +76,83 @@ export interface ShmReader {
 
 /** How often to look for a segment that is not there. */
 const REOPEN_MS = 50;
+/** How long to sleep before looking whether the writer still lives. */
+const LOOK_AFTER_MS = 500;
 /** Frames in a row before other work on the event loop gets its turn. */
 const FRAMES_A_TURN = 32;
+/** Anything smaller is no segment. */
+const LEAST_SIZE = ARRAY_HEADER_SIZE;
+/** What the bridge calls `cam_image` is the segment `cam_image_shm`. */
+const ARRAY_SUFFIX = '_shm';
 
-/** Other programs fill their segments in under the name. */
-function isUnreadable(error: unknown): boolean {
-  return error instanceof BridgeError && error.code === 'SHM_INVALID';
+const isAbsent = (error: unknown): boolean => systemCode(error) === 'ENOENT';
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof BridgeError && error.code === code;
+
+/** A reader for the layout that the segment begins with. */
+function readerOf(view: SegmentView): SegmentReader {
+  switch (new Uint32Array(view.buffer, 0, 1)[0]) {
+    case RING_MAGIC:
+      return new RingSegmentReader(view);
+    case ARRAY_MAGIC:
+      return new ArraySegmentReader(view);
+    default:
+      return new ViznSegmentReader(view);
+  }
 }
 
-/** What has the name now; undefined: nothing, or nothing that can be read, or not for long. */
-function nextSource(name: string): FrameSource | undefined {
+/** Opens the segment that has the name now, or the name with `_shm` behind it. */
+function openAny(name: string): SegmentReader {
   try {
-    const fresh = openSource(name);
-    if (!fresh.gone()) return fresh;
-    fresh.close();
+    return openSegment(name, LEAST_SIZE, readerOf);
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT' && !isUnreadable(error)) throw error;
+    if (!isAbsent(error)) throw error;
+    try {
+      return openSegment(name + ARRAY_SUFFIX, LEAST_SIZE, readerOf);
+    } catch (second) {
+      // Told of the name that was asked for. With the suffix it can be too long.
+      throw isAbsent(second) || hasCode(second, 'OPTION_INVALID') ? error : second;
+    }
+  }
+}
+
+/** What has the name now; undefined: nothing, or nothing that can be read yet (other programs fill in later). */
+function openIfThere(name: string): SegmentReader | undefined {
+  try {
+    return openAny(name);
+  } catch (error) {
+    if (isAbsent(error) || hasCode(error, 'SHM_INVALID')) return undefined;
+    throw error;
+  }
+}
+
+/** The next that `take` has, or undefined when the segment has no more to give, or the signal says stop. */
+async function nextOf<T>(
+  source: SegmentReader,
+  waiter: Waiter,
+  take: () => T | undefined,
+  follow: boolean,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  let seen = 0;
+  let [waited, woken] = [false, false];
+  // When the signal is aborted the segment may be unmapped.
+  while (!signal.aborted) {
+    const before = seen;
+    seen = source.wake;
+    woken = waited && seen !== before;
+    const taken = take();
+    if (taken !== undefined) return taken;
+    // Whether the writer lives is asked only when there is nothing to give: it takes a while.
+    if (waited) {
+      const { status } = source.state();
+      // The last may have come between the look and the end.
+      if (status === 'gone' || (status === 'stale' && !follow && !woken)) return take();
+    }
+    await waiter.wait(seen, LOOK_AFTER_MS, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    waited = true;
   }
   return undefined;
 }
@@ -76,12 +160,13 @@ function nextSource(name: string): FrameSource | undefined {
 class Reader implements ShmReader {
   readonly name: string;
   readonly frames$: Observable<ShmFrame>;
-  #source: FrameSource;
+  #source: SegmentReader;
   readonly #closed = new AbortController();
-  readonly #open = new Set<Followed>();
+  /** Each gives back what an iteration holds. */
+  readonly #iterations = new Set<() => Promise<void>>();
 
   constructor(name: string) {
-    this.#source = openSource(segmentName(name));
+    this.#source = openAny(segmentName(name));
     this.name = this.#source.name;
     this.frames$ = new Observable((subscriber) => {
       const stop = new AbortController();
@@ -103,9 +188,12 @@ class Reader implements ShmReader {
   }
 
   latest(): ShmFrame | undefined {
-    if (this.#source.gone()) {
-      const fresh = nextSource(this.name);
-      if (fresh === undefined) return undefined;
+    if (this.#source.gone) {
+      const fresh = openIfThere(this.name);
+      if (fresh === undefined || fresh.gone) {
+        fresh?.close();
+        return undefined;
+      }
       this.#source.close();
       this.#source = fresh;
     }
@@ -117,58 +205,67 @@ class Reader implements ShmReader {
   }
 
   frames(options: FollowOptions = {}): AsyncGenerator<ShmFrame, void, void> {
-    return this.#iterate(options, (source) => () => source.next());
+    return this.#iterate(options, (source) => source.next());
   }
 
-  async *leases(options: FollowOptions = {}): AsyncGenerator<RingLease, void, void> {
-    if (this.layout !== 'ring') {
+  inPlace<T>(
+    use: (frame: RingFrame) => T,
+    options: FollowOptions = {},
+  ): AsyncGenerator<InPlace<T>, void, void> {
+    return this.#iterate(options, (source) => {
+      if (source instanceof RingSegmentReader) return source.inPlace(use);
       throw new BridgeError('OPTION_INVALID', `${this.name} is no ring: read it with frames().`, {
-        context: { name: this.name, layout: this.layout },
+        context: { name: this.name, layout: source.layout },
       });
-    }
-    for await (const lease of this.#iterate(options, (source) => () => source.lease?.())) {
-      try {
-        yield lease;
-      } finally {
-        lease.release();
-      }
-    }
+    });
   }
 
   async *#iterate<T>(
     options: FollowOptions,
-    taker: (source: FrameSource) => () => T | undefined,
+    take: (source: SegmentReader) => T | undefined,
   ): AsyncGenerator<T, void, void> {
     const { follow = true, existing = true } = options;
-    const signal = options.signal
-      ? AbortSignal.any([options.signal, this.#closed.signal])
-      : this.#closed.signal;
-    let followed: Followed | undefined;
-    let first = true;
-    try {
-      for (; !signal.aborted; first = false) {
-        followed = await this.#find(follow, first);
-        if (followed === undefined) {
-          if (!follow) return;
-          await sleep(REOPEN_MS, undefined, { signal }).catch(() => undefined);
-          continue;
-        }
-        this.#open.add(followed);
-        if (first && !existing) followed.source.skip();
-        const take = taker(followed.source);
-        for (let count = 1; ; count++) {
-          const taken = await followed.next(take, follow, signal);
-          if (taken === undefined) break;
-          yield taken;
-          if (count % FRAMES_A_TURN === 0) await turn();
-        }
-        await followed.close();
-        this.#open.delete(followed);
+    const { signal: end } = this.#closed;
+    const signal = options.signal ? AbortSignal.any([options.signal, end]) : end;
+    for (let first = true; !signal.aborted; first = false) {
+      const source = this.#find(follow, first);
+      if (source === undefined) {
         if (!follow) return;
+        await pause(REOPEN_MS, signal).catch(() => undefined);
+        continue;
+      }
+      yield* this.#drain(source, first && !existing, () => take(source), follow, signal);
+      if (!follow) return;
+    }
+  }
+
+  /** All that one segment has to give. */
+  async *#drain<T>(
+    source: SegmentReader,
+    skip: boolean,
+    take: () => T | undefined,
+    follow: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<T, void, void> {
+    let waiter: Waiter | undefined;
+    let closing: Promise<void> | undefined;
+    const close = (): Promise<void> => {
+      closing ??= Promise.resolve(waiter?.close()).then(() => source.close());
+      return closing;
+    };
+    this.#iterations.add(close);
+    try {
+      waiter = createWaiter(source);
+      if (skip) source.skip();
+      for (let count = 1; ; count++) {
+        const taken = await nextOf(source, waiter, take, follow, signal);
+        if (taken === undefined) return;
+        yield taken;
+        if (count % FRAMES_A_TURN === 0) await turn();
       }
     } finally {
-      await followed?.close();
-      if (followed) this.#open.delete(followed);
+      await close();
+      this.#iterations.delete(close);
     }
   }
 
@@ -176,31 +273,50 @@ class Reader implements ShmReader {
    * The segment that has the name now; undefined when there is none. With `follow`, what cannot be read yet is none,
    * and after the first neither is one whose writer has ended: there will be another under the name.
    */
-  async #find(follow: boolean, first: boolean): Promise<Followed | undefined> {
+  #find(follow: boolean, first: boolean): SegmentReader | undefined {
+    let source: SegmentReader | undefined;
     try {
-      const followed = new Followed(this.name);
-      if (first || followed.source.state().status !== 'gone') return followed;
-      await followed.close();
+      source = follow ? openIfThere(this.name) : openAny(this.name);
     } catch (error) {
-      const none = systemCode(error) === 'ENOENT' || (follow && isUnreadable(error));
-      if (!none) throw error;
+      if (!isAbsent(error)) throw error;
     }
+    if (source === undefined || first || !source.gone) return source;
+    source.close();
     return undefined;
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
-    await Promise.all([...this.#open].map((followed) => followed.close()));
+    await Promise.all([...this.#iterations].map((close) => close()));
     this.#source.close();
   }
 }
 
 /**
- * Opens the shared memory `name` for reading, whatever layout it has and whoever writes it; when there is none, that of
- * the array `name`, which is `name_shm`. `waitForShm` waits until there is one. Throws `SHM_FAILED`
+ * Opens the shared memory `name` for reading, whatever layout it has and whatever program writes it; when there is none,
+ * that of the array `name`, which is `name_shm`. `waitForShm` waits until there is one. Throws `SHM_FAILED`
  * (`context.errno` is `ENOENT` when there is none), `SHM_INVALID` when it has no layout that we know,
  * `OPTION_INVALID` or `UNSUPPORTED`.
  */
 export function openShm(name: string): ShmReader {
   return new Reader(name);
+}
+
+/**
+ * Opens the shared memory `name` as `openShm` does, once there is any. Rejects with what `openShm` throws: that there is
+ * none (`SHM_FAILED`, `context.errno` is `ENOENT`) when the time is up, anything else at once.
+ */
+export async function waitForShm(name: string, options: WaitOptions = {}): Promise<ShmReader> {
+  const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return openShm(name);
+    } catch (error) {
+      const left = end - performance.now();
+      if (!isAbsent(error) || left <= 0) throw error;
+      await pause(Math.min(REOPEN_MS, left), signal);
+    }
+  }
 }

@@ -60,6 +60,7 @@ const COMMON = new Set([
   'files.ts',
   'json.ts',
   'libc.ts',
+  'libc-memory.ts',
 ]);
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];

@@ -92,7 +92,7 @@ async function latency(shop, pace) {
   await one('Unix socket to C++', await socket(shop), 'c++');
   await one('VIZN to C++', vizn(size), 'c++');
   await one('ring to C++', ring(size), 'c++');
-  await one('ring to C++, leased in place', ring(size), 'c++', 'lease');
+  await one('ring to C++, in place', ring(size), 'c++', 'place');
   await one('VIZN to Python', vizn(size), 'python');
   await one('ring to Python', ring(size), 'python');
   await one('VIZN to Node, off the event loop', vizn(size), 'node');
@@ -137,8 +137,8 @@ async function throughput(shop) {
     tell('Unix socket, 1 reader', await flood(shop, await socket(shop), size, 1));
     for (const readers of [1, 2, 3, 4]) {
       tell(
-        `ring leased, ${readers} reader${readers > 1 ? 's' : ''}`,
-        await flood(shop, ring(size, 'lease', 32), size, readers),
+        `ring in place, ${readers} reader${readers > 1 ? 's' : ''}`,
+        await flood(shop, ring(size, 'place', 32), size, readers),
       );
     }
   }

@@ -29,7 +29,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -68,78 +67,6 @@ enum class Status {
     gone    ///< closed or replaced: the next read opens what has the name then
 };
 
-class Reader;
-
-/// What is mapped of a segment and its lease table: goes when neither the reader nor one of its leases needs it.
-struct Memory {
-    void *bytes = nullptr;
-    size_t size = 0;
-    int fd = -1;
-    uint8_t *table = nullptr;
-    size_t table_size = 0, entry = 0;
-    int table_fd = -1;
-    static constexpr size_t ENTRY = 64;
-
-    Memory() = default;
-    Memory(const Memory &) = delete;
-    Memory &operator=(const Memory &) = delete;
-    ~Memory() {
-        if (table != nullptr) {
-            memset(table + entry, 0, ENTRY);
-            munmap(table, table_size);
-            close(table_fd);
-        }
-        if (bytes != nullptr) munmap(bytes, size);
-        if (fd >= 0) close(fd);
-    }
-};
-
-/// A frame of a ring in place. The destructor gives it back. It may outlive its reader.
-class Lease : public Info {
-   public:
-    Lease(Lease &&other) noexcept { *this = std::move(other); }
-    Lease &operator=(Lease &&other) noexcept {
-        if (this != &other) {
-            release();
-            static_cast<Info &>(*this) = std::move(static_cast<Info &>(other));
-            data_ = other.data_, size_ = other.size_, version_ = other.version_, place_ = other.place_;
-            expected_ = other.expected_, result_ = other.result_, memory_ = std::move(other.memory_);
-            other.version_ = nullptr, other.place_ = nullptr;
-        }
-        return *this;
-    }
-    ~Lease() { release(); }
-
-    const uint8_t *data() const { return data_; }
-    size_t size() const { return size_; }
-    /// The writer leaves the slot alone meanwhile. False without an entry in the lease table.
-    bool pinned() const { return place_ != nullptr; }
-    /// Gives the slot back; whether the bytes were the frame's to the end.
-    bool release() {
-        if (version_ != nullptr) {
-            std::atomic_thread_fence(std::memory_order_acquire);
-            const uint32_t changes = __atomic_load_n(version_, __ATOMIC_ACQUIRE) - expected_;
-            // The writer marks a slot to look for leases of it, finds this one and lets go: one step takes nothing.
-            result_ = changes == 0 || (changes == 1 && pinned());
-            if (place_ != nullptr) __atomic_store_n(place_, 0u, __ATOMIC_RELEASE);
-            version_ = nullptr;
-            memory_.reset();
-        }
-        return result_;
-    }
-
-   private:
-    friend class Reader;
-    Lease() = default;
-    const uint8_t *data_ = nullptr;
-    size_t size_ = 0;
-    const uint32_t *version_ = nullptr;
-    uint32_t *place_ = nullptr;
-    uint32_t expected_ = 0;
-    bool result_ = true;
-    std::shared_ptr<Memory> memory_;
-};
-
 class Reader {
    public:
     /// Opens `name`, waiting for it for `timeout` seconds; the array `cam_image` is found too, which is `cam_image_shm`.
@@ -155,6 +82,7 @@ class Reader {
     }
     Reader(const Reader &) = delete;
     Reader &operator=(const Reader &) = delete;
+    ~Reader() { unmap(); }
 
     const std::string &name() const { return name_; }
     Layout layout() const { return layout_; }
@@ -170,17 +98,23 @@ class Reader {
         return wait_for([&] { return take(frame); }, timeout);
     }
 
-    /// Of a ring: the next frame in place; none as of `next()`.
-    std::optional<Lease> lease(double timeout = -1) {
-        std::optional<Lease> taken;
-        wait_for(
-            [&] {
-                if (layout_ != Layout::ring) throw Error(name_ + " is no ring.");
-                open_table();
-                return advance([&](const Look &look) { return hold(look, taken); });
-            },
-            timeout);
-        return taken;
+    /// Of a ring: calls `use(info, data, size)` with the next frame in place, without a copy, and tells afterwards whether
+    /// the frame was whole until `use` returned; none as of `next()`. The writer uses the memory again when it comes round,
+    /// and it goes with the segment: `use` copies what is to stay, and leaves the reader alone.
+    template <typename Use>
+    std::optional<bool> in_place(Use use, double timeout = -1) {
+        Look look{};
+        const auto look_at = [&](const Look &found) {
+            look = found;
+            return true;
+        };
+        const auto take = [&] {
+            if (layout_ != Layout::ring) throw Error(name_ + " is no ring.");
+            return advance(look_at);
+        };
+        if (!wait_for(take, timeout)) return std::nullopt;
+        use(static_cast<const Info &>(look.info), look.data, static_cast<size_t>(look.size));
+        return unchanged(look);
     }
 
     /// The newest frame, given before or not; when its writer has ended, that of the next one.
@@ -228,19 +162,18 @@ class Reader {
 
    private:
     using Clock = std::chrono::steady_clock;
-    static constexpr uint32_t VIZN = 0x56495A4E, RING = 0x52564D4F, LEASES = 0x4C564D4F, ARRAY = 0x12345678;
+    static constexpr uint32_t VIZN = 0x56495A4E, RING = 0x52564D4F, ARRAY = 0x12345678;
     static constexpr uint32_t OWNER = 0x42564D4F, TRAILER = 0x54564D4F;
-    static constexpr int MAX_ATTEMPTS = 64, MAX_LOOKS = 4, QUICK_LOOKS = 200;
+    static constexpr int MAX_ATTEMPTS = 64, QUICK_LOOKS = 200;
     /// Seconds for a writer at work: well above the time for a large frame, and a bound when it has died.
     static constexpr double PATIENCE = 0.02;
     static constexpr double LOOK_AFTER = 0.5;
     static constexpr double END_OF_TIME = 18446744073.0;  // of a 64-bit count of nanoseconds, in seconds
-    static constexpr size_t ENTRY = Memory::ENTRY, LEASES_PER_READER = 8;
 
     struct Look {
         Info info;
         const uint8_t *data;
-        uint32_t slot, size, version;
+        uint32_t size, version;
         const uint32_t *version_word;
     };
 
@@ -315,8 +248,7 @@ class Reader {
         if (name_.size() < 2 || name_.find('/', 1) != std::string::npos)
             throw Error(name_ + " is no name of shared memory. Use one like /openmv_frame.");
         unmap();
-        auto memory = std::make_shared<Memory>();
-        memory->fd = fd_ = open(path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        fd_ = open(path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd_ < 0) {
             if (errno == ENOENT) return false;
             throw Error("Cannot open the shared memory " + name_ + ": " + strerror(errno) + ".");
@@ -330,9 +262,7 @@ class Reader {
             fail("belongs to another user and may be written by everybody");
         void *mapped = mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd_, 0);
         if (mapped == MAP_FAILED) fail("cannot be mapped");
-        bytes_ = static_cast<const uint8_t *>(memory->bytes = mapped);
-        memory->size = size_;
-        memory_ = std::move(memory);
+        bytes_ = static_cast<const uint8_t *>(mapped);
         last_ = cursor_ = missed_ = lost_ = backlog_ = 0;
         const uint32_t magic = load(0);
         if (magic == VIZN && size_ >= 128) layout_ = Layout::vizn;
@@ -348,8 +278,8 @@ class Reader {
     }
 
     void unmap() {
-        memory_.reset();
-        table_ = nullptr;
+        if (bytes_ != nullptr) munmap(const_cast<uint8_t *>(bytes_), size_);
+        if (fd_ >= 0) close(fd_);
         bytes_ = nullptr;
         fd_ = -1;
     }
@@ -533,17 +463,13 @@ class Reader {
         return __atomic_load_n(look.version_word, __ATOMIC_ACQUIRE) == look.version;
     }
 
-    /// Where frame `number` is, and what its header says, perhaps torn; false: the writer has the slot in hand.
+    /// Where frame `number` is, and what its header says; false: it is gone, or goes at this moment.
     bool find(uint64_t number, Look &look) const {
-        look.slot = load(index_ + 4 * (number % count_));
-        if (look.slot >= count_) throw Error(name_ + " has a frame in a slot that it has not: it is damaged.");
-        const uint8_t *at = bytes_ + slots_ + size_t{look.slot} * stride_;
+        const uint32_t slot = load(index_ + 4 * (number % count_));
+        if (slot >= count_) throw Error(name_ + " has a frame in a slot that it has not: it is damaged.");
+        const uint8_t *at = bytes_ + slots_ + size_t{slot} * stride_;
         look.version_word = reinterpret_cast<const uint32_t *>(at);
-        // A writer that has it in hand may only be looking for a free one.
-        Patience patience;
-        const auto version = settled(look.version_word, patience);
-        if (!version) return false;
-        look.version = *version;
+        look.version = __atomic_load_n(look.version_word, __ATOMIC_ACQUIRE);
         memcpy(&look.size, at + 4, 4);
         memcpy(&look.info.number, at + 8, 8);
         memcpy(&look.info.timestamp_ns, at + 16, 8);
@@ -551,24 +477,11 @@ class Reader {
         memcpy(&look.info.height, at + 28, 4);
         memcpy(&look.info.sequence, at + 48, 8);
         look.info.format = text(at + 32);
+        look.info.missed = lost_;
         look.data = at + 64;
+        if ((look.version & 1) != 0 || !unchanged(look) || look.info.number != number) return false;
+        if (look.size > capacity_) throw Error(name_ + " has a frame larger than its slot: it is damaged.");
         return true;
-    }
-
-    /// Whether `take` could have frame `number`; false: it is gone. A slot that changed on the way is looked at again:
-    /// the writer may only have looked for leases of it.
-    template <typename Take>
-    bool attempt(uint64_t number, Take take) {
-        for (int looks = 0; looks < MAX_LOOKS; looks++) {
-            Look look{};
-            if (!find(number, look)) return false;
-            if (!unchanged(look)) continue;
-            if (look.info.number != number) return false;
-            if (look.size > capacity_) throw Error(name_ + " has a frame larger than its slot: it is damaged.");
-            look.info.missed = lost_;
-            if (take(look)) return true;
-        }
-        return false;
     }
 
     /// Takes the first frame after the cursor that can still be had.
@@ -581,13 +494,10 @@ class Reader {
             const uint64_t oldest = newest >= count_ ? newest - count_ + 1 : 1;
             const uint64_t number = std::max(cursor_ + 1, oldest);
             pass(number - 1);
-            if (attempt(number, take)) {
+            Look look{};
+            if (find(number, look) && take(look)) {
                 cursor_ = number;
                 lost_ = backlog_ = 0;
-                if (table_ != nullptr) {
-                    memcpy(table_ + entry_ + 8, &cursor_, 8);
-                    memcpy(table_ + entry_ + 16, &missed_, 8);
-                }
                 return true;
             }
             pass(number);
@@ -601,63 +511,6 @@ class Reader {
         const uint64_t from = std::max(cursor_, backlog_);
         if (last > from) missed_ += last - from, lost_ += last - from;
         cursor_ = last;
-    }
-
-    bool hold(const Look &look, std::optional<Lease> &taken) {
-        uint32_t *place = nullptr;
-        for (size_t i = 0; table_ != nullptr && place == nullptr && i < LEASES_PER_READER; i++) {
-            auto *word = reinterpret_cast<uint32_t *>(table_ + entry_ + 32) + i;
-            if (*word == 0) place = word;
-        }
-        if (place != nullptr) __atomic_store_n(place, look.slot + 1, __ATOMIC_SEQ_CST);
-        // Whoever leases first and then finds the slot at rest is seen by the writer before it takes the slot.
-        if (!unchanged(look)) {
-            if (place != nullptr) __atomic_store_n(place, 0u, __ATOMIC_RELEASE);
-            return false;
-        }
-        Lease lease;
-        static_cast<Info &>(lease) = look.info;
-        lease.data_ = look.data, lease.size_ = look.size;
-        lease.version_ = look.version_word, lease.expected_ = look.version, lease.place_ = place;
-        lease.memory_ = memory_;
-        taken.emplace(std::move(lease));
-        return true;
-    }
-
-    /// An entry in the lease table: it belongs to who holds the kernel's lock on its bytes.
-    void open_table() {
-        if (table_ != nullptr) return;
-        const int fd = open((path() + ".leases").c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0) return;
-        struct stat file {};
-        void *mapped = MAP_FAILED;
-        if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= 128)
-            mapped = mmap(nullptr, static_cast<size_t>(file.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (mapped != MAP_FAILED) {
-            auto *table = static_cast<uint8_t *>(mapped);
-            uint32_t magic, version, entries;
-            uint64_t ring;
-            memcpy(&magic, table, 4), memcpy(&version, table + 4, 4), memcpy(&entries, table + 8, 4);
-            memcpy(&ring, table + 16, 8);
-            const auto size = static_cast<size_t>(file.st_size);
-            entries = static_cast<uint32_t>(std::min<size_t>(entries, (size - 64) / ENTRY));
-            if (magic == LEASES && version == 1 && ring == load64(56)) {
-                for (uint32_t i = 0; i < entries; i++) {
-                    struct flock lock {};
-                    lock.l_type = F_WRLCK, lock.l_whence = SEEK_SET;
-                    lock.l_start = static_cast<off_t>(64 + i * ENTRY), lock.l_len = ENTRY;
-                    if (fcntl(fd, 37 /* F_OFD_SETLK */, &lock) != 0) continue;
-                    memory_->table = table_ = table, memory_->entry = entry_ = 64 + i * ENTRY;
-                    memory_->table_size = size, memory_->table_fd = fd;
-                    memset(table_ + entry_ + 32, 0, 32);
-                    const auto pid = static_cast<uint32_t>(getpid());
-                    __atomic_store_n(reinterpret_cast<uint32_t *>(table_ + entry_), pid, __ATOMIC_SEQ_CST);
-                    return;
-                }
-            }
-            munmap(mapped, size);
-        }
-        close(fd);
     }
 
     bool owner_dead() const {
@@ -692,7 +545,6 @@ class Reader {
     int fd_ = -1;
     size_t size_ = 0;
     ino_t inode_ = 0;
-    std::shared_ptr<Memory> memory_;
     const uint8_t *bytes_ = nullptr;
     uint64_t last_ = 0;
     // Of a ring.
@@ -700,8 +552,6 @@ class Reader {
     uint64_t cursor_ = 0, missed_ = 0, lost_ = 0;
     /// Newest of the frames that were there before this reader; 0 once it has taken one.
     uint64_t backlog_ = 0;
-    uint8_t *table_ = nullptr;
-    size_t entry_ = 0;
     // Of an array.
     std::vector<uint32_t> shape_;
     std::string dtype_;

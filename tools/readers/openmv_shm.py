@@ -14,7 +14,6 @@ A writer that stops or is killed harms nobody: `frames()`, `next()` and `latest(
 """
 
 import ctypes
-import fcntl
 import io
 import mmap
 import os
@@ -26,18 +25,16 @@ import time
 from dataclasses import dataclass
 from typing import Iterator, Optional, Tuple, Union
 
-__all__ = ["Frame", "Lease", "ShmError", "State", "open"]
+__all__ = ["Frame", "InPlace", "ShmError", "State", "open"]
 
 VIZN_MAGIC = 0x56495A4E
 RING_MAGIC = 0x52564D4F
-LEASE_MAGIC = 0x4C564D4F
 ARRAY_MAGIC = 0x12345678
 TRAILER_MAGIC = 0x54564D4F
 OWNER_MAGIC = 0x42564D4F
 
 _MAX_SIZE = 1 << 30
 _MAX_ATTEMPTS = 64
-_MAX_LOOKS = 4
 _END_OF_TIME = (1 << 64) / 1e9
 _POLL = 0.002
 # For a writer at work: well above the time for a large frame, and a bound when it has died.
@@ -60,7 +57,7 @@ class ShmError(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame. `data` is a copy (bytes), or in a `Lease` the ring's own memory."""
+    """One frame. `data` is a copy (bytes), or of an `InPlace` the ring's own memory."""
 
     data: Union[bytes, memoryview]
     width: int
@@ -185,21 +182,14 @@ def _bind_futex():
 
 
 _futex = _bind_futex()
-_FUTEX_WAIT, _FUTEX_WAKE, _PRIVATE = 0, 1, 128
+_FUTEX_WAIT, _FUTEX_WAKE_PRIVATE = 0, 1 | 128
 _fence_word = ctypes.c_uint32(0)
 
 
-def _full_fence() -> bool:
-    """Keeps stores before it from passing loads after it: the kernel does when it looks for somebody to wake."""
-    if _futex is None:
-        return False
-    _futex(ctypes.addressof(_fence_word), _FUTEX_WAKE | _PRIVATE, 1, None)
-    return True
-
-
 def _load_fence() -> None:
-    if not _ORDERED:
-        _full_fence()
+    """Keeps loads before it from passing loads after it: on ARM the kernel's own fence does."""
+    if not _ORDERED and _futex is not None:
+        _futex(ctypes.addressof(_fence_word), _FUTEX_WAKE_PRIVATE, 1, None)
 
 
 def _address_of(mapped: mmap.mmap) -> Optional[int]:
@@ -391,17 +381,17 @@ class Reader:
             elif not follow and self.state().status in ("gone", "stale"):
                 return
 
-    def lease(self, timeout: Optional[float] = None) -> "Optional[Lease]":
-        """Of a ring: the next frame in place; None as of `next`: `if lease: with lease as frame: use(frame.data)`."""
-        return self._wait_for(lambda: self._next_lease(), timeout)
+    def in_place(self, timeout: Optional[float] = None) -> "Optional[InPlace]":
+        """Of a ring: the next frame without a copy; None as of `next`."""
+        return self._wait_for(lambda: self._next_in_place(), timeout)
 
-    def leases(self, follow: bool = True) -> "Iterator[Lease]":
-        """Of a ring: every frame in place, as a `Lease` that ends when the next one is asked for."""
-        for lease in self._each(lambda: self._next_lease(), follow):
-            with lease:
-                yield lease
+    def each_in_place(self, follow: bool = True) -> "Iterator[InPlace]":
+        """Of a ring: every frame without a copy, each until the next one is asked for."""
+        for view in self._each(lambda: self._next_in_place(), follow):
+            with view:
+                yield view
 
-    def _next_lease(self) -> "Optional[Lease]":
+    def _next_in_place(self) -> "Optional[InPlace]":
         raise ShmError("SHM_FAILED", f"{self.name} is no ring: read it with next() or frames().")
 
     def reopen(self, timeout: float = 0.0) -> bool:
@@ -434,7 +424,7 @@ class Reader:
         os.close(self._fd)
 
     def close(self) -> None:
-        """Unmaps the segment. Frames stay; what was kept of leases keeps the memory until it goes as well. Idempotent."""
+        """Unmaps the segment. Frames stay; a view kept from one in place keeps the memory until it goes. Idempotent."""
         if self.__dict__.get("_fd", -1) < 0:
             return
         self._release()
@@ -532,41 +522,32 @@ class ViznReader(_NewestReader):
         return None if sequence == 0 else max(0.0, time.time() - stamp / 1e9)
 
 
-class Lease:
-    """A frame of a ring in place, without a copy: `with lease as frame: use(frame.data)`. What is to stay after the `with`
-    is copied inside of it: then the writer may overwrite the memory, whoever still has a view of it."""
+class InPlace:
+    """A frame of a ring without a copy: `with view as frame: use(frame.data)`, and then `view.whole`. The writer waits for
+    no reader: what is to stay after the `with` is copied inside of it."""
 
-    def __init__(self, reader: "RingReader", frame: Frame, slot: int, version: int, place: Optional[int]):
+    def __init__(self, frame: Frame, word: memoryview, version: int):
         self.frame = frame
-        self.pinned = place is not None
-        """The writer leaves the slot alone meanwhile. False without an entry in the lease table."""
-        # Of its own, because the reader may go on to another segment meanwhile.
-        at = reader._first + slot * reader._stride
-        self._word = reader._bytes[at : at + 4].cast("I")
+        self._word = word
         self._version = version
-        self._reader = reader
-        self._table = reader._table
-        self._place = place
         self._result: Optional[bool] = None
 
-    def release(self) -> bool:
-        """Gives the slot back; whether the bytes were the frame's to the end. Idempotent."""
-        if self._result is None:
-            _load_fence()
-            changes = (self._word[0] - self._version) & 0xFFFFFFFF
-            # The writer marks a slot to look for leases of it, finds this one and lets go: one step takes nothing.
-            self._result = changes == 0 or (changes == 1 and self.pinned)
-            _let_go(self._word)
-            _let_go(self.frame.data)
-            if self._place is not None and self._table is self._reader.__dict__.get("_table"):
-                self._reader._free(self._place)
-        return self._result
+    @property
+    def whole(self) -> bool:
+        """Whether the bytes were the frame's until now, or until the `with` ended."""
+        if self._result is not None:
+            return self._result
+        _load_fence()
+        return self._word[0] == self._version
 
     def __enter__(self) -> Frame:
         return self.frame
 
     def __exit__(self, *_) -> None:
-        self.release()
+        if self._result is None:
+            self._result = self.whole
+            _let_go(self._word)
+            _let_go(self.frame.data)
 
 
 class RingReader(Reader):
@@ -576,8 +557,6 @@ class RingReader(Reader):
     _owner_offset = 32
     _header_size = 128
     _SLOT = struct.Struct("@IIQQII16sQ")
-    _ENTRY = 64
-    _LEASES = 8
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -605,9 +584,6 @@ class RingReader(Reader):
         self.cursor = max(0, self._backlog - self._count)
         self.missed = 0
         self._lost = 0
-        self._table: Optional[mmap.mmap] = None
-        self._table_fd = -1
-        self._entry = 0
 
     def _head(self) -> int:
         return self._longs[8]
@@ -618,42 +594,24 @@ class RingReader(Reader):
     def _progress(self) -> int:
         return self._word(72)
 
-    def _unchanged(self, slot: int, version: int) -> bool:
-        _load_fence()
-        return self._word(self._first + slot * self._stride) == version
-
     def _look(self, number: int):
-        """Where frame `number` is and what its header says, perhaps torn; None: the writer has the slot in hand."""
+        """Where frame `number` is and what its header says; None: it is gone, or goes at this moment."""
         slot = self._word(self._index + 4 * (number % self._count))
         if slot >= self._count:
             raise ShmError("SHM_INVALID", f"{self.name} has frame {number} in slot {slot}: it is damaged.")
         at = self._first + slot * self._stride
-        # A writer that has it in hand may only be looking for a free one.
-        version = self._settled(at, _Patience())
-        if version is None:
-            return None
+        version = self._word(at)
         _load_fence()
         _, size, found, stamp, width, height, text, sequence = self._SLOT.unpack_from(self._bytes, at)
-        return found, slot, version, at + 64, size, stamp, width, height, _text(text), sequence
+        if version & 1 or not self._unchanged(at, version) or found != number:
+            return None
+        if size > self._capacity:
+            raise ShmError("SHM_INVALID", f"{self.name} has a frame of {size} bytes: it is damaged.")
+        return at, version, size, (width, height, _text(text), stamp, sequence, self._lost, number)
 
-    def _attempt(self, number: int, take):
-        """What `take` makes of frame `number`; None: it is gone. A slot that changed on the way is looked at again: the
-        writer may only have looked for leases of it."""
-        for _ in range(_MAX_LOOKS):
-            look = self._look(number)
-            if look is None:
-                return None
-            found, slot, version, _, size = look[:5]
-            if not self._unchanged(slot, version):
-                continue
-            if found != number:
-                return None
-            if size > self._capacity:
-                raise ShmError("SHM_INVALID", f"{self.name} has a frame of {size} bytes: it is damaged.")
-            taken = take(*look)
-            if taken is not None:
-                return taken
-        return None
+    def _unchanged(self, at: int, version: int) -> bool:
+        _load_fence()
+        return self._word(at) == version
 
     def _advance(self, take):
         for _ in range(2 * self._count):
@@ -662,12 +620,11 @@ class RingReader(Reader):
                 return None
             number = max(self.cursor + 1, head - self._count + 1)
             self._pass(number - 1)
-            taken = self._attempt(number, take)
+            look = self._look(number)
+            taken = None if look is None else take(*look)
             if taken is not None:
                 self.cursor = number
                 self._lost = self._backlog = 0
-                if self._table is not None:
-                    struct.pack_into("@QQ", self._table, self._entry + 8, self.cursor, self.missed)
                 return taken
             self._pass(number)
         return None
@@ -680,29 +637,20 @@ class RingReader(Reader):
         self._lost += missed
         self.cursor = last
 
-    def _copy(self, number, slot, version, start, size, stamp, width, height, text, sequence):
-        data = self._map[start : start + size]
-        if not self._unchanged(slot, version):
-            return None
-        return Frame(data, width, height, text, stamp, sequence, self._lost, number)
+    def _copy(self, at: int, version: int, size: int, about) -> Optional[Frame]:
+        data = self._map[at + 64 : at + 64 + size]
+        return Frame(data, *about) if self._unchanged(at, version) else None
 
-    def _hold(self, number, slot, version, start, size, stamp, width, height, text, sequence):
-        place = self._occupy(slot)
-        if not self._unchanged(slot, version):
-            if place is not None:
-                self._free(place)
-            return None
-        data = self._bytes[start : start + size]
-        frame = Frame(data, width, height, text, stamp, sequence, self._lost, number)
-        return Lease(self, frame, slot, version, place)
+    def _in_place(self, at: int, version: int, size: int, about) -> InPlace:
+        frame = Frame(self._bytes[at + 64 : at + 64 + size], *about)
+        # A view of its own, because the reader may go on to another segment meanwhile.
+        return InPlace(frame, self._bytes[at : at + 4].cast("I"), version)
 
     def _next(self) -> Optional[Frame]:
         return self._advance(self._copy)
 
-    def _next_lease(self) -> Optional[Lease]:
-        if self._table is None:
-            self._open_table()
-        return self._advance(self._hold)
+    def _next_in_place(self) -> Optional[InPlace]:
+        return self._advance(self._in_place)
 
     def _latest(self) -> Optional[Frame]:
         before, missed, head = self.cursor, self.missed, self._head()
@@ -725,62 +673,10 @@ class RingReader(Reader):
         head = self._head()
         if head == 0:
             return None
-        look = self._attempt(head, lambda *look: look)
-        return max(0.0, time.time() - look[5] / 1e9) if look is not None else 0.0
-
-    # The lease table.
-    def _lock(self, entry: int) -> bool:
-        request = struct.pack("@hh4xqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 64 + entry * self._ENTRY, self._ENTRY, 0)
-        try:
-            fcntl.fcntl(self._table_fd, getattr(fcntl, "F_OFD_SETLK", 37), request)
-            return True
-        except OSError:
-            return False
-
-    def _open_table(self) -> None:
-        if _futex is None:
-            return
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            self._table_fd = os.open(_path(self.name + ".leases"), flags)
-        except OSError:
-            return
-        status = os.fstat(self._table_fd)
-        if stat.S_ISREG(status.st_mode) and status.st_size >= 64 + self._ENTRY:
-            table = mmap.mmap(self._table_fd, status.st_size)
-            magic, version, entries, _, ring = struct.unpack_from("@IIIIQ", table, 0)
-            entries = min(entries, (status.st_size - 64) // self._ENTRY)
-            if magic == LEASE_MAGIC and version == 1 and ring == self._longs[7]:
-                for entry in range(entries):
-                    if self._lock(entry):
-                        self._table, self._entry = table, 64 + entry * self._ENTRY
-                        table[self._entry + 32 : self._entry + 64] = bytes(32)
-                        struct.pack_into("@I", table, self._entry, os.getpid())
-                        return
-            table.close()
-        os.close(self._table_fd)
-        self._table_fd = -1
-
-    def _occupy(self, slot: int) -> Optional[int]:
-        if self._table is None:
-            return None
-        for place in range(self._entry + 32, self._entry + 32 + 4 * self._LEASES, 4):
-            if struct.unpack_from("@I", self._table, place)[0] == 0:
-                struct.pack_into("@I", self._table, place, slot + 1)
-                _full_fence()
-                return place
-        return None
-
-    def _free(self, place: int) -> None:
-        if self._table is not None:
-            struct.pack_into("@I", self._table, place, 0)
+        look = self._look(head)
+        return 0.0 if look is None else max(0.0, time.time() - look[3][3] / 1e9)
 
     def _release(self) -> None:
-        if self.__dict__.get("_table") is not None:
-            self._table[self._entry : self._entry + self._ENTRY] = bytes(self._ENTRY)
-            self._table.close()
-            os.close(self._table_fd)
-            self._table = None
         if "_longs" in self.__dict__:
             _let_go(self._longs)
         super()._release()

@@ -4,9 +4,7 @@
  * `/cam_image_sem`. What is ours: the owner record in the header's unused bytes, and a trailer behind the data.
  */
 import { BridgeError } from '../../errors.js';
-import type { SegmentLayout } from '../memory/segment-layout.js';
-import { MAX_SEGMENT_SIZE } from '../memory/segment-layout.js';
-import { segmentName } from '../memory/segment-name.js';
+import { MAX_SEGMENT_SIZE, type SegmentLayout, segmentName } from '../memory/segment-layout.js';
 
 export const ARRAY_MAGIC = 0x12345678;
 export const ARRAY_HEADER_SIZE = 64;
@@ -161,7 +159,6 @@ export function semaphoreOf(segment: string): string {
 /** `retire` takes away what belongs to a channel beside its segment. */
 export function arrayLayout(retire: () => void): SegmentLayout {
   return {
-    option: '--arrays',
     magic: ARRAY_MAGIC,
     headerSize: ARRAY_HEADER_SIZE,
     ownerOffset: ARRAY_OFFSET.owner,

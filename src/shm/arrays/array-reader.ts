@@ -1,14 +1,38 @@
-/** Reads the channels of a base name, whoever writes them. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Reads the channels of a base name, whatever program writes them. */
+import { pause } from '../../async.js';
 import { BridgeError } from '../../errors.js';
-import { closed } from '../memory/segment-view.js';
-import { LOCK_TIMEOUT_MS } from '../memory/semaphore.js';
+import { closed, invalid, type SegmentView } from '../memory/segment-view.js';
+import { LOCK_TIMEOUT_MS, Lock } from '../memory/semaphore.js';
+import { readStable } from '../memory/seqlock.js';
 import { systemCode } from '../memory/system-errors.js';
-import { channelNames, type DType } from './array-layout.js';
-import { type ArraySegmentReader, type ArraySnapshot, openArraySegment } from './array-segment.js';
+import { openSegment, SegmentReader, type ShmFrame, type ShmState } from '../reader.js';
+import {
+  ARRAY_HEADER_SIZE,
+  ARRAY_OFFSET,
+  type ArrayData,
+  type ArrayForm,
+  byteLength,
+  channelNames,
+  type DType,
+  elements,
+  readForm,
+  semaphoreOf,
+  TRAILER_MAGIC,
+  TRAILER_OFFSET,
+  TRAILER_SIZE,
+  trailerOffset,
+} from './array-layout.js';
 
-const PAUSE_MS = 1;
-const LOOK_MS = 10;
+export interface ArraySnapshot {
+  /** A copy, typed by the dtype (bool: Uint8Array of 0 and 1). */
+  readonly data: ArrayData;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** Unix time, when the writer keeps to the convention. */
+  readonly timestampMs: number;
+  /** The producer's count, of the bridge's arrays that of delivered frames; 0 of other programs. */
+  readonly sequence: number;
+}
 
 export interface ArrayReader {
   readonly base: string;
@@ -25,10 +49,160 @@ export interface ArrayReader {
   getShape(name: string): readonly number[] | undefined;
   getDtype(name: string): DType | undefined;
   getNdim(name: string): number | undefined;
-  /** Waits until the channel exists; false when it does not within `timeoutMs`. */
+  /** Waits until the channel exists; false when it does not within `timeoutMs` (default 5000). */
   waitForArray(name: string, timeoutMs?: number): Promise<boolean>;
   /** Unmaps everything; what is asked for afterwards ends in `SHM_FAILED`. Idempotent. */
   close(): void;
+}
+
+const MS_PER_S = 1_000;
+const NS_PER_MS = 1e6;
+const PAUSE_MS = 1;
+const LOOK_MS = 10;
+
+/** One channel, for as long as its segment lasts. */
+export class ArraySegmentReader extends SegmentReader {
+  readonly layout = 'array';
+  readonly form: ArrayForm;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #length: number;
+  readonly #timestamp: Float64Array;
+  /** Of segments that this package writes. */
+  readonly #trailer: Int32Array | undefined;
+  readonly #lock: Lock | undefined;
+  #last: number | undefined;
+
+  constructor(view: SegmentView) {
+    super(view, ARRAY_OFFSET.owner);
+    const form = readForm(new Uint32Array(view.buffer, 0, ARRAY_HEADER_SIZE / 4), view.size);
+    if (typeof form === 'string') throw invalid(view.name, `${form}.`);
+    this.form = form;
+    this.#length = byteLength(form);
+    this.#bytes = new Uint8Array(view.buffer);
+    this.#timestamp = new Float64Array(view.buffer, ARRAY_OFFSET.timestamp, 1);
+    const at = trailerOffset(this.#length);
+    const words = at + TRAILER_SIZE === view.size ? new Int32Array(view.buffer, at, 4) : undefined;
+    this.#trailer = words?.[TRAILER_OFFSET.magic / 4] === TRAILER_MAGIC ? words : undefined;
+    // What has a write sequence is read without the lock, and by users who may not take it.
+    this.#lock = this.#trailer ? undefined : Lock.open(semaphoreOf(view.name));
+  }
+
+  get wakeAddress(): number | undefined {
+    return this.#trailer && this.view.address + this.#trailer.byteOffset + TRAILER_OFFSET.wake;
+  }
+
+  get wake(): number {
+    this.view.check();
+    if (this.#trailer) return Atomics.load(this.#trailer, TRAILER_OFFSET.wake / 4);
+    return new Int32Array(this.view.buffer, ARRAY_OFFSET.timestamp, 2).reduce((a, b) => (a ^ b) | 0, 0);
+  }
+
+  /** Whether the name still leads to this segment. */
+  get current(): boolean {
+    return this.view.current();
+  }
+
+  next(): ShmFrame | undefined {
+    const frame = this.latest();
+    if (frame === undefined || mark(frame) === this.#last) return undefined;
+    const counted = this.#last !== undefined && frame.sequence !== 0;
+    const missed = counted ? Math.max(0, frame.sequence - this.#last! - 1) : 0;
+    this.#last = mark(frame);
+    return { ...frame, missed };
+  }
+
+  latest(): ShmFrame | undefined {
+    const snapshot = this.read();
+    if (snapshot === undefined) return undefined;
+    const { data, shape, dtype, timestampMs, sequence } = snapshot;
+    return {
+      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      jpeg: undefined,
+      width: shape[1] ?? 1,
+      height: shape[0] ?? 1,
+      format: dtype,
+      timestampNs: nanoseconds(timestampMs) ?? 0n,
+      sequence,
+      missed: 0,
+      shape,
+      dtype,
+    };
+  }
+
+  skip(): void {
+    const frame = this.latest();
+    this.#last = frame && mark(frame);
+  }
+
+  /** A copy; undefined: none yet, or the writer is at work at this moment. Throws `SHM_INVALID` or `SHM_FAILED`. */
+  read(): ArraySnapshot | undefined {
+    this.view.check();
+    const trailer = this.#trailer;
+    if (trailer === undefined) return this.#readLocked();
+    return readStable(trailer, TRAILER_OFFSET.writeSequence / 4, () => {
+      const sequence = trailer[TRAILER_OFFSET.sequence / 4]! >>> 0;
+      return sequence === 0 ? undefined : this.#copy(sequence);
+    })?.value;
+  }
+
+  /** Other writers tell by the timestamp alone that there is an array. */
+  get #empty(): boolean {
+    return (this.#trailer?.[TRAILER_OFFSET.sequence / 4] ?? this.#timestamp[0]) === 0;
+  }
+
+  get #timestampMs(): number {
+    return this.#timestamp[0]! * MS_PER_S;
+  }
+
+  #copy(sequence: number): ArraySnapshot {
+    const bytes = this.#bytes.slice(ARRAY_HEADER_SIZE, ARRAY_HEADER_SIZE + this.#length);
+    const data = elements(bytes, this.form.dtype);
+    return { ...this.form, data, timestampMs: this.#timestampMs, sequence };
+  }
+
+  /**
+   * Under the lock; and because a peer can have raised its count, only what also stayed the same from before the copy
+   * to after it, while nothing else came out of the lock.
+   */
+  #readLocked(): ArraySnapshot | undefined {
+    const grip = this.#lock?.tryAcquire();
+    if (grip === undefined) return undefined;
+    let copy: ArraySnapshot | undefined;
+    try {
+      copy = grip === 'sole' && !this.#empty ? this.#copy(0) : undefined;
+      if (copy !== undefined && !this.#same(copy)) copy = undefined;
+    } finally {
+      if (!this.#lock!.release()) copy = undefined;
+    }
+    return copy;
+  }
+
+  #same({ data, timestampMs }: ArraySnapshot): boolean {
+    const now = Buffer.from(this.#bytes.buffer, ARRAY_HEADER_SIZE, this.#length);
+    const copied = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    return now.equals(copied) && Object.is(this.#timestampMs, timestampMs);
+  }
+
+  state(): ShmState {
+    this.view.check();
+    return this.describe(this.#empty, nanoseconds(this.#timestampMs));
+  }
+
+  override close(): void {
+    this.#lock?.close(false);
+    super.close();
+  }
+}
+
+/** Undefined for what is no Unix time: other programs write what they like. */
+function nanoseconds(timestampMs: number): bigint | undefined {
+  if (!Number.isFinite(timestampMs) || timestampMs < 0) return undefined;
+  return BigInt(Math.round(timestampMs * 1_000)) * 1_000n;
+}
+
+/** Differs from array to array. */
+function mark(frame: ShmFrame): number {
+  return frame.sequence || Number(frame.timestampNs) / NS_PER_MS;
 }
 
 class ChannelsReader implements ArrayReader {
@@ -45,29 +219,18 @@ class ChannelsReader implements ArrayReader {
     const end = performance.now() + LOCK_TIMEOUT_MS;
     for (;;) {
       const channel = this.#channel(name);
-      if (channel === undefined) return undefined;
-      const snapshot = channel.read();
-      if (snapshot !== undefined || channel.state().status === 'empty') return snapshot;
+      const snapshot = channel?.read();
+      if (snapshot !== undefined || channel === undefined || channel.state().status === 'empty')
+        return snapshot;
       if (performance.now() >= end) return undefined;
-      await sleep(PAUSE_MS);
+      await pause(PAUSE_MS);
     }
   }
 
-  getImage(): Promise<ArraySnapshot | undefined> {
-    return this.getArray('image');
-  }
-
-  getDepth(): Promise<ArraySnapshot | undefined> {
-    return this.getArray('depth');
-  }
-
-  getPointcloud(): Promise<ArraySnapshot | undefined> {
-    return this.getArray('pointcloud');
-  }
-
-  getMask(): Promise<ArraySnapshot | undefined> {
-    return this.getArray('mask');
-  }
+  getImage = (): Promise<ArraySnapshot | undefined> => this.getArray('image');
+  getDepth = (): Promise<ArraySnapshot | undefined> => this.getArray('depth');
+  getPointcloud = (): Promise<ArraySnapshot | undefined> => this.getArray('pointcloud');
+  getMask = (): Promise<ArraySnapshot | undefined> => this.getArray('mask');
 
   getShape(name: string): readonly number[] | undefined {
     return this.#channel(name)?.form.shape;
@@ -92,7 +255,7 @@ class ChannelsReader implements ArrayReader {
       }
       const left = end - performance.now();
       if (left <= 0) return false;
-      await sleep(Math.min(LOOK_MS, left));
+      await pause(Math.min(LOOK_MS, left));
     }
   }
 
@@ -100,19 +263,22 @@ class ChannelsReader implements ArrayReader {
   #channel(name: string): ArraySegmentReader | undefined {
     if (!this.#open) throw closed(this.base);
     const known = this.#channels.get(name);
-    if (known?.view.current() === true) return known;
+    if (known?.current === true) return known;
+    let opened: ArraySegmentReader | undefined;
     try {
-      const opened = openArraySegment(channelNames(this.base, name).segment);
-      known?.close();
+      opened = openSegment(
+        channelNames(this.base, name).segment,
+        ARRAY_HEADER_SIZE,
+        (view) => new ArraySegmentReader(view),
+      );
       this.#channels.set(name, opened);
-      return opened;
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
-      // What a writer that has ended left mapped is nobody's any more.
-      known?.close();
+      // Its writer has ended, and nothing has the name.
       this.#channels.delete(name);
-      return undefined;
     }
+    known?.close();
+    return opened;
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 /** Writes the channels of a base name. */
-import { types } from 'node:util';
+import { isDeepStrictEqual, types } from 'node:util';
+import { Mutex } from '../../async.js';
 import { BridgeError } from '../../errors.js';
-import { checkInteger, nanoseconds, sequenceWord } from '../frame-values.js';
+import { checkInteger, nanoseconds, sequenceWord, writerClosed } from '../frame-values.js';
 import { closeAtExit } from '../memory/cleanup.js';
 import { createSegment, type Segment } from '../memory/segment.js';
 import { Lock, unlinkSemaphore } from '../memory/semaphore.js';
@@ -15,6 +16,7 @@ import {
   arrayLayout,
   arraySegmentSize,
   byteLength,
+  type ChannelNames,
   channelNames,
   checkForm,
   type DType,
@@ -64,6 +66,11 @@ export interface ArrayWriterOptions {
 
 const MS_PER_S = 1_000;
 
+/** A program that finds the old semaphore beside the new segment would lock something else than we do. */
+function layoutOf({ semaphore }: ChannelNames) {
+  return arrayLayout(() => unlinkSemaphore(semaphore));
+}
+
 /** One segment and its semaphore. */
 class Channel {
   readonly form: ArrayForm;
@@ -77,8 +84,6 @@ class Channel {
     checkForm(form);
     const names = channelNames(base, name);
     const trailer = trailerOffset(byteLength(form));
-    // Who finds the old semaphore beside the new segment would lock something else than we do.
-    const layout = arrayLayout(() => unlinkSemaphore(names.semaphore));
     const initialise = (buffer: ArrayBuffer): void => {
       const words = new Uint32Array(buffer);
       words[ARRAY_OFFSET.dtype / 4] = dtypeNumber(form.dtype)!;
@@ -89,7 +94,7 @@ class Channel {
     this.form = form;
     this.#segment = createSegment(
       { name: names.segment, size: arraySegmentSize(form), mode, initialise },
-      layout,
+      layoutOf(names),
     );
     this.#trailer = new Int32Array(this.#segment.buffer, trailer, 4);
     try {
@@ -133,8 +138,8 @@ class ChannelsWriter implements ArrayWriter {
   readonly base: string;
   readonly #mode: number;
   readonly #channels = new Map<string, Channel>();
-  /** The end of the last call for a channel. */
-  readonly #turns = new Map<string, Promise<void>>();
+  /** Calls for one channel are done in turn. */
+  readonly #turns = new Map<string, Mutex>();
   #open = true;
 
   constructor(base: string, mode: number) {
@@ -159,54 +164,25 @@ class ChannelsWriter implements ArrayWriter {
     }
     nanoseconds({ timestampMs });
     if (sequence !== undefined) checkInteger('sequence', sequence, 1, Number.MAX_SAFE_INTEGER);
-    const before = this.#turns.get(name) ?? Promise.resolve();
-    const turn = before.then(() => this.#channel(name, form).write(data, timestampMs, sequence));
-    // Whoever comes next does not fail for this one.
-    this.#turns.set(
-      name,
-      turn.catch(() => undefined),
-    );
-    return turn;
+    const turns = this.#turns.get(name) ?? new Mutex();
+    this.#turns.set(name, turns);
+    return turns.run(() => this.#channel(name, form).write(data, timestampMs, sequence));
   }
 
-  setImage(data: ArrayData, options?: ArrayOptions): Promise<void> {
-    return this.setArray('image', data, options);
-  }
-
-  setDepth(data: ArrayData, options?: ArrayOptions): Promise<void> {
-    return this.setArray('depth', data, options);
-  }
-
-  setPointcloud(data: ArrayData, options?: ArrayOptions): Promise<void> {
-    return this.setArray('pointcloud', data, options);
-  }
-
-  setMask(data: ArrayData, options?: ArrayOptions): Promise<void> {
-    return this.setArray('mask', data, options);
-  }
-
+  setImage = (data: ArrayData, options?: ArrayOptions) => this.setArray('image', data, options);
+  setDepth = (data: ArrayData, options?: ArrayOptions) => this.setArray('depth', data, options);
+  setPointcloud = (data: ArrayData, options?: ArrayOptions) => this.setArray('pointcloud', data, options);
+  setMask = (data: ArrayData, options?: ArrayOptions) => this.setArray('mask', data, options);
   check(name: string): void {
     if (this.#channels.has(name)) return;
-    const { segment, semaphore } = channelNames(this.base, name);
-    clearName(
-      segment,
-      arrayLayout(() => unlinkSemaphore(semaphore)),
-    );
+    const names = channelNames(this.base, name);
+    clearName(names.segment, layoutOf(names));
   }
 
   #channel(name: string, form: ArrayForm): Channel {
-    if (!this.#open) {
-      throw new BridgeError(
-        'SHM_FAILED',
-        `The arrays of ${this.base} are closed: open them again to write.`,
-        {
-          context: { base: this.base },
-        },
-      );
-    }
+    if (!this.#open) throw writerClosed(this.base);
     const existing = this.#channels.get(name);
-    if (existing && existing.form.dtype === form.dtype && sameShape(existing.form.shape, form.shape))
-      return existing;
+    if (existing && isDeepStrictEqual(existing.form, form)) return existing;
     existing?.close();
     this.#channels.delete(name);
     const channel = new Channel(this.base, name, form, this.#mode);
@@ -219,10 +195,6 @@ class ChannelsWriter implements ArrayWriter {
     for (const channel of this.#channels.values()) channel.close();
     this.#channels.clear();
   }
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, index) => size === b[index]);
 }
 
 /** A writer of arrays under `<base>_<channel>_shm`; nothing is made before the first array. Throws `OPTION_INVALID`. */

@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BridgeError } from '../../errors.js';
 import { decodeOwner, encodeOwner, isAlive, thisOwner } from '../memory/owner.js';
-import { SHM_DIRECTORY } from '../memory/segment-name.js';
+import { SHM_DIRECTORY } from '../memory/segment-layout.js';
 import { fullError, isFull, systemCode } from '../memory/system-errors.js';
 
 export interface ImageDirectory {

@@ -1,9 +1,8 @@
-/** What segments of any layout have in common for those who make, replace and read them. */
+/** Names of segments, and what segments of any layout have in common. */
+import { BridgeError } from '../../errors.js';
 
-/** What a segment needs to know of the layout in it. */
+/** What those who make, replace and read a segment need to know of the layout in it. */
 export interface SegmentLayout {
-  /** The option that names segments of this layout, for what is said of a name that is taken. */
-  readonly option: string;
   /** The first word of the header, in host byte order. */
   readonly magic: number;
   /** Bytes. */
@@ -12,9 +11,42 @@ export interface SegmentLayout {
   readonly ownerOffset: number;
   /** Brings a dead owner's segment into a state that its readers can leave, when it died in the middle of a write. */
   readonly retire?: (fd: number) => void;
-  /** Where, in a segment of that size, the word stands that readers wait on; a multiple of 4. */
-  readonly wakeOffset?: (size: number) => number;
+  /** Where, in a segment of that size, the word is that readers wait on; a multiple of 4. */
+  readonly wakeOffset: (size: number) => number;
 }
 
-/** Bounds what a wrong option, or a foreign file, can make us map. */
+/** Bounds what a wrong option, or another program's file, can make us map. */
 export const MAX_SEGMENT_SIZE = 2 ** 30;
+
+/** Where Linux keeps POSIX shared memory: `shm_open("/name")` opens `/dev/shm/name`. */
+export const SHM_DIRECTORY = '/dev/shm';
+const MAX_NAME_BYTES = 255;
+
+/**
+ * A segment's name in its one form, `/name`; the leading slash may be left out. Throws `OPTION_INVALID` for what
+ * `shm_open` would not take.
+ */
+export function segmentName(name: string): string {
+  const bare = name.startsWith('/') ? name.slice(1) : name;
+  const wrong =
+    bare === '' || bare === '.' || bare === '..'
+      ? 'has no name in it'
+      : bare.includes('/')
+        ? 'has a slash inside; only one at the start is allowed'
+        : bare.includes('\0')
+          ? 'has a NUL character in it'
+          : Buffer.byteLength(bare) > MAX_NAME_BYTES
+            ? `is longer than ${MAX_NAME_BYTES} bytes`
+            : undefined;
+  if (wrong === undefined) return `/${bare}`;
+  const shown = JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
+  throw new BridgeError(
+    'OPTION_INVALID',
+    `The shared memory name ${shown} ${wrong}. Use one like /openmv_frame.`,
+    { context: { name } },
+  );
+}
+
+export function segmentPath(name: string): string {
+  return SHM_DIRECTORY + name;
+}

@@ -1,9 +1,8 @@
 /** Segments of other processes, mapped read-only. */
 import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
 import { BridgeError } from '../../errors.js';
-import { posix } from './posix.js';
-import { MAX_SEGMENT_SIZE } from './segment-layout.js';
-import { segmentName, segmentPath } from './segment-name.js';
+import { memory } from '../../libc-memory.js';
+import { MAX_SEGMENT_SIZE, segmentName, segmentPath } from './segment-layout.js';
 import { segmentError, systemCode } from './system-errors.js';
 
 export interface SegmentView {
@@ -64,7 +63,7 @@ function openForReading(name: string): number {
  */
 export function viewSegment(givenName: string, headerSize: number): SegmentView {
   const name = segmentName(givenName);
-  const libc = posix();
+  const libc = memory();
   const fd = openForReading(name);
   try {
     const file = fstatSync(fd);

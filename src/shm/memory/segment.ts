@@ -2,17 +2,21 @@
  * A named segment of shared memory with a recorded owner. Every layout (VIZN, arrays, rings) is written into one of
  * these: creation, allocation, ownership, takeover and removal are the same for all.
  */
-import { closeSync, linkSync, lstatSync, unlinkSync } from 'node:fs';
+import { closeSync, lstatSync, unlinkSync } from 'node:fs';
 import { BridgeError } from '../../errors.js';
+import { type Mapping, memory } from '../../libc-memory.js';
 import { closeAtExit } from './cleanup.js';
 import { encodeOwner, OWNER_CLOSED, OWNER_STATE_OFFSET, thisOwner } from './owner.js';
-import { type Mapping, posix } from './posix.js';
-import { MAX_SEGMENT_SIZE, type SegmentLayout } from './segment-layout.js';
-import { SHM_DIRECTORY, segmentName, segmentPath } from './segment-name.js';
-import { clearName } from './stale.js';
-import { fullError, isFull, segmentError, systemCode } from './system-errors.js';
-import { discard, makeUnfinished, sweepUnfinished, type Unfinished } from './unfinished.js';
-import { waker } from './wake-word.js';
+import {
+  MAX_SEGMENT_SIZE,
+  type SegmentLayout,
+  SHM_DIRECTORY,
+  segmentName,
+  segmentPath,
+} from './segment-layout.js';
+import { clearName, waker } from './stale.js';
+import { fullError, isFull, segmentError } from './system-errors.js';
+import { sweepTempSegments, TempSegment } from './temp-segment.js';
 
 export interface SegmentOptions {
   /** Like `/openmv_frame`. */
@@ -20,8 +24,8 @@ export interface SegmentOptions {
   /** Bytes, the header included. */
   readonly size: number;
   /** Permissions, 0600 and up; the umask does not apply. Default 0o600. */
-  readonly mode?: number;
-  /** Fills in the header before anyone can see it. */
+  readonly mode?: number | undefined;
+  /** Fills in the header before any reader can see it. */
   readonly initialise?: (buffer: ArrayBuffer) => void;
 }
 
@@ -31,7 +35,7 @@ export interface Segment {
   readonly size: number;
   /** The mapped bytes, readable and writable; not to be touched after `close()`. */
   readonly buffer: ArrayBuffer;
-  /** Raises the layout's wake word and wakes who waits on it. */
+  /** Raises the layout's wake word and wakes the readers that wait on it. */
   readonly wake: () => void;
   /** Marks the segment closed, unlinks its name, wakes its readers and unmaps it. Idempotent. */
   close(): void;
@@ -42,22 +46,17 @@ const MAX_MODE = 0o777;
 const CREATE_ATTEMPTS = 20;
 const ATTEMPT_PAUSE_MS = 5;
 
-function checkOptions(options: SegmentOptions, layout: SegmentLayout): void {
-  const { size, mode = OWNER_READ_WRITE } = options;
-  if (!Number.isInteger(size) || size <= layout.headerSize || size > MAX_SEGMENT_SIZE) {
+function checkOptions(size: number, mode: number, { headerSize }: SegmentLayout): void {
+  if (!Number.isInteger(size) || size <= headerSize || size > MAX_SEGMENT_SIZE) {
     throw new BridgeError(
       'OPTION_INVALID',
-      `A shared memory size of ${size} bytes is out of range: more than ${layout.headerSize} (the header) and at ` +
+      `A shared memory size of ${size} bytes is out of range: more than ${headerSize} (the header) and at ` +
         `most ${MAX_SEGMENT_SIZE} are possible.`,
       { context: { size } },
     );
   }
-  if (
-    !Number.isInteger(mode) ||
-    mode < 0 ||
-    mode > MAX_MODE ||
-    (mode & OWNER_READ_WRITE) !== OWNER_READ_WRITE
-  ) {
+  const possible = Number.isInteger(mode) && mode >= 0 && mode <= MAX_MODE;
+  if (!possible || (mode & OWNER_READ_WRITE) !== OWNER_READ_WRITE) {
     throw new BridgeError(
       'OPTION_INVALID',
       `A shared memory mode of 0${Number(mode).toString(8)} is not possible: give octal permissions that leave the owner ` +
@@ -67,25 +66,7 @@ function checkOptions(options: SegmentOptions, layout: SegmentLayout): void {
   }
 }
 
-function pause(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_PAUSE_MS);
-}
-
-/** Gives it its name; false when the name, or the unfinished segment, went to someone else meanwhile. */
-function giveName(made: Unfinished, name: string): boolean {
-  try {
-    linkSync(made.path, segmentPath(name));
-    unlinkSync(made.path);
-    return true;
-  } catch (error) {
-    discard(made);
-    const code = systemCode(error);
-    if (code === 'EEXIST' || code === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-function owned(made: Unfinished, name: string, size: number, layout: SegmentLayout): Segment {
+function owned(made: TempSegment, name: string, size: number, layout: SegmentLayout): Segment {
   let open = true;
   const wake = waker(made.mapping, size, layout);
   const close = () => {
@@ -95,7 +76,7 @@ function owned(made: Unfinished, name: string, size: number, layout: SegmentLayo
     const state = new Int32Array(made.mapping.buffer, layout.ownerOffset + OWNER_STATE_OFFSET, 1);
     Atomics.store(state, 0, OWNER_CLOSED);
     try {
-      // Somebody may have removed the name and made a segment of their own: that one stays.
+      // Another program may have removed the name and made a segment of its own: that one stays.
       const path = segmentPath(name);
       if (lstatSync(path, { throwIfNoEntry: false })?.ino === made.inode) unlinkSync(path);
     } catch {
@@ -103,7 +84,7 @@ function owned(made: Unfinished, name: string, size: number, layout: SegmentLayo
     }
     wake();
     made.mapping.unmap();
-    // The lock goes with it, after the name: nobody takes the segment for a leftover meanwhile.
+    // The lock goes with it, after the name: no process takes the segment for a leftover meanwhile.
     closeSync(made.fd);
   };
   const forget = closeAtExit(close);
@@ -115,28 +96,28 @@ function owned(made: Unfinished, name: string, size: number, layout: SegmentLayo
  * name in one step: no reader ever sees half of one. A leftover of a dead owner under the same name is unlinked
  * first; its readers keep their mapping.
  *
- * Throws `SHM_IN_USE` (a living owner, or something foreign, has the name), `SHM_FULL`, `OPTION_INVALID`,
- * `UNSUPPORTED` or `SHM_FAILED`.
+ * Throws `SHM_IN_USE` (a living owner, or another program's file, has the name), `SHM_FULL`, `OPTION_INVALID`,
+ * `UNSUPPORTED` or `SHM_FAILED`, and leaves nothing then.
  */
 export function createSegment(options: SegmentOptions, layout: SegmentLayout): Segment {
   const name = segmentName(options.name);
-  checkOptions(options, layout);
-  posix();
   const { size, mode = OWNER_READ_WRITE } = options;
+  checkOptions(size, mode, layout);
+  memory();
   const fill = ({ buffer }: Mapping): void => {
     new Uint32Array(buffer, 0, 1)[0] = layout.magic;
     new Uint8Array(buffer).set(encodeOwner(thisOwner()), layout.ownerOffset);
     options.initialise?.(buffer);
   };
   try {
-    sweepUnfinished();
+    sweepTempSegments();
     for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
       // Before allocating, so that the room of a leftover can be had again.
       if (clearName(name, layout) === 'free') {
-        const made = makeUnfinished(size, mode, fill);
-        if (made !== undefined && giveName(made, name)) return owned(made, name, size, layout);
+        const made = TempSegment.make(size, mode, fill);
+        if (made?.name(segmentPath(name), false)) return owned(made, name, size, layout);
       }
-      pause();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_PAUSE_MS);
     }
   } catch (error) {
     if (isFull(error)) throw fullError(`The segment ${name}`, SHM_DIRECTORY, size, error);

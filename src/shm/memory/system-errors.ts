@@ -1,14 +1,6 @@
 /** Errors of the operating system as `BridgeError`s that say what to do. */
 import { statfsSync } from 'node:fs';
-import { constants } from 'node:os';
 import { BridgeError } from '../../errors.js';
-
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-
-/** `ENOSPC` for 28; `errno 12345` for a number this system has no name for. */
-export function errnoName(errno: number): string {
-  return NAMES.get(errno) ?? `errno ${errno}`;
-}
 
 /** The name of the system error behind `error`: that of Node's `fs`, or the one a `BridgeError` of this room carries. */
 export function systemCode(error: unknown): string | undefined {

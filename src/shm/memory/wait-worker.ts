@@ -3,7 +3,7 @@
  * while the word has it, and posts one message when that is over.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { futex } from './futex.js';
+import { futex } from '../../libc-memory.js';
 
 export interface WaitSetup {
   /** Of the wake word, in this process. */

@@ -2,147 +2,130 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { Signal } from '../../async.js';
 import { BridgeError } from '../../errors.js';
+import { futex } from '../../libc-memory.js';
 import { closeAtExit } from './cleanup.js';
-import { futex } from './futex.js';
 import { CONTROL, READY, STATE, type WaitSetup } from './wait-worker.js';
+
+/** A word in shared memory that a writer raises. */
+export interface WakeWord {
+  /** Where it is in this process; undefined: its writer wakes no reader. */
+  readonly wakeAddress: number | undefined;
+  /** Its value now. */
+  readonly wake: number;
+}
 
 export interface Waiter {
   /**
-   * Resolves when the wake word is no longer `seen`, after `timeoutMs`, or when `signal` says so; possibly earlier:
-   * look again. One call at a time. Rejects with what reading the word throws. The process stays alive for it.
+   * Resolves when the wake word is no longer `seen`, after `timeoutMs`, or possibly earlier: look again. One call at a
+   * time. Rejects with `signal.reason`, or with what reading the word throws. The process stays alive for it.
    */
   wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** Ends what waits, and resolves when nothing touches the word any more. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Looks at a word that nobody wakes us for: well below the time between two frames. */
+/** Looks at a word that wakes no reader: well below the time between two frames. */
 const POLL_MS = 2;
 const STOP_MS = 5;
 /** Threads that wait at the same time; more readers look by themselves. */
 const MAX_THREADS = 32;
 let threads = 0;
 
-/** A promise that someone else settles, in a given time at the latest. */
-class Pause {
-  #settle: (() => void) | undefined;
-
-  get pending(): boolean {
-    return this.#settle !== undefined;
-  }
-
-  start(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.end(), timeoutMs);
-      const abort = (): void => this.end();
-      signal?.addEventListener('abort', abort, { once: true });
-      this.#settle = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
-        this.#settle = undefined;
-        resolve();
-      };
-    });
-  }
-
-  end(): void {
-    this.#settle?.();
-  }
-}
-
-/** Looks every few milliseconds: for segments whose writer wakes nobody, and machines without futexes. */
+/** Looks every few milliseconds: for segments whose writer wakes no reader, and machines without futexes. */
 class PollingWaiter implements Waiter {
-  readonly #pause = new Pause();
-  readonly #word: () => number;
+  readonly #ended = new Signal();
+  readonly #word: WakeWord;
   #open = true;
 
-  constructor(word: () => number) {
+  constructor(word: WakeWord) {
     this.#word = word;
   }
 
   async wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const end = performance.now() + timeoutMs;
-    while (this.#open && signal?.aborted !== true && this.#word() === seen) {
+    while (this.#open && this.#word.wake === seen) {
       const left = end - performance.now();
       if (left <= 0) return;
-      await this.#pause.start(Math.min(POLL_MS, left), signal);
+      await this.#ended.wait(Math.min(POLL_MS, left), signal);
     }
   }
 
   async close(): Promise<void> {
     this.#open = false;
-    this.#pause.end();
+    this.#ended.set();
   }
 }
 
 /** Workers run compiled code: seen from TypeScript sources it lies in `dist`. */
 function workerFile(): string {
   const here = import.meta.url;
-  return fileURLToPath(
-    here.endsWith('.ts')
-      ? new URL('../../../dist/shm/memory/wait-worker.js', here)
-      : new URL('wait-worker.js', here),
-  );
+  const path = here.endsWith('.ts') ? '../../../dist/shm/memory/wait-worker.js' : 'wait-worker.js';
+  const file = fileURLToPath(new URL(path, here));
+  if (existsSync(file)) return file;
+  throw new BridgeError('FILE_FAILED', `${file} is missing: run \`npm run build\`.`, { context: { file } });
 }
 
 /** A thread sleeps on the word. */
 class ThreadWaiter implements Waiter {
-  readonly #word: () => number;
-  readonly #wake: () => void;
+  readonly #word: WakeWord;
+  readonly #wakeThread: () => void;
   readonly #control = new Int32Array(new SharedArrayBuffer(4 * CONTROL.words));
-  readonly #worker: Worker;
   readonly #exited: Promise<void>;
-  readonly #pause = new Pause();
-  readonly #looking: Waiter;
+  readonly #changed = new Signal();
+  readonly #polling: Waiter;
   readonly #forget: () => void;
-  /** A thread takes a while to start; until then waiting is looking. */
+  /** A thread takes a while to start, and can die; until and after that the word is polled. */
   #ready = false;
-  #dead = false;
   #closing: Promise<void> | undefined;
 
-  constructor(file: string, address: number, word: () => number, wake: () => void) {
+  constructor(word: WakeWord, address: number, wakeThread: () => void) {
     this.#word = word;
-    this.#wake = wake;
-    this.#looking = new PollingWaiter(word);
+    this.#wakeThread = wakeThread;
+    this.#polling = new PollingWaiter(word);
     const workerData: WaitSetup = { address, control: this.#control };
-    this.#worker = new Worker(file, { workerData, argv: [], execArgv: [] });
+    const worker = new Worker(workerFile(), { workerData, argv: [], execArgv: [] });
     threads++;
     this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', () => {
+      worker.once('exit', () => {
         threads--;
-        this.#dead = true;
-        this.#pause.end();
+        this.#ready = false;
+        this.#changed.set();
         resolve();
       });
     });
-    this.#worker.on('message', (message: unknown) => {
+    worker.on('message', (message: unknown) => {
       if (message === READY) this.#ready = true;
-      else this.#pause.end();
+      else this.#changed.set();
     });
-    // It ends by itself; waiting goes on by looking.
-    this.#worker.on('error', () => undefined);
-    this.#worker.unref();
+    // It ends by itself.
+    worker.on('error', () => undefined);
+    worker.unref();
     this.#forget = closeAtExit(() => this.#stop());
   }
 
   async wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    if (this.#word() !== seen || this.#closing || signal?.aborted === true) return;
-    if (this.#dead || !this.#ready) return this.#looking.wait(seen, timeoutMs, signal);
+    if (this.#closing || this.#word.wake !== seen) return;
+    if (!this.#ready) return this.#polling.wait(seen, timeoutMs, signal);
+    this.#changed.clear();
     const control = this.#control;
     // The value first: the thread takes it when it sees the state.
     Atomics.store(control, CONTROL.value, seen);
     Atomics.store(control, CONTROL.state, STATE.waiting);
     Atomics.notify(control, CONTROL.state);
-    await this.#pause.start(timeoutMs, signal);
-    // Left over when the time was up; an answer that comes late finds nobody.
-    Atomics.compareExchange(control, CONTROL.state, STATE.waiting, STATE.idle);
+    try {
+      await this.#changed.wait(timeoutMs, signal);
+    } finally {
+      // Left over when the time was up; an answer that comes late is forgotten.
+      Atomics.compareExchange(control, CONTROL.state, STATE.waiting, STATE.idle);
+    }
   }
 
   #stop(): void {
     Atomics.store(this.#control, CONTROL.state, STATE.stop);
     Atomics.notify(this.#control, CONTROL.state);
-    this.#wake();
+    this.#wakeThread();
   }
 
   close(): Promise<void> {
@@ -152,8 +135,8 @@ class ThreadWaiter implements Waiter {
 
   async #close(): Promise<void> {
     this.#forget();
-    this.#pause.end();
-    await this.#looking.close();
+    this.#changed.set();
+    await this.#polling.close();
     this.#stop();
     // The thread may have been between its look at the state and its sleep.
     const again = setInterval(() => this.#stop(), STOP_MS);
@@ -162,16 +145,11 @@ class ThreadWaiter implements Waiter {
   }
 }
 
-/**
- * Something to wait on the wake word at `address` with; `word` reads it. The word stays mapped until `close()` has
- * resolved.
- */
-export function createWaiter(address: number, word: () => number, wakes: boolean): Waiter {
+/** Something to wait on the wake word with. The word stays mapped until its `close()` has resolved. */
+export function createWaiter(word: WakeWord): Waiter {
+  const { wakeAddress } = word;
   const system = futex();
-  if (!wakes || system === undefined || threads >= MAX_THREADS) return new PollingWaiter(word);
-  const file = workerFile();
-  if (!existsSync(file)) {
-    throw new BridgeError('FILE_FAILED', `${file} is missing: run \`npm run build\`.`, { context: { file } });
-  }
-  return new ThreadWaiter(file, address, word, () => system.wake(address));
+  if (wakeAddress === undefined || system === undefined || threads >= MAX_THREADS)
+    return new PollingWaiter(word);
+  return new ThreadWaiter(word, wakeAddress, () => system.wake(wakeAddress));
 }

@@ -1,11 +1,10 @@
 /**
  * The ring layout: the last frames, each in a slot of its own, for programs that must see every one. The README has
- * it to the byte. A slot's version is a sequence lock: odd while the writer has the slot in hand.
+ * it to the byte. A slot's version is a sequence lock: odd while the writer fills the slot.
  */
 import { BridgeError } from '../../errors.js';
-import { formatName } from '../frame.js';
 import type { SegmentLayout } from '../memory/segment-layout.js';
-import type { RingFrame } from './ring-types.js';
+import { formatName } from '../reader.js';
 
 /** The bytes `OMVR` on a little-endian machine. */
 export const RING_MAGIC = 0x52564d4f;
@@ -22,9 +21,7 @@ export const RING_OFFSET = {
   slotCapacity: 16,
   indexOffset: 20,
   slotsOffset: 24,
-  leaseEntries: 28,
   owner: 32,
-  ringId: 56,
   head: 64,
   wake: 72,
 } as const;
@@ -52,7 +49,6 @@ const PAGE = 4_096;
 const LINE = 64;
 
 export const RING_LAYOUT: SegmentLayout = {
-  option: '--ring',
   magic: RING_MAGIC,
   headerSize: RING_HEADER_SIZE,
   ownerOffset: RING_OFFSET.owner,
@@ -124,9 +120,17 @@ export function readGeometry(words: Uint32Array, size: number): RingGeometry | s
 }
 
 /** A frame as its slot describes it. */
-export interface SlotHeader extends Omit<RingFrame, 'data' | 'jpeg' | 'missed'> {
+export interface SlotHeader {
   /** Bytes of the frame. */
   readonly size: number;
+  /** The ring's own count. */
+  readonly number: number;
+  readonly timestampNs: bigint;
+  readonly width: number;
+  readonly height: number;
+  readonly format: string;
+  /** The producer's count. */
+  readonly sequence: number;
 }
 
 /** The slots of a mapped ring, seen as words and bytes. */
@@ -151,6 +155,11 @@ export class RingSlots {
     return this.geometry.slotsOffset + slot * this.geometry.slotStride;
   }
 
+  /** A slot's sequence lock. */
+  version(slot: number): number {
+    return Atomics.load(this.atomics, (this.offset(slot) + SLOT_OFFSET.version) / 4);
+  }
+
   /** The number of the newest frame, 0 before the first. */
   get head(): number {
     return Number(Atomics.load(this.#longs, RING_OFFSET.head / 8));
@@ -165,22 +174,22 @@ export class RingSlots {
     return Atomics.load(this.atomics, RING_OFFSET.wake / 4);
   }
 
-  /** What a slot's header says now; it may be torn while the writer has the slot in hand. */
+  /** What a slot's header says now; it may be torn while the writer fills the slot. */
   describe(slot: number): SlotHeader {
     const at = this.offset(slot);
     const format = at + SLOT_OFFSET.formatName;
     return {
       size: this.words[(at + SLOT_OFFSET.size) / 4]!,
-      number: Number(this.long(at + SLOT_OFFSET.number)),
-      timestampNs: this.long(at + SLOT_OFFSET.timestampNs),
+      number: Number(this.#long(at + SLOT_OFFSET.number)),
+      timestampNs: this.#long(at + SLOT_OFFSET.timestampNs),
       width: this.words[(at + SLOT_OFFSET.width) / 4]!,
       height: this.words[(at + SLOT_OFFSET.height) / 4]!,
       format: formatName(this.bytes.subarray(format, format + RING_FORMAT_NAME_SIZE)),
-      sequence: Number(this.long(at + SLOT_OFFSET.sequence)),
+      sequence: Number(this.#long(at + SLOT_OFFSET.sequence)),
     };
   }
 
-  long(offset: number): bigint {
+  #long(offset: number): bigint {
     return this.#longs[offset / 8]!;
   }
 

@@ -1,83 +1,148 @@
-/** Reads a ring: every frame in order, copied or in place under a lease, at this reader's own pace. */
-
-import { closed, invalid, type SegmentView, viewSegment } from '../memory/segment-view.js';
-import { ageMs, isGone, segmentState } from '../reader-state.js';
-import { type LeaseHolder, openLeaseHolder } from './lease-holder.js';
+/** Reads a ring: every frame in order, copied or in place, at this reader's own pace. */
+import { closed, invalid, type SegmentView } from '../memory/segment-view.js';
+import { fence } from '../memory/seqlock.js';
+import {
+  type InPlace,
+  NO_ARRAY,
+  openSegment,
+  SegmentReader,
+  type ShmFrame,
+  type ShmState,
+} from '../reader.js';
 import {
   RING_HEADER_SIZE,
   RING_MAGIC,
   RING_OFFSET,
-  type RingGeometry,
   RingSlots,
   readGeometry,
+  SLOT_OFFSET,
+  type SlotHeader,
 } from './ring-layout.js';
-import { type Look, RingLooks } from './ring-looks.js';
-import type { RingFrame, RingLease, RingReader, RingState } from './ring-types.js';
 
-/** A ring reader that the waiting side of the library drives. */
-export class SegmentRingReader implements RingReader {
+export interface RingFrame extends ShmFrame {
+  /** The ring's own count of frames, from 1 without gaps. */
+  readonly number: number;
+}
+
+export interface RingState extends ShmState {
+  /** Number of the newest frame. */
+  readonly head: number;
+  readonly slotCount: number;
+}
+
+export interface RingReader {
   readonly name: string;
+  /** Bytes of the segment. */
   readonly size: number;
+  /** Number of the last frame taken. Where a reader starts: before the oldest frame there is. */
+  readonly cursor: number;
+  /**
+   * Frames that were overwritten before this reader took them; without those that were there before the reader: it
+   * begins with the oldest that it can have.
+   */
+  readonly missed: number;
+  /**
+   * A copy of the next frame; undefined when there is none yet. What was overwritten is skipped and counted.
+   * Throws `SHM_INVALID` when the segment contradicts itself or was cut short, `SHM_FAILED` after `close()`.
+   */
+  next(): RingFrame | undefined;
+  /**
+   * Calls `use` with the next frame in place, without a copy, and tells afterwards whether it was whole until `use`
+   * returned; undefined when there is none yet. The frame's `data` is read-only memory that the writer uses again
+   * whenever it comes round: writing to it, or touching it after `close()`, kills the process.
+   */
+  inPlace<T>(use: (frame: RingFrame) => T): InPlace<T> | undefined;
+  /** A copy of the newest frame; the cursor moves to it, and what is in between is not counted as missed. */
+  latest(): RingFrame | undefined;
+  /** Moves the cursor to the newest frame: `next()` gives the one after it. */
+  skip(): void;
+  state(): RingState;
+  /** Unmaps the segment. Idempotent. */
+  close(): void;
+}
+
+/** What stood in a slot at version `version`. */
+interface Look extends SlotHeader {
+  readonly slot: number;
+  readonly version: number;
+}
+
+export class RingSegmentReader extends SegmentReader implements RingReader {
+  readonly layout = 'ring';
   cursor: number;
   missed = 0;
-  readonly view: SegmentView;
   readonly #slots: RingSlots;
-  readonly #looks: RingLooks;
-  readonly #ringId: bigint;
   /** Newest of the frames that were there before this reader; 0 once it has taken one. */
   #backlog: number;
-  #holder: LeaseHolder | undefined;
-  #leases = 0;
+  /** Missed since the last frame that was taken. */
+  #lost = 0;
+  #inUse = false;
   #open = true;
 
-  constructor(view: SegmentView, geometry: RingGeometry) {
-    this.name = view.name;
-    this.size = view.size;
-    this.view = view;
+  constructor(view: SegmentView) {
+    super(view, RING_OFFSET.owner);
+    const words = new Uint32Array(view.buffer, 0, Math.min(view.size, RING_HEADER_SIZE) / 4);
+    const geometry =
+      words[0] === RING_MAGIC
+        ? readGeometry(words, view.size)
+        : 'holds no ring: another program uses this name';
+    if (typeof geometry === 'string') throw invalid(view.name, `${geometry}.`);
     this.#slots = new RingSlots(view.buffer, geometry);
-    this.#looks = new RingLooks(this.name, this.#slots);
-    this.#ringId = this.#slots.long(RING_OFFSET.ringId);
     this.#backlog = this.#slots.head;
     this.cursor = Math.max(0, this.#backlog - geometry.slotCount);
   }
 
-  /** The wake word now: take it before looking for a frame, and wait for it to differ. */
+  get wakeAddress(): number {
+    return this.view.address + RING_OFFSET.wake;
+  }
+
   get wake(): number {
-    this.view.check();
+    this.#check();
     return this.#slots.wake;
   }
 
   next(): RingFrame | undefined {
-    return this.#advance((look, missed) => this.#copy(look, missed));
+    return this.#advance((look, missed) => {
+      const data = this.#bytes(look).slice();
+      return this.#unchanged(look) ? frameOf(look, data, missed) : undefined;
+    });
   }
 
-  lease(): RingLease | undefined {
-    this.#holder ??= openLeaseHolder(this.name, this.#ringId);
-    return this.#advance((look, missed) => this.#hold(look, missed));
+  inPlace<T>(use: (frame: RingFrame) => T): InPlace<T> | undefined {
+    const taken = this.#advance((look, missed) => ({ look, missed }));
+    if (taken === undefined) return undefined;
+    const { look, missed } = taken;
+    this.#inUse = true;
+    try {
+      const value = use(frameOf(look, this.#bytes(look), missed));
+      return { value, whole: this.#unchanged(look) };
+    } finally {
+      this.#inUse = false;
+      if (!this.#open) super.close();
+    }
   }
 
   latest(): RingFrame | undefined {
-    this.#checkUsable();
+    this.#check();
     const { head } = this.#slots;
     if (head === 0) return undefined;
-    const before = this.cursor;
+    const { cursor, missed } = this;
     this.cursor = head - 1;
-    const missed = this.missed;
     const frame = this.next();
     this.missed = missed;
-    if (frame === undefined) this.cursor = before;
+    if (frame === undefined) this.cursor = cursor;
     return frame;
   }
 
   skip(): void {
-    this.#checkUsable();
+    this.#check();
     this.cursor = this.#slots.head;
     this.#backlog = 0;
   }
 
   /** Takes the first frame after the cursor that can still be had. */
   #advance<T>(take: (look: Look, missed: number) => T | undefined): T | undefined {
-    this.#checkUsable();
+    this.#check();
     const { slotCount } = this.#slots.geometry;
     // A writer that is always faster gets away, but not with this thread.
     for (let attempt = 0; attempt < 2 * slotCount; attempt++) {
@@ -86,20 +151,18 @@ export class SegmentRingReader implements RingReader {
       if (head <= this.cursor) return undefined;
       const number = Math.max(this.cursor + 1, head - slotCount + 1);
       this.#pass(number - 1);
-      const taken = this.#looks.attempt(number, (look) => take(look, this.#lost));
+      const look = this.#look(number);
+      const taken = look && take(look, this.#lost);
       if (taken !== undefined) {
         this.cursor = number;
         this.#lost = 0;
         this.#backlog = 0;
-        this.#holder?.tell(this.cursor, this.missed);
         return taken;
       }
       this.#pass(number);
     }
     return undefined;
   }
-  /** Missed since the last frame that was taken. */
-  #lost = 0;
 
   /**
    * Moves the cursor past frames that are gone. Those that were there before the reader, and went before it took its
@@ -112,95 +175,58 @@ export class SegmentRingReader implements RingReader {
     this.cursor = last;
   }
 
-  #copy(look: Look, missed: number): RingFrame | undefined {
-    const data = this.#slots.bytes.slice(look.start, look.start + look.size);
-    return this.#looks.unchanged(look) ? this.#frame(look, data, missed) : undefined;
+  /** Where frame `number` is and what its header says; undefined: it is gone, or goes at this moment. */
+  #look(number: number): Look | undefined {
+    const { atomics, geometry } = this.#slots;
+    const slot = Atomics.load(atomics, geometry.indexOffset / 4 + (number % geometry.slotCount));
+    if (slot < 0 || slot >= geometry.slotCount) throw this.#damaged(`frame ${number} in slot ${slot}`);
+    const version = this.#slots.version(slot);
+    const look = { slot, version, ...this.#slots.describe(slot) };
+    if ((version & 1) === 1 || !this.#unchanged(look) || look.number !== number) return undefined;
+    if (look.size > geometry.slotCapacity) throw this.#damaged(`a frame of ${look.size} bytes`);
+    return look;
   }
 
-  #hold(look: Look, missed: number): RingLease | undefined {
-    const free = this.#holder?.hold(look.slot);
-    // Whoever leases first and then finds the slot at rest is seen by the writer before it takes the slot.
-    if (!this.#looks.unchanged(look)) {
-      free?.();
-      return undefined;
-    }
-    // The writer marks a slot to look for leases of it, finds this one and lets go: only a second step takes it away.
-    const whole = (): boolean => {
-      const changes = this.#looks.changes(look);
-      return changes === 0 || (changes === 1 && free !== undefined);
-    };
-    let held = true;
-    let result = true;
-    this.#leases++;
-    return {
-      ...this.#frame(look, this.#slots.bytes.subarray(look.start, look.start + look.size), missed),
-      pinned: free !== undefined,
-      whole: () => (held ? whole() : result),
-      release: () => {
-        if (!held) return result;
-        result = whole();
-        held = false;
-        free?.();
-        this.#leases--;
-        this.#unmapWhenDone();
-        return result;
-      },
-    };
+  #unchanged({ slot, version }: Look): boolean {
+    fence();
+    return this.#slots.version(slot) === version;
   }
 
-  #frame(look: Look, data: Uint8Array, missed: number): RingFrame {
-    const { width, height, format, timestampNs, number, sequence } = look;
-    const jpeg = format === 'MJPG' ? data : undefined;
-    return { data, jpeg, width, height, format, timestampNs, number, sequence, missed };
+  #bytes({ slot, size }: Look): Uint8Array {
+    const start = this.#slots.offset(slot) + SLOT_OFFSET.data;
+    return this.#slots.bytes.subarray(start, start + size);
   }
 
-  /** Whether there is, or will be, another segment to read. */
-  get gone(): boolean {
-    this.#checkUsable();
-    return isGone(this.view, RING_OFFSET.owner);
+  #damaged(what: string) {
+    return invalid(
+      this.name,
+      `is damaged: it has ${what}, which cannot be. Restart the program that writes it.`,
+    );
   }
 
   state(): RingState {
-    this.#checkUsable();
-    const { head } = this.#slots;
-    const newest = head === 0 ? undefined : this.#looks.attempt(head, (look) => look);
-    return {
-      ...segmentState(this.view, RING_OFFSET.owner, head === 0),
-      head,
-      slotCount: this.#slots.geometry.slotCount,
-      frameAgeMs: newest && ageMs(newest.timestampNs),
-    };
+    this.#check();
+    const { head, geometry } = this.#slots;
+    const newest = head === 0 ? undefined : this.#look(head);
+    return { ...this.describe(head === 0, newest?.timestampNs), head, slotCount: geometry.slotCount };
   }
 
-  #checkUsable(): void {
-    // The view stays open for the leases.
+  #check(): void {
+    // The view stays open as long as a frame is used in place.
     if (!this.#open) throw closed(this.name);
     this.view.check();
   }
 
-  close(): void {
-    if (!this.#open) return;
+  override close(): void {
     this.#open = false;
-    this.#unmapWhenDone();
-  }
-
-  #unmapWhenDone(): void {
-    if (this.#open || this.#leases > 0) return;
-    this.#holder?.close();
-    this.view.close();
+    if (!this.#inUse) super.close();
   }
 }
 
-/** A ring reader over a mapped segment; closes the view and throws `SHM_INVALID` when it is none. */
-export function ringReader(view: SegmentView): SegmentRingReader {
-  const words = new Uint32Array(view.buffer, 0, RING_HEADER_SIZE / 4);
-  const geometry =
-    words[0] === RING_MAGIC
-      ? readGeometry(words, view.size)
-      : 'holds no ring: another program uses this name';
-  if (typeof geometry !== 'string') return new SegmentRingReader(view, geometry);
-  view.close();
-  throw invalid(view.name, `${geometry}.`);
+function frameOf(look: Look, data: Uint8Array, missed: number): RingFrame {
+  const { width, height, format, timestampNs, number, sequence } = look;
+  const jpeg = format === 'MJPG' ? data : undefined;
+  return { data, jpeg, width, height, format, timestampNs, number, sequence, missed, ...NO_ARRAY };
 }
 
 /**
@@ -208,5 +234,5 @@ export function ringReader(view: SegmentView): SegmentRingReader {
  * `SHM_INVALID`, `OPTION_INVALID` or `UNSUPPORTED`.
  */
 export function openRingReader(name: string): RingReader {
-  return ringReader(viewSegment(name, RING_HEADER_SIZE));
+  return openSegment(name, RING_HEADER_SIZE, (view) => new RingSegmentReader(view));
 }

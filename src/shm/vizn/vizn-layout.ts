@@ -78,7 +78,6 @@ function endBrokenWrite(fd: number): void {
 }
 
 export const VIZN_LAYOUT: SegmentLayout = {
-  option: '--shm-name',
   magic: VIZN_MAGIC,
   headerSize: VIZN_HEADER_SIZE,
   ownerOffset: VIZN_OFFSET.owner,

@@ -1,7 +1,6 @@
-import { formatName, type SharedFrame } from '../frame.js';
-import { invalid, type SegmentView, viewSegment } from '../memory/segment-view.js';
+import { invalid, type SegmentView } from '../memory/segment-view.js';
 import { isWriting, readStable } from '../memory/seqlock.js';
-import { ageMs, isGone, type ShmState, segmentState } from '../reader-state.js';
+import { formatName, NO_ARRAY, openSegment, SegmentReader, type ShmFrame, type ShmState } from '../reader.js';
 import {
   VIZN_FORMAT_MJPG,
   VIZN_FORMAT_NAME_SIZE,
@@ -12,9 +11,6 @@ import {
   ViznHeader,
   WRITE_SEQUENCE_WORD,
 } from './vizn-layout.js';
-
-/** The latest frame, copied. */
-export type ViznSnapshot = SharedFrame;
 
 export interface ViznState extends ShmState {
   /** A frame is being written, or was when the writer died. */
@@ -32,43 +28,49 @@ export interface ViznReader {
    * write under way was found in a bounded number of tries (`state()` tells a busy writer from a dead one).
    * Throws `SHM_INVALID` when the segment contradicts itself or was cut short, `SHM_FAILED` after `close()`.
    */
-  latest(after?: number): ViznSnapshot | undefined;
+  latest(after?: number): ShmFrame | undefined;
   state(): ViznState;
   /** Unmaps the segment. Idempotent. */
   close(): void;
 }
 
-/** A VIZN reader that the waiting side of the library drives. */
-export class SegmentReader implements ViznReader {
-  readonly name: string;
-  readonly size: number;
-  readonly #view: SegmentView;
+const MAX_U32 = 0xffff_ffff;
+
+export class ViznSegmentReader extends SegmentReader implements ViznReader {
+  readonly layout = 'vizn';
   readonly #header: ViznHeader;
   readonly #bytes: Uint8Array;
+  #last: number | undefined;
 
   constructor(view: SegmentView) {
-    this.name = view.name;
-    this.size = view.size;
-    this.#view = view;
+    super(view, VIZN_OFFSET.owner);
+    if (view.size < VIZN_HEADER_SIZE) {
+      throw invalid(view.name, `is ${view.size} bytes long: too short for any layout.`, { size: view.size });
+    }
     this.#header = new ViznHeader(view.buffer);
     this.#bytes = new Uint8Array(view.buffer);
+    this.#checkMagic();
   }
 
-  /** Address of the wake word; undefined when the writer has none. */
   get wakeAddress(): number | undefined {
     const kind = this.#header.words[VIZN_OFFSET.wakeKind / 4];
-    return kind === VIZN_WAKE_FUTEX ? this.#view.address + VIZN_OFFSET.wake : undefined;
+    return kind === VIZN_WAKE_FUTEX ? this.view.address + VIZN_OFFSET.wake : undefined;
   }
 
-  /** Changes with every frame: take it before looking for one, and wait for it to differ. */
   get wake(): number {
-    this.#view.check();
+    this.view.check();
     const word = this.wakeAddress === undefined ? WRITE_SEQUENCE_WORD : VIZN_OFFSET.wake / 4;
     return Atomics.load(this.#header.atomics, word);
   }
 
-  latest(after?: number): ViznSnapshot | undefined {
-    this.#view.check();
+  next(): ShmFrame | undefined {
+    const frame = this.latest(this.#last);
+    if (frame) this.#last = frame.sequence;
+    return frame;
+  }
+
+  latest(after?: number): ShmFrame | undefined {
+    this.view.check();
     const found = readStable(this.#header.atomics, WRITE_SEQUENCE_WORD, () => this.#read(after));
     if (found?.value === undefined) return undefined;
     const { dataSize, data, ...fields } = found.value;
@@ -82,7 +84,10 @@ export class SegmentReader implements ViznReader {
         { dataSize, size: this.size },
       );
     }
-    return { data, jpeg: fields.format === VIZN_FORMAT_MJPG ? data : undefined, ...fields };
+    // The count skips 0 when it wraps.
+    const ahead = after === undefined || fields.sequence <= after ? 1 : fields.sequence - after;
+    const jpeg = fields.format === VIZN_FORMAT_MJPG ? data : undefined;
+    return { data, jpeg, ...fields, missed: (ahead - 1) % MAX_U32, ...NO_ARRAY };
   }
 
   /** One look, possibly at a frame in the making; the caller finds out. Undefined: nothing new. */
@@ -105,24 +110,21 @@ export class SegmentReader implements ViznReader {
     };
   }
 
-  /** Whether there is, or will be, another segment to read. */
-  get gone(): boolean {
-    return isGone(this.#view, VIZN_OFFSET.owner);
+  skip(): void {
+    this.#last = this.state().sequence || undefined;
   }
 
   state(): ViznState {
-    this.#view.check();
+    this.view.check();
     const header = this.#header;
     const frame = readStable(header.atomics, WRITE_SEQUENCE_WORD, () => ({
       sequence: header.words[VIZN_OFFSET.frameSequence / 4]!,
       timestampNs: header.timestampNs,
     }))?.value;
-    const empty = frame?.sequence === 0;
     return {
-      ...segmentState(this.#view, VIZN_OFFSET.owner, empty),
+      ...this.describe(frame?.sequence === 0, frame?.timestampNs),
       writing: isWriting(header.atomics, WRITE_SEQUENCE_WORD),
       sequence: frame?.sequence,
-      frameAgeMs: frame === undefined || empty ? undefined : ageMs(frame.timestampNs),
     };
   }
 
@@ -136,28 +138,6 @@ export class SegmentReader implements ViznReader {
       { magic },
     );
   }
-
-  /** For the opener: closes itself when the segment is not VIZN. */
-  validate(): this {
-    try {
-      this.#checkMagic();
-      return this;
-    } catch (error) {
-      this.close();
-      throw error;
-    }
-  }
-
-  close(): void {
-    this.#view.close();
-  }
-}
-
-/** A VIZN reader over a mapped segment; closes the view and throws `SHM_INVALID` when it is none. */
-export function viznReader(view: SegmentView): SegmentReader {
-  if (view.size >= VIZN_HEADER_SIZE) return new SegmentReader(view).validate();
-  view.close();
-  throw invalid(view.name, `is ${view.size} bytes long: too short for any layout.`, { size: view.size });
 }
 
 /**
@@ -166,5 +146,5 @@ export function viznReader(view: SegmentView): SegmentReader {
  * `UNSUPPORTED`.
  */
 export function openViznReader(name: string): ViznReader {
-  return new SegmentReader(viewSegment(name, VIZN_HEADER_SIZE)).validate();
+  return openSegment(name, VIZN_HEADER_SIZE, (view) => new ViznSegmentReader(view));
 }

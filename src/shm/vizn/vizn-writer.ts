@@ -1,6 +1,12 @@
-import { types } from 'node:util';
 import { BridgeError } from '../../errors.js';
-import { checkInteger, type FrameTime, nanoseconds, sequenceWord, wrong } from '../frame-values.js';
+import {
+  checkBytes,
+  checkFrame,
+  type FrameTime,
+  sequenceWord,
+  writerClosed,
+  wrong,
+} from '../frame-values.js';
 import { createSegment, type Segment } from '../memory/segment.js';
 import { beginWrite, endWrite } from '../memory/seqlock.js';
 import type { FrameStore } from '../store.js';
@@ -10,6 +16,7 @@ import {
   VIZN_DEFAULT_NAME,
   VIZN_DEFAULT_SIZE,
   VIZN_FORMAT_MJPG,
+  VIZN_FORMAT_NAME_SIZE,
   VIZN_FORMAT_NUMBERS,
   VIZN_HEADER_SIZE,
   VIZN_LAYOUT,
@@ -54,40 +61,29 @@ export interface ViznWriter extends FrameStore {
   close(): void;
 }
 
-const MAX_U32 = 0xffff_ffff;
-
-function formatWords(name: string): Uint32Array {
-  const bytes = new Uint8Array(16);
-  bytes.set(Buffer.from(name, 'latin1'));
-  return new Uint32Array(bytes.buffer);
-}
-
+/** Fields of format_str. */
 const FORMAT_WORDS: ReadonlyMap<string, Uint32Array> = new Map(
-  [VIZN_FORMAT_MJPG, ...Object.keys(PIXEL_FORMATS)].map((name) => [name, formatWords(name)]),
+  [VIZN_FORMAT_MJPG, ...Object.keys(PIXEL_FORMATS)].map((name) => {
+    const bytes = new Uint8Array(VIZN_FORMAT_NAME_SIZE);
+    bytes.set(Buffer.from(name, 'latin1'));
+    return [name, new Uint32Array(bytes.buffer)];
+  }),
 );
 
-interface Content {
-  readonly data: Uint8Array;
-  readonly format: string;
-}
-
-function content(frame: ViznFrame): Content {
+function content(frame: ViznFrame): { readonly data: Uint8Array; readonly format: string } {
   if ('jpeg' in frame) {
-    const { jpeg } = frame;
-    if (!types.isUint8Array(jpeg) || jpeg.length === 0) throw wrong('JPEG', 'no bytes');
-    return { data: jpeg, format: VIZN_FORMAT_MJPG };
+    checkBytes(frame.jpeg);
+    return { data: frame.jpeg, format: VIZN_FORMAT_MJPG };
   }
   const { pixels, format, width, height } = frame;
-  if (!types.isUint8Array(pixels) || pixels.length === 0) throw wrong('picture', 'no bytes');
+  checkBytes(pixels);
   if (!Object.hasOwn(PIXEL_FORMATS, format)) throw wrong('format', format);
   const expected = width * height * PIXEL_FORMATS[format];
-  if (pixels.length !== expected) {
-    throw wrong(
-      'number of bytes',
-      `${pixels.length} for ${width} x ${height} ${format}, which has ${expected}`,
-    );
-  }
-  return { data: pixels, format };
+  if (pixels.length === expected) return { data: pixels, format };
+  throw wrong(
+    'number of bytes',
+    `${pixels.length} for ${width} x ${height} ${format}, which has ${expected}`,
+  );
 }
 
 class SegmentWriter implements ViznWriter {
@@ -107,20 +103,9 @@ class SegmentWriter implements ViznWriter {
   }
 
   write(frame: ViznFrame): void {
-    if (!this.#open) {
-      throw new BridgeError(
-        'SHM_FAILED',
-        `The shared memory ${this.name} is closed: open it again to write.`,
-        {
-          context: { name: this.name },
-        },
-      );
-    }
+    if (!this.#open) throw writerClosed(this.name);
     const { width, height, sequence } = frame;
-    checkInteger('width', width, 0, MAX_U32);
-    checkInteger('height', height, 0, MAX_U32);
-    checkInteger('sequence', sequence, 1, Number.MAX_SAFE_INTEGER);
-    const timestampNs = nanoseconds(frame);
+    const timestampNs = checkFrame(frame, 1);
     const { data, format } = content(frame);
     this.#checkFit(data.length);
 
@@ -145,13 +130,12 @@ class SegmentWriter implements ViznWriter {
     throw new BridgeError(
       'SHM_TOO_SMALL',
       `A frame of ${length} bytes needs a segment of ${needed} bytes, and ${this.name} has ${this.size}. ` +
-        `Make it larger (--shm-size ${needed} or more), or lower the picture's size or quality.`,
+        `Make it ${needed} bytes or larger, or lower the picture's size or quality.`,
       { context: { name: this.name, frameBytes: length, neededSize: needed, size: this.size } },
     );
   }
 
   close(): void {
-    if (!this.#open) return;
     this.#open = false;
     this.#segment.close();
   }
@@ -168,7 +152,5 @@ export function openViznWriter(options: ViznWriterOptions = {}): ViznWriter {
   const initialise = (buffer: ArrayBuffer): void => {
     new ViznHeader(buffer).words[VIZN_OFFSET.wakeKind / 4] = VIZN_WAKE_FUTEX;
   };
-  return new SegmentWriter(
-    createSegment({ name, size, initialise, ...(mode === undefined ? {} : { mode }) }, VIZN_LAYOUT),
-  );
+  return new SegmentWriter(createSegment({ name, size, mode, initialise }, VIZN_LAYOUT));
 }

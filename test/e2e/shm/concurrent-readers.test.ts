@@ -73,7 +73,7 @@ test(`nor in ${RING_WRITES} writes to a ring, copied or in place`, { timeout: 30
       python: new Child('python3', [fixture('module_reader.py'), READERS, name, String(RING_WRITES)]),
       header: new Child(compileReader('header_reader.cpp'), [name, String(RING_WRITES)]),
       copying: startNode('ring_reader.mjs', name, 'next', String(RING_WRITES)),
-      leasing: startNode('ring_reader.mjs', name, 'lease', String(RING_WRITES)),
+      inPlace: startNode('ring_reader.mjs', name, 'place', String(RING_WRITES)),
     };
     for (const reader of Object.values(readers)) expect(await reader.line()).toBe('ready');
     await flood(writer, RING_WRITES);

@@ -50,10 +50,10 @@ test(`after each of ${KILLS} kills of writers and readers at random, frames come
       else kill--;
       victims[which] =
         which === 0
-          ? new Child(program, [random(2) === 0 ? vizn : ring, 'lease'])
+          ? new Child(program, [random(2) === 0 ? vizn : ring, 'place'])
           : which === 1
             ? new Child('python3', [fixture('survivor.py'), READERS, random(2) === 0 ? vizn : ring])
-            : new Child(program, [ring, 'lease']);
+            : new Child(program, [ring, 'place']);
     }
   }
   expect(writers).toBeGreaterThan(10);

@@ -12,9 +12,9 @@ function reader(language: string, ...args: string[]): Child {
 }
 
 test.each(
-  ['node', 'python', 'c++'].flatMap((language) => ['copy', 'lease'].map((manner) => [language, manner])),
+  ['node', 'python', 'c++'].flatMap((language) => ['copy', 'place'].map((manner) => [language, manner])),
 )(
-  '%s, %s: a frame that the writer only looked at comes; one that it overwrote is whole or missed',
+  '%s, %s: a frame that the writer overwrites is whole, or said not to be, or missed',
   async (language, manner) => {
     const name = uniqueName();
     const writer = openRingWriter({ name, slots: SLOTS, slotSize: 1_000 });
@@ -30,7 +30,7 @@ test.each(
     const child = reader(language!, name, manner!);
     const { cases, wrong } = await child.json<{ cases: number; wrong: unknown[] }>();
     expect(wrong).toEqual([]);
-    expect(cases).toBeGreaterThan(40);
+    expect(cases).toBeGreaterThan(20);
     writer.close();
   },
 );

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { openArrayReader } from '../../../src/shm/arrays/array-reader.js';
 import { openArrayWriter } from '../../../src/shm/arrays/array-writer.js';
+import { waitForShm } from '../../../src/shm/open-shm.js';
 import { openRingWriter } from '../../../src/shm/ring/ring-writer.js';
 import { openViznWriter } from '../../../src/shm/vizn/vizn-writer.js';
-import { waitForShm } from '../../../src/shm/wait-for-shm.js';
 import { Child, closing, compileReader, fixture, pathOf, READERS, startNode, uniqueName } from './support.js';
 
 const frame = (sequence: number) => ({
@@ -77,7 +77,7 @@ describe.each(Object.keys(LANGUAGES))('%s', (language) => {
 describe.each(['python', 'c++'])('%s', (language) => {
   const start = (name: string): Asked => LANGUAGES[language]!(name);
 
-  test.each(['next', 'lease'])(
+  test.each(['next', 'place'])(
     '%s() waits out its time while nobody has the name, and goes on',
     async (how) => {
       const name = uniqueName();
@@ -122,16 +122,16 @@ describe.each(['python', 'c++'])('%s', (language) => {
   });
 });
 
-test('the Python reader lives with pictures that are kept from leases: over a restart, and to its close', async () => {
+test('the Python reader lives with views that are kept of frames in place: over a restart, and to its close', async () => {
   const name = uniqueName();
   const first = openRingWriter({ name, slotSize: 1_000 });
   first.write(frame(1));
   const child = new Child('python3', ['-B', fixture('kept.py'), READERS, name]);
-  expect(await child.json()).toEqual({ leased: 1, kept: [1, 2] });
+  expect(await child.json()).toEqual({ used: 1, kept: [1, 2] });
   first.close();
   const second = closing(openRingWriter({ name, slotSize: 1_000 }));
   for (const sequence of [5, 6]) second.write(frame(sequence));
-  expect(await child.json()).toEqual({ leased: 5, kept: [1, 2] });
+  expect(await child.json()).toEqual({ used: 5, kept: [1, 2] });
   expect(await child.json()).toEqual({ descriptors: 0, kept: [1, 2], wholeAfterClose: true });
   expect(await child.exited).toBe(0);
 });

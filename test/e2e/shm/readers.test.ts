@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { waitForShm } from '../../../src/shm/wait-for-shm.js';
+import { waitForShm } from '../../../src/shm/open-shm.js';
 import { needed } from '../../support/needs.js';
 import { Program } from '../program/program.js';
 import { Child, compileReader, fixture, leftovers, READERS, uniqueName } from './support.js';

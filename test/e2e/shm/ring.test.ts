@@ -1,7 +1,6 @@
 import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openRingReader } from '../../../src/shm/ring/ring-reader.js';
-import type { RingReader } from '../../../src/shm/ring/ring-types.js';
+import { openRingReader, type RingReader } from '../../../src/shm/ring/ring-reader.js';
 import { openRingWriter, type RingWriter } from '../../../src/shm/ring/ring-writer.js';
 import {
   Child,
@@ -52,8 +51,8 @@ test('the layout, to the byte', () => {
   const file = readFileSync(pathOf(name));
   const word = (offset: number): number => file.readUInt32LE(offset);
   expect(file.subarray(0, 4).toString('latin1')).toBe('OMVR');
-  // version, slots, stride, capacity, index, first slot, lease entries
-  expect([4, 8, 12, 16, 20, 24, 28].map(word)).toEqual([1, SLOTS, 1_088, 1_000, 128, 4_096, 32]);
+  // version, slots, stride, capacity, index, first slot, reserved
+  expect([4, 8, 12, 16, 20, 24, 28].map(word)).toEqual([1, SLOTS, 1_088, 1_000, 128, 4_096, 0]);
   expect(file.subarray(32, 36).toString('latin1')).toBe('OMVB');
   expect(word(36)).toBe(process.pid);
   expect(file.readBigUInt64LE(64)).toBe(1n);
@@ -65,12 +64,6 @@ test('the layout, to the byte', () => {
   expect([word(at + 24), word(at + 28)]).toEqual([1, 2]);
   expect(file.subarray(at + 32, at + 48).toString('latin1')).toBe(`MJPG${'\0'.repeat(12)}`);
   expect([...file.subarray(at + 64, at + 64 + 101)]).toEqual(new Array(101).fill(1));
-
-  const table = readFileSync(pathOf(`${name}.leases`));
-  expect(table.subarray(0, 4).toString('latin1')).toBe('OMVL');
-  expect([table.readUInt32LE(4), table.readUInt32LE(8)]).toEqual([1, 32]);
-  expect(table.readBigUInt64LE(16)).toBe(file.readBigUInt64LE(56));
-  expect(table.length).toBe(64 + 32 * 64);
 });
 
 test('every reader gets every frame in order, at its own pace; what was overwritten is counted', () => {
@@ -112,83 +105,68 @@ test('a new reader begins with the oldest frame it can have: only what comes aft
   expect([late?.number, late?.missed, slow.missed]).toEqual([28, 7, 7]);
 });
 
-test('a leased frame stays as it is while the writer goes round, and its slot is used again after', () => {
+test('a frame in place is whole unless the writer came round to its slot meanwhile', () => {
   const name = uniqueName();
   const writer = writerOf(name);
   const reader = readerOf(name);
-  write(writer, 1, 3);
-  const lease = reader.lease()!;
-  expect([lease.pinned, lease.number]).toEqual([true, 1]);
-  write(writer, 4, 50);
-  expect(lease.data).toEqual(new Uint8Array(101).fill(1));
-  expect([lease.whole(), lease.release(), lease.release()]).toEqual([true, true, true]);
-  // The other seven slots held the last seven frames.
-  expect(numbers(reader)).toEqual([44, 45, 46, 47, 48, 49, 50]);
-  write(writer, 51, 58);
-  expect(numbers(readerOf(name))).toEqual([51, 52, 53, 54, 55, 56, 57, 58]);
-});
-
-test('readers that lease every slot lose the oldest and learn of it; the writer never waits', () => {
-  const name = uniqueName();
-  const writer = writerOf(name);
-  const reader = readerOf(name);
+  expect(reader.inPlace(() => 1)).toBeUndefined();
   write(writer, 1, SLOTS);
-  const leases = Array.from({ length: SLOTS }, () => reader.lease()!);
-  expect(leases.every(({ pinned }) => pinned)).toBe(true);
-  write(writer, SLOTS + 1, SLOTS + 2);
-  expect(writer.revoked).toBe(2);
-  expect(leases.map((lease) => lease.release())).toEqual([false, false, true, true, true, true, true, true]);
+  const look = (n: number) =>
+    reader.inPlace(({ number, data }) => {
+      const before = data[0];
+      write(writer, number + SLOTS, n);
+      return [number, before, data[0]];
+    });
+  // One short of the slot of frame 1, and then that.
+  expect(look(SLOTS)).toEqual({ value: [1, 1, 1], whole: true });
+  write(writer, SLOTS + 1, SLOTS + 1);
+  expect(look(2 + SLOTS)).toEqual({ value: [2, 2, 2 + SLOTS], whole: false });
+  expect([reader.cursor, reader.missed]).toEqual([2, 0]);
 });
 
-/** A child that leases the first three frames of a ring and gives them back at a line. */
-function leaseHolder(language: string, name: string): Child {
-  if (language === 'node') return startNode('lease.mjs', name);
-  if (language === 'python') return new Child('python3', [fixture('lease.py'), name]);
-  return new Child(compileReader('lease.cpp'), [name]);
+test('a reader may be closed, and an exception thrown, while a frame is used in place', () => {
+  const name = uniqueName();
+  write(writerOf(name), 1, 3);
+  const reader = readerOf(name);
+  const fail = () => {
+    throw new Error('mine');
+  };
+  expect(() => reader.inPlace(fail)).toThrow('mine');
+  const closing = reader.inPlace(({ data, number }) => {
+    reader.close();
+    return [number, data.length];
+  });
+  expect(closing).toEqual({ value: [2, 102], whole: true });
+  expectFailure('SHM_FAILED', () => reader.inPlace(() => 1));
+});
+
+/** A child that uses three frames of a ring in place, each until it gets a line. */
+function inPlaceReader(language: string, name: string): Child {
+  if (language === 'node') return startNode('in_place.mjs', name);
+  if (language === 'python') return new Child('python3', ['-B', fixture('in_place.py'), name]);
+  return new Child(compileReader('in_place.cpp'), [name]);
 }
 
-test.each(LANGUAGES)('a %s lease is whole while the writer only looks for leases', async (language) => {
-  const name = uniqueName();
-  write(writerOf(name), 1, SLOTS);
-  const child = leaseHolder(language, name);
-  expect(await child.json()).toEqual({ numbers: [1, 2, 3], pinned: true });
-  // A writer that stands still in the middle: of a look, of a take, after it.
-  const file = openSync(pathOf(name), 'r+');
-  for (const [slot, version] of [3, 5, 6].entries()) {
-    writeSync(file, Uint32Array.of(version), 0, 4, 4_096 + slot * 1_088);
-  }
-  closeSync(file);
-  child.say('release');
-  expect(await child.json()).toEqual([true, false, false]);
-  await child.kill();
-});
-
-test('a reader holds as many leases as it has places for, the next are unpinned', () => {
-  const name = uniqueName();
-  const writer = closing(openRingWriter({ name, slots: 16, slotSize: 1_000 }));
-  const reader = readerOf(name);
-  write(writer, 1, 12);
-  const leases = Array.from({ length: 10 }, () => reader.lease()!);
-  expect(leases.map(({ pinned }) => pinned)).toEqual([...new Array(8).fill(true), false, false]);
-  write(writer, 13, 30);
-  expect(leases.map((lease) => lease.release())).toEqual([...new Array(8).fill(true), false, false]);
-});
-
-test.each(LANGUAGES)('a %s reader killed with leases in hand gives them back', async (language) => {
+test.each(LANGUAGES)('a %s reader in place learns that its frame was overwritten', async (language) => {
   const name = uniqueName();
   const writer = writerOf(name);
   write(writer, 1, SLOTS);
-  const child = leaseHolder(language, name);
-  expect(await child.json()).toEqual({ numbers: [1, 2, 3], pinned: true });
-  write(writer, SLOTS + 1, SLOTS + 20);
-  const mine = readerOf(name);
-  // Five slots go round, three are in its hand.
-  expect(numbers(mine)).toHaveLength(SLOTS - 3);
-  expect(writer.revoked).toBe(0);
-  await child.kill();
-  await new Promise((done) => setTimeout(done, 60));
-  write(writer, SLOTS + 21, SLOTS + 20 + 3 * SLOTS);
-  expect(numbers(readerOf(name))).toHaveLength(SLOTS);
+  const child = inPlaceReader(language, name);
+  expect(await child.json()).toBe(1);
+  child.say('on');
+  expect(await child.json()).toEqual({ value: 1, whole: true });
+  expect(await child.json()).toBe(2);
+  write(writer, SLOTS + 1, SLOTS + 2);
+  child.say('on');
+  expect(await child.json()).toEqual({ value: SLOTS + 2, whole: false });
+  expect(await child.json()).toBe(3);
+  // A writer that stands still in the middle of the slot.
+  const file = openSync(pathOf(name), 'r+');
+  writeSync(file, Uint32Array.of(3), 0, 4, 4_096 + 3 * 1_088);
+  closeSync(file);
+  child.say('on');
+  expect(await child.json()).toEqual({ value: 3, whole: false });
+  expect(await child.exited).toBe(0);
 });
 
 test('a frame that does not fit is refused, and what was there stays', () => {
@@ -196,7 +174,7 @@ test('a frame that does not fit is refused, and what was there stays', () => {
   const writer = writerOf(name);
   write(writer, 1, 1);
   const big = { jpeg: new Uint8Array(1_001), width: 1, height: 1, timestampMs: 1, sequence: 2 };
-  expect(expectFailure('SHM_TOO_SMALL', () => writer.write(big)).message).toContain('--ring-slot-size 1001');
+  expect(expectFailure('SHM_TOO_SMALL', () => writer.write(big)).message).toContain('slots of 1001 bytes');
   expect(numbers(readerOf(name))).toEqual([1]);
   expectFailure('OPTION_INVALID', () => openRingWriter({ name: uniqueName(), slots: 3 }));
   expectFailure('SHM_IN_USE', () => openRingWriter({ name }));

@@ -35,6 +35,7 @@ describe('writing', () => {
       format: 'MJPG',
       timestampNs: 5n,
       sequence: 7,
+      missed: 0,
     });
     expect(reader.latest()?.sequence).toBe(8);
     expect(reader.latest(7)?.sequence).toBe(8);
