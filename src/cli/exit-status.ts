@@ -1,48 +1,45 @@
-/** Exit statuses, as DESIGN and README document them. */
+/** Exit statuses: what each means, and which errors end in it. Imports nothing: it is there before everything else. */
 import type { BridgeError, ErrorCode } from '../errors.js';
 
 export const EXIT = {
   done: 0,
-  scriptException: 1,
-  /** Of `algo run`: every picture has a verdict, and some are NG. */
-  someNg: 1,
+  no: 1,
   usage: 2,
   port: 3,
   camera: 4,
   algorithm: 5,
+  storage: 6,
   defect: 70,
+  impatient: 130,
 } as const;
 
-const USAGE: readonly ErrorCode[] = [
-  'OPTION_INVALID',
-  'SHM_IN_USE',
-  'SHM_TOO_SMALL',
-  'SHM_INVALID',
-  'SHM_FULL',
-  'SHM_NOT_FOUND',
-  'SHM_FAILED',
-  'FILE_FAILED',
-  'UNSUPPORTED',
-];
-const PORT: readonly ErrorCode[] = [
-  'PORT_NOT_FOUND',
-  'PORT_DENIED',
-  'PORT_BUSY',
-  'PORT_FAILED',
-  'NOT_A_CAMERA',
-];
-const ALGORITHM: readonly ErrorCode[] = [
-  'RUNNER_NOT_FOUND',
-  'RUNNER_EXITED',
-  'RUNNER_TIMEOUT',
-  'RUNNER_PROTOCOL',
-  'ALGORITHM_FAILED',
+/** For help and documents. */
+export const EXIT_STATUSES: Readonly<Record<number, string>> = {
+  [EXIT.done]: 'done, or stopped by the user; also when the reader of stdout has gone',
+  [EXIT.no]: "the answer is no: a script's exception (exec), an NG (algo run), a command refused (ctl)",
+  [EXIT.usage]: 'wrong usage or configuration, also a name in shared memory that is taken',
+  [EXIT.port]: 'no usable port, or nothing seen of a segment (watch)',
+  [EXIT.camera]: 'the camera failed',
+  [EXIT.algorithm]:
+    'the algorithm failed, breaks the protocol (algo check), or left frames without a verdict (algo run)',
+  [EXIT.storage]:
+    'no room or no permission for files or shared memory; a pipeline that did not finish its file',
+  [EXIT.defect]: 'a defect of this program',
+  [EXIT.impatient]: 'interrupted twice',
+};
+
+const OF_CODES: readonly (readonly [status: number, codes: readonly ErrorCode[]])[] = [
+  [EXIT.usage, ['OPTION_INVALID', 'UNSUPPORTED', 'SHM_IN_USE', 'SHM_TOO_SMALL', 'SHM_INVALID']],
+  [EXIT.port, ['PORT_NOT_FOUND', 'PORT_DENIED', 'PORT_BUSY', 'PORT_FAILED', 'NOT_A_CAMERA', 'SHM_NOT_FOUND']],
+  [
+    EXIT.algorithm,
+    ['RUNNER_NOT_FOUND', 'RUNNER_EXITED', 'RUNNER_TIMEOUT', 'RUNNER_PROTOCOL', 'ALGORITHM_FAILED'],
+  ],
+  [EXIT.storage, ['SHM_FULL', 'SHM_FAILED', 'FILE_FAILED']],
+  [EXIT.defect, ['INTERNAL']],
 ];
 
 /** The status a program ends with because of an error. */
 export function exitStatus(error: BridgeError): number {
-  if (USAGE.includes(error.code)) return EXIT.usage;
-  if (PORT.includes(error.code)) return EXIT.port;
-  if (ALGORITHM.includes(error.code)) return EXIT.algorithm;
-  return EXIT.camera;
+  return OF_CODES.find(([, codes]) => codes.includes(error.code))?.[0] ?? EXIT.camera;
 }

@@ -147,11 +147,12 @@ function kindOf(form: Form): string | undefined {
 
 /** Choices and default behind an option's text; the text itself names a default that no value stands for. */
 export function defaultText({ form, unit, placeholder }: OptionSpec): string {
-  const value = form.default;
-  if (placeholder === undefined || value === undefined || value === '' || typeof value === 'object')
-    return '';
-  if (typeof value === 'boolean') return value ? ' (default: on)' : '';
-  return ` (default: ${typeof value === 'number' ? numberText(value, unit) : value})`;
+  const { default: value, enum: choices = [] } = form;
+  const parts: string[] = choices.length > 0 ? [choices.join(', ')] : [];
+  if (typeof value === 'number') parts.push(`default: ${numberText(value, unit)}`);
+  else if (typeof value === 'string' && value !== '') parts.push(`default: ${value}`);
+  else if (value === true && placeholder !== undefined) parts.push('default: on');
+  return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
 }
 
 function numberText(value: number, unit: OptionSpec['unit']): string {

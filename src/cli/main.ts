@@ -23,7 +23,7 @@ if (words.length === 1 && ['--version', '-V'].includes(words[0]!)) {
   const { runProgram } = await import('./program.js');
   await runProgram(words);
 }
-if (outputFailed()) process.exitCode = EXIT.usage;
+if (outputFailed()) process.exitCode = EXIT.storage;
 // A reader that has stalled must not hold up the end that was asked for. Otherwise the process ends when all is read.
 if (stopAsked()) {
   await flushOutput();

@@ -1,7 +1,7 @@
 /** The subcommands, and which one is meant. Each is loaded when it is used: together they take half a second. */
 import { Command, Option } from 'commander';
 import { packageVersion } from '../package.js';
-import { EXIT } from './exit-status.js';
+import { EXIT, EXIT_STATUSES } from './exit-status.js';
 
 interface Subcommand {
   readonly text: string;
@@ -72,6 +72,7 @@ export async function runProgram(words: readonly string[]): Promise<void> {
 
 /** The program with the subcommand `name` ready; of the others only what they are for. */
 export async function makeProgram(name?: string, algorithm: readonly string[] = []): Promise<Command> {
+  const statuses = Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padStart(3)}  ${text}`);
   const program = new Command('openmv-bridge')
     .description('Host for OpenMV cameras: frames into shared memory, to your code, and to an algorithm.')
     .version(packageVersion())
@@ -89,10 +90,10 @@ export async function makeProgram(name?: string, algorithm: readonly string[] = 
       `
 Without a subcommand it runs: openmv-bridge --port /dev/ttyACM0
 No camera at hand:            openmv-bridge --port virtual
-All options of that:          openmv-bridge run --help
+Options of that:              openmv-bridge run --help
 
-Exit status: 0 done or stopped by the user, 2 wrong usage, 3 no usable port, 4 camera failed, 5 algorithm failed,
-70 a defect in this program.`,
+Exit status:
+${statuses.join('\n')}`,
     );
   for (const [known, { text, load }] of Object.entries(SUBCOMMANDS)) {
     const command = program.command(known).description(text);

@@ -5,8 +5,6 @@
 import { EXIT } from './exit-status.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** 128 + SIGINT, as shells report it: the user did not want to wait for an orderly end. */
-const IMPATIENT = 130;
 /** How long the last words wait for a reader once the end was asked for. */
 const FLUSH_MS = 300;
 
@@ -16,7 +14,7 @@ let asked = false;
 let failed = false;
 
 function wish(): void {
-  if (asked) process.exit(IMPATIENT);
+  if (asked) process.exit(EXIT.impatient);
   asked = true;
   if (stop) stop();
   else process.exit(process.exitCode ?? EXIT.done);
@@ -26,7 +24,7 @@ function outputBroke(error: NodeJS.ErrnoException): void {
   // `| head -1` has read enough; nothing more can be said on that stream.
   if (error.code !== 'EPIPE' && !failed && !asked) {
     failed = true;
-    process.exitCode = EXIT.usage;
+    process.exitCode = EXIT.storage;
     const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
     const reason = full ? 'the disk is full. Free some space' : `${error.message}. Mend that`;
     process.stderr.write(

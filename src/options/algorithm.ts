@@ -16,9 +16,11 @@ const needs = 'runner';
 export const supervisionShape = group('Algorithm supervision', {
   heartbeatIntervalMs: milliseconds.default(5_000).meta({
     description: "between two pings of an idle adapter (the protocol's own figure)",
+    unit: 'ms',
   }),
   heartbeatGraceMs: milliseconds.default(2_000).meta({
     description: "from a ping to its pong (the protocol's own figure)",
+    unit: 'ms',
   }),
   heartbeatMisses: z.int().min(1).default(2).meta({
     description: "pings without an answer in a row that are taken for a hang (the protocol's own figure)",
@@ -30,11 +32,15 @@ export const supervisionShape = group('Algorithm supervision', {
   }),
   crashWindowMs: milliseconds.default(60_000).meta({
     description: 'the time in which that many crashes end the attempts',
+    unit: 'ms',
   }),
   backoffMinMs: milliseconds.default(100).meta({
     description: 'wait before the first restart; doubles with every crash',
+    unit: 'ms',
   }),
-  backoffMaxMs: milliseconds.default(5_000).meta({ description: 'longest wait before a restart' }),
+  backoffMaxMs: milliseconds
+    .default(5_000)
+    .meta({ description: 'longest wait before a restart', unit: 'ms' }),
   shutdownMs: milliseconds.default(1_000).meta({
     flag: '--shutdown-timeout TIME',
     description: 'from the shutdown message to SIGTERM',

@@ -30,7 +30,7 @@ export const virtualShape = group('Virtual camera', {
       common: true,
     }),
   compressMs: z.int().min(0).max(10_000).optional().meta({
-    flag: '--virtual-compress TIME',
+    flag: '--virtual-compress-ms TIME',
     description: 'time that making a JPEG takes, in which the camera answers nothing; default: 0',
     unit: 'ms',
   }),

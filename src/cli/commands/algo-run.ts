@@ -108,7 +108,7 @@ async function runOnFiles(
     output.text(`${tally.ok} OK, ${tally.ng} NG${failed}${left > 0 ? `, ${left} not looked at` : ''}\n`);
   }
   if (tally.failed > 0 || tally.ok + tally.ng < files.length) return stopped ? EXIT.done : EXIT.algorithm;
-  return tally.ng > 0 ? EXIT.someNg : EXIT.done;
+  return tally.ng > 0 ? EXIT.no : EXIT.done;
 }
 
 function describe(result: FrameResult): string {

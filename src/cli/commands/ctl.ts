@@ -13,9 +13,6 @@ interface CtlFlags {
   completion?: boolean;
 }
 
-/** The bridge answered with an error. */
-const REFUSED = 1;
-
 export function configure(command: Command): void {
   command
     .usage('[options] COMMAND [name=value ...]')
@@ -46,7 +43,7 @@ export function configure(command: Command): void {
         ...(flags.camera !== undefined && { camera: flags.camera }),
       };
       const path = flags.socket ?? (flags.controlName === 'vizion' ? VIZION_CONTROL_PATH : CONTROL_PATH);
-      return (await send(path, request)) ? EXIT.done : REFUSED;
+      return (await send(path, request)) ? EXIT.done : EXIT.no;
     }),
   );
 }

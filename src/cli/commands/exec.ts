@@ -70,7 +70,7 @@ async function follow(camera: Camera, script: string, detach: boolean): Promise<
     if (stopping) await camera.stop();
     await drained(camera);
     show(filter.end());
-    return !stopping && endsWithTraceback(tail) ? EXIT.scriptException : EXIT.done;
+    return !stopping && endsWithTraceback(tail) ? EXIT.no : EXIT.done;
   } finally {
     subscription.unsubscribe();
     stopListening();

@@ -55,7 +55,6 @@ describe('wrong usage ends with 2 and names what is wrong', () => {
     [['--port', 'virtual', '--channel', 'a-name-that-is-too-long'], /channel/],
     [['--port', 'virtual', '--virtual-fps', 'soon'], /fps/],
     [['--port', 'virtual', '--virtual-faults', 'drop=lots'], /drop/],
-    [['--port', 'virtual', '--virtual-images', '/nowhere/at/all'], /\/nowhere\/at\/all/],
     [['--port', 'virtual', '--shm-name', 'a/b/c'], /a\/b\/c/],
     [['--port', '/dev/a', '--port', '/dev/a'], /twice/],
     [['--port', 'virtual', '--runner', "python3 'x"], /quote/i],
@@ -69,11 +68,17 @@ describe('wrong usage ends with 2 and names what is wrong', () => {
     expect(stdout).toBe('');
   });
 
+  it('a folder that cannot be read is no wrong usage: 6', async () => {
+    const { status, stderr } = await run(['--port', 'virtual', '--virtual-images', '/nowhere/at/all']);
+    expect(stderr).toMatch(/\/nowhere\/at\/all.*FILE_FAILED/s);
+    expect(status).toBe(6);
+  });
+
   it('names the unknown option of a config file', async () => {
     const path = join(dir, 'config.json');
     await writeFile(path, '{"port": "virtual", "speed": 9}');
     const { status, stderr } = await run(['--config', path]);
-    expect(stderr).toMatch(/speed/);
+    expect(stderr).toMatch(/config\.json cannot be used: .*there is no option speed/);
     expect(status).toBe(2);
   });
 });

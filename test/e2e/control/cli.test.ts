@@ -98,7 +98,7 @@ describe('openmv-bridge run', () => {
   it('refuses a socket that another bridge serves', async () => {
     const { path } = await controlledProgram();
     const second = await run(['--port', 'virtual', '--no-shm', '--control', path]);
-    expect(second).toMatchObject({ status: 2, stderr: expect.stringContaining('running program') });
+    expect(second).toMatchObject({ status: 6, stderr: expect.stringContaining('running program') });
     expect(await ctl(path, 'get_status')).toMatchObject({ status: 0 });
   });
 

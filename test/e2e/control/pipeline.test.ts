@@ -50,7 +50,7 @@ describe('a file that cannot be finished', () => {
       '--pipeline',
       UNFINISHED,
     ]);
-    expect(status, stderr).toBe(2);
+    expect(status, stderr).toBe(6);
     const errors = stdout.split('\n').filter((line) => line.includes('"type":"error"'));
     expect(errors).toEqual([expect.stringMatching(/FILE_FAILED.*No space left/)]);
   });

@@ -94,6 +94,6 @@ describe('saving', () => {
       `${path}/frames`,
     ]);
     expect(stderr).toMatch(/a-file\/frames.*FILE_FAILED/s);
-    expect(status).toBe(2);
+    expect(status).toBe(6);
   });
 });

@@ -126,7 +126,7 @@ describe('a stderr that is closed', () => {
 });
 
 describe('a stdout on a full disk', () => {
-  it('ends with FILE_FAILED and 2, in plain words', (context) => {
+  it('ends with FILE_FAILED and 6, in plain words', (context) => {
     if (spawnSync('unshare', ['-m', 'true']).status !== 0)
       context.skip('needs the right to make a mount namespace');
     const script =
@@ -139,7 +139,7 @@ describe('a stdout on a full disk', () => {
     expect(stderr).toMatch(/disk is full.*\[FILE_FAILED\]/s);
     expect(stderr).not.toMatch(/defect|\n\s+at /);
     expect(stderr.match(/FILE_FAILED/g)).toHaveLength(1);
-    expect(status).toBe(2);
+    expect(status).toBe(6);
   });
 });
 

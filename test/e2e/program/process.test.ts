@@ -149,7 +149,7 @@ describe('streams and disks', () => {
         encoding: 'utf8',
       },
     );
-    expect(result.status).toBe(2);
+    expect(result.status).toBe(6);
     const lines = result.stdout
       .split('\n')
       .filter(Boolean)

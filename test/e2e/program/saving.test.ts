@@ -52,7 +52,7 @@ it.each([
   expect(stderr).toMatch(words);
   expect(stderr).toContain('[FILE_FAILED]');
   expect(stderr).not.toContain('Free some space');
-  expect(status).toBe(2);
+  expect(status).toBe(6);
 });
 
 it('one --camera-id for two cameras is refused, for their files would have the same names', async () => {

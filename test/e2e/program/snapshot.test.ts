@@ -73,13 +73,13 @@ describe('snapshot', () => {
     ['nowhere/s.jpg', /folder .*nowhere does not exist/],
     ['a-folder', /is a folder/],
     ['a-file/s.jpg', /a-file is no folder/],
-  ])('%s: FILE_FAILED with advice, and 2', async (name, words) => {
+  ])('%s: FILE_FAILED with advice, and 6', async (name, words) => {
     await mkdir(scratch.path('a-folder'), { recursive: true });
     await writeFile(scratch.path('a-file'), '');
     const { status, stderr } = await snapshot(scratch.path(name));
     expect(stderr).toMatch(words);
     expect(stderr).toContain('[FILE_FAILED]');
-    expect(status).toBe(2);
+    expect(status).toBe(6);
   });
 
   it('leaves the older picture, and no other file, on a disk that is full', (context) => {
@@ -94,7 +94,7 @@ describe('snapshot', () => {
     );
     expect(stderr).toMatch(/disk is full.*FILE_FAILED/s);
     expect(stdout).toBe('s.jpg\nbefore\n');
-    expect(status).toBe(2);
+    expect(status).toBe(6);
   });
 
   it('refuses a timeout that is none', async () => {

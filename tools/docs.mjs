@@ -1,0 +1,117 @@
+/**
+ * Writes what the documents take from the code, between `<!-- generated: NAME -->` and `<!-- end -->`, and the JSON
+ * schema of the configuration file. `--check` writes nothing and ends with 1 when something is out of date.
+ * Run `npm run docs`, which builds first.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { EXIT_STATUSES } from '../dist/cli/exit-status.js';
+import { defaultText } from '../dist/cli/flags.js';
+import { makeProgram, SUBCOMMANDS } from '../dist/cli/program.js';
+import { configSchema, optionMetaSchema, optionSpecs } from '../dist/options/index.js';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const check = process.argv.includes('--check');
+
+const cell = (text) => text.replaceAll('|', '\\|');
+const table = (head, rows) =>
+  [head, head.map((title) => '-'.repeat(title.length)), ...rows]
+    .map((row) => `| ${row.map(cell).join(' | ')} |`)
+    .join('\n');
+
+const specs = optionSpecs(configSchema);
+const written = ({ flag, placeholder }) => `\`--${flag}${placeholder ? ` ${placeholder}` : ''}\``;
+
+function optionRows(group) {
+  return specs
+    .filter((spec) => spec.group === group)
+    .flatMap((spec) => {
+      const key = `\`${spec.path.join('.')}\``;
+      const row = [spec.flag ? written(spec) : '', key, spec.description + defaultText(spec)];
+      return spec.negated ? [row, [`\`--no-${spec.flag}\``, key, spec.negated]] : [row];
+    });
+}
+
+async function subcommands() {
+  const parts = [];
+  for (const name of Object.keys(SUBCOMMANDS)) {
+    const program = await makeProgram(name);
+    const command = program.commands.find((one) => one.name() === name);
+    for (const one of command.commands.length > 0 ? command.commands : [command]) {
+      const title = [command, one].filter((part, index, all) => all.indexOf(part) === index);
+      const full = title.map((part) => part.name()).join(' ');
+      const rows = one.options
+        .filter(
+          (option) =>
+            (option.helpGroupHeading ?? 'Options:') === 'Options:' || /json|duration/.test(option.long),
+        )
+        .filter((option) => option.long !== '--help-all' && name !== 'run')
+        .map((option) => [`\`${option.flags.replace(/<(.+)>/, '$1')}\``, option.description]);
+      parts.push(`### ${full}\n\n\`openmv-bridge ${full} ${one.usage()}\`: ${one.description()}.`);
+      if (rows.length > 0) parts.push(table(['option', 'what it does'], rows));
+      const groups = one.options.flatMap((option) => option.helpGroupHeading?.slice(0, -1) ?? []);
+      const shared = [...new Set(groups)].filter((group) => !['Options', 'Output', 'Run'].includes(group));
+      if (name !== 'run' && shared.length > 0)
+        parts.push(`As well the options of run under: ${shared.join(', ')}.`);
+    }
+  }
+  return parts.join('\n\n');
+}
+
+/** What may stand behind `generated:`. */
+const BLOCKS = {
+  subcommands: await subcommands(),
+  'exit-statuses': table(
+    ['status', 'meaning'],
+    Object.entries(EXIT_STATUSES).map(([status, text]) => [status, text]),
+  ),
+};
+for (const group of new Set(specs.map((spec) => spec.group))) {
+  BLOCKS[`options ${group}`] = table(['option', 'key', 'what it does'], optionRows(group));
+}
+
+const missing = new Set(Object.keys(BLOCKS));
+
+function filled(path) {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  return text.replace(/<!-- generated: (.+) -->\n[\s\S]*?<!-- end -->/g, (_whole, name) => {
+    if (!(name in BLOCKS)) throw new Error(`${path}: there is nothing to generate of the name "${name}"`);
+    missing.delete(name);
+    return `<!-- generated: ${name} -->\n\n${BLOCKS[name]}\n\n<!-- end -->`;
+  });
+}
+
+const OWN_KEYS = Object.keys(optionMetaSchema.shape).filter((key) => key !== 'description');
+
+function configJsonSchema() {
+  const schema = z.toJSONSchema(configSchema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => {
+      for (const key of OWN_KEYS) delete jsonSchema[key];
+    },
+  });
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+const files = {
+  'docs/command-line.md': filled('docs/command-line.md'),
+  'tools/config.schema.json': configJsonSchema(),
+};
+if (missing.size > 0) throw new Error(`No page has a place for: ${[...missing].join(', ')}`);
+for (const [path, text] of Object.entries(files)) {
+  let before = '';
+  try {
+    before = readFileSync(join(ROOT, path), 'utf8');
+  } catch {}
+  if (before === text) continue;
+  if (check) {
+    console.error(`${path} is out of date: run npm run docs`);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(join(ROOT, path), text);
+    console.log(`wrote ${path}`);
+  }
+}
