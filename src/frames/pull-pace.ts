@@ -7,6 +7,8 @@
  */
 
 const LONGEST_MS = 250;
+/** Where events announce frames: a camera may take long to expose or compress one, and answers nothing meanwhile. */
+const LONGEST_ANNOUNCED_MS = 2_000;
 const SHORTEST_MS = 5;
 /** Until the first frame there is no event to wait for. */
 const FIRST_MS = 20;
@@ -67,12 +69,14 @@ export class PullPace {
       return Math.min(LONGEST_MS, this.#look * 2 ** clamp(this.#idle - MOST_LOOKS, 0, 8));
     }
     const base = this.#interval === 0 ? FIRST_MS : 2 * this.#interval;
-    return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, base) * 2 ** Math.min(this.#idle, 6));
+    // Asked before its time an announced frame is asked for in vain.
+    const longest = clamp(base, LONGEST_MS, LONGEST_ANNOUNCED_MS);
+    return Math.min(longest, Math.max(SHORTEST_MS, base) * 2 ** Math.min(this.#idle, 6));
   }
 
   #announced(taken: number): void {
     this.#unannounced = 0;
-    const elapsed = Math.min(taken, LONGEST_MS);
+    const elapsed = Math.min(taken, LONGEST_ANNOUNCED_MS);
     this.#interval = this.#interval === 0 ? elapsed : this.#interval + (elapsed - this.#interval) / 8;
   }
 
