@@ -20,6 +20,11 @@ import { StdoutChannel } from './stdout-channel.js';
 const INTERRUPT_AGAIN_MS = 50;
 /** How often a wait inside a channel's method looks for what it waits for. */
 const NESTED_WAIT_MS = 1;
+/**
+ * How long the script runs at least between an ACK and the next request, which on a device takes its way over USB. So
+ * chosen that the vendor's host polls as often for a frame as it does on the device: 3 to 9 times.
+ */
+const REST_MS = 0.05;
 
 export class Board {
   readonly link: DeviceLink;
@@ -50,6 +55,7 @@ export class Board {
     this.link = new DeviceLink({
       identity,
       maxPayload: setup.maxPayload,
+      restMs: REST_MS,
       transmit: (packet) => {
         if (!this.#line.write(packet)) this.link.stats.transportErrors++;
       },
@@ -183,7 +189,8 @@ export class Board {
       line.wait(Math.max(0, (link.deadline() ?? now) - now));
       now = performance.now();
     }
-    this.#due = link.active ? stdout.deadline() : Number.POSITIVE_INFINITY;
+    const linkDue = link.deadline() ?? Number.POSITIVE_INFINITY;
+    this.#due = link.active ? Math.min(linkDue, stdout.deadline()) : Number.POSITIVE_INFINITY;
     this.#serving = false;
   }
 

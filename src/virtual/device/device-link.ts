@@ -50,6 +50,8 @@ export class DeviceLink {
   #caps: Capabilities;
   #lastLock = Number.NEGATIVE_INFINITY;
   #now = 0;
+  /** No request is looked at before this time. */
+  #restUntil = 0;
 
   constructor(options: DeviceLinkOptions) {
     this.options = options;
@@ -72,6 +74,11 @@ export class DeviceLink {
   /** A reply or event waits for its ACK; the vendor's firmware does not run the script meanwhile. */
   get busy(): boolean {
     return this.#sender.waiting !== undefined;
+  }
+
+  /** For the receiver: a reply was completed a moment ago. */
+  get resting(): boolean {
+    return !this.busy && this.#now < this.#restUntil;
   }
 
   /** The time of the call at hand. */
@@ -106,15 +113,16 @@ export class DeviceLink {
     if (this.active) this.#receiver.push(bytes);
   }
 
-  /** Repeats what was not acknowledged in time. */
+  /** Repeats what was not acknowledged in time; goes on with requests that had to wait. */
   tick(now: number): void {
     this.#now = now;
     this.#sender.tick();
+    if (this.active) this.#receiver.resume();
   }
 
   /** When `tick` wants to be called; undefined: not until something happens. */
   deadline(): number | undefined {
-    return this.#sender.deadline;
+    return this.#sender.deadline ?? (this.#receiver.holds && this.resting ? this.#restUntil : undefined);
   }
 
   /**
@@ -163,7 +171,9 @@ export class DeviceLink {
 
   /** For the receiver: what the host answered to the packet that waits. Returns whether it was that packet's. */
   acknowledged(header: Readonly<PacketHeader>): boolean {
-    return this.#sender.acknowledged(header);
+    const matched = this.#sender.acknowledged(header);
+    if (matched && !this.busy) this.#restUntil = this.#now + (this.options.restMs ?? 0);
+    return matched;
   }
 
   /** For the receiver: SYNC, at any moment. */

@@ -25,6 +25,8 @@ import {
 export interface DeviceReceiverHost {
   readonly caps: Capabilities;
   readonly busy: boolean;
+  /** No request is to be looked at for now. */
+  readonly resting: boolean;
   acceptsSequence(header: Readonly<PacketHeader>): boolean;
   acknowledged(header: Readonly<PacketHeader>): boolean;
   synchronize(): void;
@@ -50,6 +52,11 @@ export class DeviceReceiver {
     this.#scanned = 0;
   }
 
+  /** Whether bytes wait that may be a request. */
+  get holds(): boolean {
+    return this.#length >= HEADER_SIZE;
+  }
+
   push(bytes: Uint8Array): void {
     let at = 0;
     do {
@@ -62,8 +69,20 @@ export class DeviceReceiver {
       this.#buffer.set(bytes.subarray(at, at + take), this.#length);
       this.#length += take;
       at += take;
-      while (this.#length >= HEADER_SIZE && (this.#host.busy ? this.#scanForAck() : this.#takePacket()));
+      this.#work();
     } while (at < bytes.length);
+  }
+
+  /** Goes on with what is in the buffer. */
+  resume(): void {
+    this.#work();
+  }
+
+  #work(): void {
+    const full = this.#length === this.#buffer.length;
+    while (this.#length >= HEADER_SIZE && (full || !this.#host.resting)) {
+      if (!(this.#host.busy ? this.#scanForAck() : this.#takePacket())) return;
+    }
   }
 
   /** Looks at the buffer's beginning. Returns whether there may be more to do. */

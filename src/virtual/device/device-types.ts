@@ -44,6 +44,11 @@ export interface DeviceLinkOptions {
   readonly identity: DeviceIdentity;
   /** Largest payload the device's buffer holds: its packet buffer minus 14. */
   readonly maxPayload: number;
+  /**
+   * Least time in milliseconds from the ACK that completes a reply to the next request, which waits for so long: the
+   * script runs meanwhile. Default: 0.
+   */
+  readonly restMs?: number;
   /** Bytes for the host, one packet a call, valid only during the call. */
   transmit(packet: Uint8Array): void;
 }

@@ -4,6 +4,14 @@ import { join } from 'node:path';
 import crc32 from 'crc/calculators/crc32';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import {
+  encodePacket,
+  Flag,
+  HEADER_SIZE,
+  Opcode,
+  packetSize,
+  readHeader,
+} from '../../../src/protocol/index.js';
 import type { Capture } from '../../../src/virtual/index.js';
 import { sleep, until } from './host.js';
 import { camera, fixture, host } from './setup.js';
@@ -68,6 +76,36 @@ describe('frames of a virtual camera', () => {
       return performance.now() - asked > compressMs / 2;
     });
     expect(guest.resyncs).toEqual([]);
+  });
+
+  it('come although their host sends each ACK together with the next poll', async () => {
+    const made = await camera({ fps: 'max' });
+    const guest = await host(made);
+    const channel = await guest.channel('frame');
+    await guest.frame(channel);
+    await guest.close();
+    const line = made.connect();
+    const poll = (sequence: number) =>
+      encodePacket({ sequence, channel: 0, flags: 0, opcode: Opcode.CHANNEL_POLL });
+    let ready = false;
+    const take = (bytes: Uint8Array, at: number): void => {
+      const { opcode, sequence, flags } = readHeader(bytes, at);
+      if ((flags & Flag.EVENT) !== 0) return;
+      if (opcode === Opcode.PROTO_SYNC) line.write(poll(0));
+      if (opcode !== Opcode.CHANNEL_POLL) return;
+      ready = ((bytes[at + HEADER_SIZE]! >>> channel) & 1) === 1;
+      const ack = encodePacket({ sequence, channel: 0, flags: Flag.ACK, opcode });
+      if (!ready) line.write(Buffer.concat([ack, poll((sequence + 1) & 0xff)]));
+    };
+    line.start({
+      data: (bytes) => {
+        for (let at = 0; at < bytes.length; at += packetSize(readHeader(bytes, at).length)) take(bytes, at);
+      },
+      closed: () => undefined,
+    });
+    line.write(encodePacket({ sequence: 0, channel: 0, flags: 0, opcode: Opcode.PROTO_SYNC }));
+    await until('a frame', () => ready);
+    await line.close();
   });
 
   it('stay latched until their last byte has been read', async () => {

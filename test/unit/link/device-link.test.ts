@@ -19,10 +19,11 @@ class Bench {
   readonly device: DeviceLink;
   now = 0;
 
-  constructor(maxPayload = 4082) {
+  constructor(maxPayload = 4082, restMs = 0) {
     this.device = new DeviceLink({
       identity: testIdentity(),
       maxPayload,
+      restMs,
       transmit: (packet) => {
         this.raw.push(packet.slice());
         this.sent.push(parse(packet.slice()));
@@ -292,6 +293,31 @@ describe('waiting for an ACK', () => {
     bench.ask(0, Opcode.PROTO_VERSION);
     bench.push(pattern(10_000));
     expect(bench.push(SYNC)).toMatchObject([{ opcode: Opcode.PROTO_SYNC, flags: Flag.ACK }]);
+  });
+});
+
+describe('the rest between an ACK and the next request', () => {
+  const request = (sequence: number) =>
+    encodePacket({ sequence, channel: 0, flags: 0, opcode: Opcode.PROTO_VERSION });
+  const ack = encodePacket({ sequence: 0, channel: 0, flags: Flag.ACK, opcode: Opcode.PROTO_VERSION });
+
+  it('holds a request that came with the ACK, and looks at it when it is over', () => {
+    const bench = new Bench(4082, 2);
+    bench.push(request(0));
+    bench.tick(1);
+    expect(bench.push(Buffer.concat([ack, request(1)]))).toEqual([]);
+    expect(bench.device.busy).toBe(false);
+    expect(bench.device.deadline()).toBe(3);
+    expect(bench.tick(1)).toEqual([]);
+    expect(bench.tick(1)).toMatchObject([{ opcode: Opcode.PROTO_VERSION, sequence: 1 }]);
+    expect(bench.device.busy).toBe(true);
+  });
+
+  it('ends when the buffer is full', () => {
+    const bench = new Bench(50, 2);
+    bench.push(request(0));
+    const answers = bench.push(Buffer.concat([ack, request(1), Buffer.alloc(100)]));
+    expect(answers).toMatchObject([{ opcode: Opcode.PROTO_VERSION, sequence: 1 }]);
   });
 });
 
