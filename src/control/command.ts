@@ -27,40 +27,34 @@ export interface Command {
   /** For people: `name=value` parameters, and what it does. */
   readonly usage: string;
   readonly help: string;
+  readonly params: z.ZodType;
+  readonly needsCamera: boolean;
   /** Checks the parameters and carries it out; `target` is undefined for commands that need no camera. */
   run(params: unknown, target: Target | undefined, context: CommandContext): Promise<Reply>;
-  readonly needsCamera: boolean;
 }
 
-interface Definition<T> {
-  readonly name: string;
-  readonly usage?: string;
-  readonly help: string;
-  readonly params?: z.ZodType<T>;
-}
-
-/** A command for one camera. */
-export function command<T = Record<string, never>>(
-  definition: Definition<T>,
-  act: (target: Target, params: T, context: CommandContext) => Promise<Reply> | Reply,
+/** A command for one camera. `act` answers its reply, or the message of success. */
+export function command<T>(
+  name: string,
+  usage: string,
+  help: string,
+  params: z.ZodType<T>,
+  act: (target: Target, params: T, context: CommandContext) => Promise<Reply | string> | Reply | string,
 ): Command {
-  const schema = definition.params ?? (z.strictObject({}) as unknown as z.ZodType<T>);
   return {
-    name: definition.name,
-    usage: definition.usage ?? '',
-    help: definition.help,
+    name,
+    usage,
+    help,
+    params,
     needsCamera: true,
-    run: async (params, target, context) => act(target!, schema.parse(params), context),
+    run: async (input, target, context) => {
+      const answer = await act(target!, params.parse(input), context);
+      return typeof answer === 'string'
+        ? { status: 'success', message: answer }
+        : { status: 'success', ...answer };
+    },
   };
 }
 
-/** A command for all cameras. */
-export function generalCommand<T = Record<string, never>>(
-  definition: Definition<T>,
-  act: (params: T, context: CommandContext) => Promise<Reply> | Reply,
-): Command {
-  const made = command(definition, (_target, params, context) => act(params, context));
-  return { ...made, needsCamera: false };
-}
-
-export const success = (message: string): Reply => ({ status: 'success', message });
+/** Parameters of a command that takes none. */
+export const none = z.strictObject({});

@@ -1,54 +1,65 @@
 /** One client of the control socket: its commands one after the other, its replies in their order. */
 import type { Socket } from 'node:net';
 import type { Reply } from './command.js';
-import { type Message, MessageSplitter } from './message-splitter.js';
-import { inputIsOver, netcatBehind } from './netcat.js';
+import { type Message, MessageReader } from './message-reader.js';
 import { type ControlService, failure } from './service.js';
 
-/** Bytes of one message: a script of the largest size, escaped. */
-const MESSAGE_LIMIT = 600 * 1_024;
+/** One message: bytes of a script of the largest size, escaped. */
+const MESSAGE_LIMITS = { bytes: 600 * 1_024, depth: 64, tokens: 100_000 };
 /** Commands waiting their turn before no more are read. */
 const QUEUE_LIMIT = 16;
 /** Bytes of events waiting for a client to read them. */
 const SEND_LIMIT = 1_024 * 1_024;
-/** Between two signs of life to a client that has said all: socat gives a silent connection up after 500 ms. */
-const SIGN_MS = 150;
-/** Between two looks at the input of an nc. */
-const LOOK_MS = 50;
+/** How long a reply may still be on its way when the server is closed. */
+const CLOSE_MS = 200;
+
+/** When a client is dropped. */
+export interface ClientLimits {
+  /** Milliseconds without a command, unless it has subscribed. */
+  readonly idleMs: number;
+  /** Milliseconds in which it takes no byte of what waits for it. */
+  readonly unreadMs: number;
+}
+export const CLIENT_LIMITS: ClientLimits = { idleMs: 600_000, unreadMs: 30_000 };
 
 export class Connection {
   readonly #socket: Socket;
   readonly #service: ControlService;
-  readonly #splitter = new MessageSplitter(MESSAGE_LIMIT);
+  readonly #reader = new MessageReader(MESSAGE_LIMITS);
   readonly #queue: Message[] = [];
   readonly #gone = new Set<() => void>();
   #working = false;
   #ended = false;
   #subscribed = false;
-  /** Looks whether the input of an nc is over; null: the client is none. */
-  #looking: NodeJS.Timeout | null | undefined;
+  #lastCommand = performance.now();
 
-  constructor(socket: Socket, service: ControlService) {
+  constructor(socket: Socket, service: ControlService, limits: ClientLimits) {
     this.#socket = socket;
     this.#service = service;
     // ECONNRESET and EPIPE are a client's way to leave.
     socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk: Buffer) => this.#take(this.#splitter.push(chunk)));
+    socket.on('data', (chunk: Buffer) => this.#take(this.#reader.push(chunk)));
     socket.on('end', () => {
       this.#ended = true;
-      const rest = this.#splitter.end();
-      this.#take(rest ? [rest] : []);
+      this.#take(this.#reader.end());
     });
     socket.on('close', () => {
-      if (this.#looking) clearInterval(this.#looking);
       for (const listener of this.#gone) listener();
       this.#gone.clear();
     });
+    // Node's time-out of a socket counts the time in which no byte goes either way.
+    socket.setTimeout(Math.min(limits.unreadMs, limits.idleMs), () => {
+      const idleMs = performance.now() - this.#lastCommand;
+      if (socket.writableLength > 0) socket.destroy();
+      else if (!this.#working && !this.#subscribed && idleMs >= limits.idleMs) this.close();
+      else socket.setTimeout(socket.timeout ?? 0);
+    });
   }
 
-  /** Ends it, with what is still to be sent. */
+  /** Ends it, with what the client takes at once of what is still to be sent. */
   close(): void {
-    this.#socket.destroySoon();
+    this.#socket.end(() => this.#socket.destroy());
+    setTimeout(() => this.#socket.destroy(), CLOSE_MS).unref();
   }
 
   #take(messages: readonly Message[]): void {
@@ -60,49 +71,25 @@ export class Connection {
   async #work(): Promise<void> {
     this.#working = true;
     for (let message = this.#queue.shift(); message; message = this.#queue.shift()) {
+      this.#lastCommand = performance.now();
       await this.#send(await this.#answer(message));
       if (this.#queue.length <= QUEUE_LIMIT) this.#socket.resume();
     }
     this.#working = false;
-    // The client has said all it wants to: whoever reads up to the end gets it now.
+    // The client has said all it wants to: one that reads up to the end gets it now.
     if (this.#ended && !this.#subscribed) this.#socket.end();
-    else if (this.#looking === undefined) this.#lookAtInput();
   }
 
   async #answer(message: Message): Promise<Reply> {
-    if (!('text' in message)) return failure(`Invalid JSON: ${message.problem}`);
-    const signs = setInterval(() => {
-      // A blank before JSON means nothing.
-      if (this.#ended && this.#socket.writable && this.#socket.writableLength === 0) this.#socket.write(' ');
-    }, SIGN_MS);
-    try {
-      return await this.#service.answer(message.text, {
-        send: (line) => this.#sendEvent(line),
-        onGone: (listener) => {
-          this.#subscribed = true;
-          if (this.#socket.destroyed) listener();
-          else this.#gone.add(listener);
-        },
-      });
-    } finally {
-      clearInterval(signs);
-    }
-  }
-
-  /** Ends the connection of an nc that has no more input: it waits for that. */
-  #lookAtInput(): void {
-    const pid = netcatBehind(this.#socket);
-    this.#looking = null;
-    if (pid === undefined || this.#socket.destroyed) return;
-    // What it has read it may not have sent yet: its input has been over for a while when it counts.
-    let over = 0;
-    let received = this.#socket.bytesRead;
-    this.#looking = setInterval(() => {
-      const idle = !this.#working && this.#socket.bytesRead === received && inputIsOver(pid);
-      over = idle ? over + 1 : 0;
-      received = this.#socket.bytesRead;
-      if (over >= 2 && !this.#subscribed) this.#socket.end();
-    }, LOOK_MS);
+    if ('problem' in message) return failure(message.problem);
+    return this.#service.answer(message.value, {
+      send: (line) => this.#sendEvent(line),
+      onGone: (listener) => {
+        this.#subscribed = true;
+        if (this.#socket.destroyed) listener();
+        else this.#gone.add(listener);
+      },
+    });
   }
 
   /** Waits while the client does not read its replies. */
@@ -111,12 +98,10 @@ export class Connection {
     if (!socket.writable || socket.write(`${JSON.stringify(reply)}\n`)) return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
-        socket.off('drain', done);
-        socket.off('close', done);
+        socket.off('drain', done).off('close', done);
         resolve();
       };
-      socket.once('drain', done);
-      socket.once('close', done);
+      socket.once('drain', done).once('close', done);
     });
   }
 

@@ -1,3 +1,5 @@
-export { sendCommand } from './client.js';
-export { CONTROL_PATH, ControlServer, VIZION_CONTROL_PATH } from './server.js';
-export { COMMANDS } from './service.js';
+export { type SendOptions, sendCommand } from './client.js';
+export type { Command, CommandContext, Reply, Target } from './command.js';
+export { ControlServer } from './server.js';
+export { COMMANDS, ControlService, similarNames } from './service.js';
+export { controlPath, VIZION_CONTROL_PATH } from './socket-path.js';

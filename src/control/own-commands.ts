@@ -6,7 +6,7 @@ import { frameLine, logLine, resultLine } from '../bridge/json-lines.js';
 import { MAX_SCRIPT_BYTES } from '../camera/script.js';
 import { BridgeError } from '../errors.js';
 import { writeWhole } from '../files.js';
-import { type Command, command, generalCommand, success } from './command.js';
+import { type Command, command, none } from './command.js';
 import { choice, text } from './parameters.js';
 
 /** What can be subscribed to. */
@@ -26,9 +26,21 @@ const EVENTS = [
 const SNAPSHOT_MS = 10_000;
 const path = text(4_096);
 
+/** `subscribe`'s list, or its text with commas. */
+const eventsParam = z
+  .preprocess(
+    (events) => (typeof events === 'string' ? events.split(',').map((event) => event.trim()) : events),
+    z.array(choice(EVENTS), `a list of ${EVENTS.join(', ')} is needed`).min(1, 'the list is empty'),
+  )
+  .default(['frame', 'result']);
+const scriptParams = z
+  .strictObject({ path: path.optional(), script: text(MAX_SCRIPT_BYTES).optional() })
+  .refine((given) => (given.path === undefined) !== (given.script === undefined), {
+    message: 'parameter "path" or "script" is needed',
+  });
+
 export const ownCommands: readonly Command[] = [
-  command({ name: 'get_stats', help: 'figures of the last second, and counters' }, ({ bridge, stats }) => ({
-    status: 'success',
+  command('get_stats', '', 'figures of the last second, and counters', none, ({ bridge, stats }) => ({
     camera: bridge.cameraId,
     streaming: bridge.streaming.active,
     fps: Math.round((stats?.framesPerSecond ?? 0) * 10) / 10,
@@ -43,69 +55,55 @@ export const ownCommands: readonly Command[] = [
     pipeline: { running: bridge.streaming.pipelineRunning, ...bridge.streaming.pipelineStats },
   })),
   command(
-    {
-      name: 'snapshot',
-      usage: '[path=FILE]',
-      help: 'one frame, into a file of the bridge or as base64 in the reply',
-      params: z.strictObject({ path: path.optional() }),
-    },
+    'snapshot',
+    '[path=FILE]',
+    'one frame, into a file of the bridge or as base64 in the reply',
+    z.strictObject({ path: path.optional() }),
     async ({ bridge }, { path: file }) => {
-      const frame = await bridge.nextFrame(SNAPSHOT_MS);
-      const { sequence, width, height, bytes, crc32, timestampMs } = frame;
-      const about = { status: 'success', sequence, width, height, bytes, crc32, timestamp_ms: timestampMs };
-      if (file === undefined) return { ...about, jpeg: Buffer.from(frame.jpeg).toString('base64') };
-      await writeWhole('The snapshot cannot be written', file, frame.jpeg);
+      const { jpeg, sequence, width, height, bytes, crc32, timestampMs } =
+        await bridge.nextFrame(SNAPSHOT_MS);
+      const about = { sequence, width, height, bytes, crc32, timestamp_ms: timestampMs };
+      if (file === undefined) return { ...about, jpeg: Buffer.from(jpeg).toString('base64') };
+      await writeWhole('The snapshot cannot be written', file, jpeg);
       return { ...about, path: file };
     },
   ),
   command(
-    {
-      name: 'exec_script',
-      usage: 'path=FILE | script=TEXT',
-      help: 'run a MicroPython script on the camera; not while streaming',
-      params: z
-        .strictObject({ path: path.optional(), script: text(MAX_SCRIPT_BYTES).optional() })
-        .refine(({ path: file, script }) => (file === undefined) !== (script === undefined), {
-          message: 'parameter "path" or "script" is needed',
-        }),
-    },
-    async (target, { path: file, script }) => {
-      const lines = script ?? (await readScript(file!));
-      await target.bridge.execScript(lines);
-      return success('Script started');
+    'exec_script',
+    'path=FILE | script=TEXT',
+    'run a MicroPython script on the camera; not while streaming',
+    scriptParams,
+    async ({ bridge }, { path: file, script }) => {
+      await bridge.execScript(script ?? (await readScript(file!)));
+      return 'Script started';
     },
   ),
   command(
-    { name: 'stop_script', help: 'stop the script on the camera; not while streaming' },
-    async (target) => {
-      await target.bridge.stopScript();
-      return success('Script stopped');
+    'stop_script',
+    '',
+    'stop the script on the camera; not while streaming',
+    none,
+    async ({ bridge }) => {
+      await bridge.stopScript();
+      return 'Script stopped';
     },
   ),
-  generalCommand({ name: 'list_cameras', help: 'the cameras of this bridge' }, (_params, { targets }) => ({
-    status: 'success',
-    cameras: targets.map(({ bridge }) => ({
-      camera: bridge.cameraId,
-      port: bridge.camera.info().port,
-      connected: bridge.camera.connected,
-      streaming: bridge.streaming.active,
+  {
+    ...command('list_cameras', '', 'the cameras of this bridge', none, (_none, _params, { targets }) => ({
+      cameras: targets.map(({ bridge }) => ({
+        camera: bridge.cameraId,
+        port: bridge.camera.info().port,
+        connected: bridge.camera.connected,
+        streaming: bridge.streaming.active,
+      })),
     })),
-  })),
+    needsCamera: false,
+  },
   command(
-    {
-      name: 'subscribe',
-      usage: `[events=${EVENTS.join(',')}]`,
-      help: 'from now on a JSON line for each frame, result and other event (as with --json)',
-      params: z.strictObject({
-        events: z
-          .preprocess(
-            (events) =>
-              typeof events === 'string' ? events.split(',').map((event) => event.trim()) : events,
-            z.array(choice(EVENTS), `a list of ${EVENTS.join(', ')} is needed`).min(1, 'the list is empty'),
-          )
-          .default(['frame', 'result']),
-      }),
-    },
+    'subscribe',
+    `[events=${EVENTS.join(',')}]`,
+    'from now on a JSON line for each frame, result and other event (as with --json)',
+    z.strictObject({ events: eventsParam }),
     ({ bridge }, { events }, { send, onGone }) => {
       const wanted = new Set(events);
       const offer = lossCounter(bridge.cameraId, send);
@@ -113,26 +111,22 @@ export const ownCommands: readonly Command[] = [
         bridge.frames$.subscribe((frame) => wanted.has('frame') && offer(frameLine(frame))),
         bridge.results$.subscribe((result) => wanted.has('result') && offer(resultLine(result))),
         bridge.stats$.subscribe((stats) => wanted.has('stats') && offer({ type: 'stats', ...stats })),
-        bridge.events$.subscribe((event) => {
-          if (!wanted.has(event.type)) return;
-          if (event.type === 'log') offer(logLine(event));
-          else if (event.type !== 'error') offer(event);
-          else
-            offer({
-              type: 'error',
-              cameraId: event.cameraId,
-              code: event.error.code,
-              message: event.error.message,
-            });
-        }),
+        bridge.events$.subscribe((event) => wanted.has(event.type) && offer(eventLine(event))),
       ];
       onGone(() => {
         for (const subscription of subscriptions) subscription.unsubscribe();
       });
-      return success('Subscribed');
+      return 'Subscribed';
     },
   ),
 ];
+
+function eventLine(event: BridgeEvent): object {
+  if (event.type === 'log') return logLine(event);
+  if (event.type !== 'error') return event;
+  const { cameraId, error } = event;
+  return { type: 'error', cameraId, code: error.code, message: error.message };
+}
 
 /** Leaves out lines while the client does not read, and tells how many before the next one that it gets. */
 function lossCounter(cameraId: string, send: (line: object) => boolean): (line: object) => void {

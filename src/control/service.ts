@@ -4,6 +4,7 @@ import type { Bridge } from '../bridge/bridge.js';
 import type { BridgeStats } from '../bridge/events.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Command, CommandContext, Reply, Target } from './command.js';
+import { OBJECT } from './message-reader.js';
 import { ownCommands } from './own-commands.js';
 import { problems } from './parameters.js';
 import { sensorCommands } from './sensor-commands.js';
@@ -13,7 +14,6 @@ import { streamCommands } from './stream-commands.js';
 export const COMMANDS: readonly Command[] = [...streamCommands, ...sensorCommands, ...ownCommands];
 const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
 
-const OBJECT = 'a command is a JSON object, such as {"command":"get_status"}';
 const camera = z.string({ error: '"camera" is the id of a camera, as list_cameras has it' }).optional();
 const requestSchema = z.object(
   {
@@ -24,79 +24,90 @@ const requestSchema = z.object(
   { error: OBJECT },
 );
 
-type Sender = Pick<CommandContext, 'send' | 'onGone'>;
-
-export class ControlService {
-  readonly #targets: { bridge: Bridge; stats: BridgeStats | undefined }[] = [];
-
-  /** Adds a camera. */
-  add(bridge: Bridge): void {
-    const target: { bridge: Bridge; stats: BridgeStats | undefined } = { bridge, stats: undefined };
-    bridge.stats$.subscribe((stats) => {
-      target.stats = stats;
-    });
-    this.#targets.push(target);
-  }
-
-  /** Answers one message; never rejects. */
-  async answer(text: string, sender: Sender): Promise<Reply> {
-    try {
-      return await this.#run(text, sender);
-    } catch (error) {
-      return failure(asBridgeError(error).message);
-    }
-  }
-
-  async #run(text: string, sender: Sender): Promise<Reply> {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(text);
-    } catch {
-      return failure('Invalid JSON');
-    }
-    const request = requestSchema.safeParse(parsed);
-    if (!request.success) return invalid(request.error);
-    const { command: name, params } = request.data;
-    const command = BY_NAME.get(name);
-    if (!command) {
-      return failure(`Unknown command: ${name.slice(0, 64)} (openmv-bridge ctl --help lists them all)`);
-    }
-    const { camera: inParams, ...rest } = params ?? {};
-    const wanted = camera.safeParse(request.data.camera ?? inParams);
-    if (!wanted.success) return invalid(wanted.error);
-    const target = command.needsCamera ? this.#target(wanted.data) : undefined;
-    try {
-      return await command.run(rest, target, { ...sender, targets: this.#targets });
-    } catch (error) {
-      if (!(error instanceof z.ZodError)) throw error;
-      return failure(
-        problems(error, command.usage ? `${name} takes ${command.usage}` : `${name} takes none`),
-      );
-    }
-  }
-
-  #target(wanted: string | undefined): Target {
-    const ids = this.#targets.map(({ bridge }) => bridge.cameraId);
-    const found =
-      wanted === undefined && ids.length === 1
-        ? this.#targets[0]
-        : this.#targets.find(({ bridge }) => bridge.cameraId === wanted);
-    if (found) return found;
-    const list = ids.join(', ') || 'none yet';
-    throw new BridgeError(
-      'OPTION_INVALID',
-      wanted === undefined
-        ? `parameter "camera" is needed, for there are several: ${list}`
-        : `parameter "camera": there is no ${wanted.slice(0, 64)} (there is: ${list})`,
-    );
-  }
-}
+/** An error's reply. */
+export const failure = (message: string): Reply => ({ status: 'error', message });
 
 /** A command that is none. */
 const invalid = ({ issues }: z.ZodError): Reply =>
   failure(`Invalid command: ${issues.map(({ message }) => message).join('; ')}`);
 
-/** An error's reply. */
-export function failure(message: string): Reply {
-  return { status: 'error', message };
+export class ControlService {
+  readonly #targets = new Set<{ bridge: Bridge; stats: BridgeStats | undefined }>();
+
+  /** Adds a camera, until its bridge has ended. */
+  add(bridge: Bridge): void {
+    const target: { bridge: Bridge; stats: BridgeStats | undefined } = { bridge, stats: undefined };
+    this.#targets.add(target);
+    const subscription = bridge.stats$.subscribe((stats) => {
+      target.stats = stats;
+    });
+    const remove = (): void => {
+      subscription.unsubscribe();
+      this.#targets.delete(target);
+    };
+    bridge.done.then(remove, remove);
+  }
+
+  /** Answers one message; never rejects. */
+  async answer(message: unknown, sender: Pick<CommandContext, 'send' | 'onGone'>): Promise<Reply> {
+    const request = requestSchema.safeParse(message);
+    if (!request.success) return invalid(request.error);
+    const { command: name, params } = request.data;
+    const { camera: inParams, ...rest } = params ?? {};
+    const wanted = camera.safeParse(request.data.camera ?? inParams);
+    if (!wanted.success) return invalid(wanted.error);
+    const command = BY_NAME.get(name);
+    if (!command) {
+      const similar = similarNames(name);
+      const hint = similar.length > 0 ? `do you mean ${similar.join(' or ')}? ` : '';
+      return failure(
+        `Unknown command: ${name.slice(0, 64)} (${hint}openmv-bridge ctl --help lists them all)`,
+      );
+    }
+    try {
+      const target = command.needsCamera ? this.#target(wanted.data) : undefined;
+      return await command.run(rest, target, { ...sender, targets: [...this.#targets] });
+    } catch (error) {
+      if (!(error instanceof z.ZodError)) return failure(asBridgeError(error).message);
+      return failure(problems(error, `${name} takes ${command.usage || 'none'}`));
+    }
+  }
+
+  #target(wanted: string | undefined): Target {
+    const targets = [...this.#targets];
+    const found =
+      wanted === undefined && targets.length === 1
+        ? targets[0]
+        : targets.find(({ bridge }) => bridge.cameraId === wanted);
+    if (found) return found;
+    const list = targets.map(({ bridge }) => bridge.cameraId).join(', ') || 'none at the moment';
+    const message =
+      wanted === undefined
+        ? `parameter "camera" is needed to say which camera is meant (there is: ${list})`
+        : `parameter "camera": there is no ${wanted.slice(0, 64)} (there is: ${list})`;
+    throw new BridgeError('OPTION_INVALID', message);
+  }
+}
+
+/** Commands whose names differ from `name` by little, the most similar first; at most three. */
+export function similarNames(name: string): string[] {
+  const near = COMMANDS.map((command) => ({ name: command.name, distance: distance(name, command.name) }));
+  const limit = Math.max(2, Math.floor(name.length / 3));
+  const found = near.filter((one) => one.distance <= limit).sort((a, b) => a.distance - b.distance);
+  return found.slice(0, 3).map((one) => one.name);
+}
+
+/** Levenshtein's distance: letters to change, add or take away. */
+function distance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > b.length) return b.length;
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(changed, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { FRAME_SIZES, type PixelFormatName } from '../camera/controls-values.js';
 import { BridgeError } from '../errors.js';
-import { type Command, command, success, type Target } from './command.js';
+import { type Command, command, none, type Target } from './command.js';
 import { choice, text, whole } from './parameters.js';
 
 /** VizionStreamer's own segment. */
@@ -24,30 +24,32 @@ function refuseStreaming(target: Target, what: string): void {
 const named = (width: number, height: number) =>
   FRAME_SIZES.find((size) => size.width === width && size.height === height);
 
+const formatParams = z.strictObject({
+  width: whole(8, 5_000),
+  height: whole(8, 5_000),
+  framerate: whole(1, 1_000).optional(),
+  format: choice(FORMATS).optional(),
+});
+const segmentParams = z.strictObject({
+  name: text(255).default(SEGMENT_NAME),
+  buffer_size: whole(4_096, 2 ** 31 - 1).default(SEGMENT_SIZE),
+});
+
 export const streamCommands: readonly Command[] = [
-  command({ name: 'get_formats', help: 'frame sizes, rate and formats' }, async (target) => {
+  command('get_formats', '', 'frame sizes, rate and formats', none, async (target) => {
     const { framerate } = await target.bridge.camera.controls.get();
     const measured = Math.round(target.stats?.framesPerSecond ?? 0);
     const rate = Math.max(USUAL_RATE, framerate ?? 0, measured);
-    return {
-      status: 'success',
-      formats: LISTED_FORMATS.flatMap((format) =>
-        FRAME_SIZES.map(({ width, height }) => ({ width, height, framerate: rate, format })),
-      ),
-    };
+    const formats = LISTED_FORMATS.flatMap((format) =>
+      FRAME_SIZES.map(({ width, height }) => ({ width, height, framerate: rate, format })),
+    );
+    return { formats };
   }),
   command(
-    {
-      name: 'set_format',
-      usage: 'width=W height=H [framerate=N] [format=MJPG|GREY|...]',
-      help: 'frame size, rate and format; not while streaming',
-      params: z.strictObject({
-        width: whole(8, 5_000),
-        height: whole(8, 5_000),
-        framerate: whole(1, 1_000).optional(),
-        format: choice(FORMATS).optional(),
-      }),
-    },
+    'set_format',
+    'width=W height=H [framerate=N] [format=MJPG|GREY|...]',
+    'frame size, rate and format; not while streaming',
+    formatParams,
     async (target, { width, height, framerate, format }) => {
       refuseStreaming(target, 'The format cannot be changed');
       const { controls } = target.bridge.camera;
@@ -56,67 +58,58 @@ export const streamCommands: readonly Command[] = [
         framesize: named(width, height)?.name ?? { width, height },
         ...(format && { pixformat: pixelFormat(format) }),
       });
-      return success('Format set successfully');
+      return 'Format set successfully';
     },
   ),
   command(
-    { name: 'start_stream', help: 'pull frames, and run the pipeline if there is one' },
+    'start_stream',
+    '',
+    'pull frames, and run the pipeline if there is one',
+    none,
     async ({ bridge }) => {
       await bridge.startStreaming();
-      return success('Streaming started');
+      return 'Streaming started';
     },
   ),
+  command('stop_stream', '', 'stop pulling frames; the camera stays connected', none, async ({ bridge }) => {
+    await bridge.stopStreaming();
+    return 'Streaming stopped';
+  }),
   command(
-    { name: 'stop_stream', help: 'stop pulling frames; the camera stays connected' },
-    async ({ bridge }) => {
-      await bridge.stopStreaming();
-      return success('Streaming stopped');
-    },
-  ),
-  command(
-    {
-      name: 'set_pipeline',
-      usage: 'pipeline=TEXT',
-      help: 'GStreamer pipeline of the next start; not while streaming; empty: none',
-      params: z.strictObject({ pipeline: text(4_096, 0) }),
-    },
+    'set_pipeline',
+    'pipeline=TEXT',
+    'GStreamer pipeline of the next start; not while streaming; empty: none',
+    z.strictObject({ pipeline: text(4_096, 0) }),
     (target, { pipeline }) => {
       refuseStreaming(target, 'The pipeline cannot be changed');
       target.bridge.streaming.setPipeline(pipeline.trim() === '' ? null : pipeline);
-      return success('Pipeline set successfully');
+      return 'Pipeline set successfully';
     },
   ),
-  command({ name: 'get_status', help: 'whether frames are pulled, and the pipeline' }, ({ bridge }) => ({
-    status: 'success',
+  command('get_status', '', 'whether frames are pulled, and the pipeline', none, ({ bridge }) => ({
     streaming: bridge.streaming.active,
     pipeline: bridge.streaming.pipeline ?? '',
     pipeline_running: bridge.streaming.pipelineRunning,
     pipeline_error: bridge.streaming.pipelineError?.message ?? null,
   })),
   command(
-    {
-      name: 'enable_shared_memory',
-      usage: '[name=/NAME] [buffer_size=BYTES]',
-      help: 'open the shared-memory segment; not while streaming',
-      params: z.strictObject({
-        name: text(255).default(SEGMENT_NAME),
-        buffer_size: whole(4_096, 2 ** 31 - 1).default(SEGMENT_SIZE),
-      }),
-    },
+    'enable_shared_memory',
+    '[name=/NAME] [buffer_size=BYTES]',
+    'open the shared-memory segment; not while streaming',
+    segmentParams,
     (target, { name, buffer_size: size }) => {
       refuseStreaming(target, 'Shared memory cannot be enabled');
       target.bridge.openSegment(name, size);
-      return { ...success('Shared memory enabled'), name, size };
+      return { message: 'Shared memory enabled', name, size };
     },
   ),
-  command({ name: 'disable_shared_memory', help: 'remove the shared-memory segment' }, ({ bridge }) => {
+  command('disable_shared_memory', '', 'remove the shared-memory segment', none, ({ bridge }) => {
     bridge.closeSegment();
-    return success('Shared memory disabled');
+    return 'Shared memory disabled';
   }),
-  command({ name: 'get_shared_memory_status', help: 'the shared-memory segment' }, ({ bridge }) => {
-    const { segment } = bridge;
-    return segment
-      ? { status: 'success', shared_memory_enabled: true, name: segment.name, size: segment.size }
-      : { status: 'success', shared_memory_enabled: false };
-  }),
+  command('get_shared_memory_status', '', 'the shared-memory segment', none, ({ bridge: { segment } }) =>
+    segment
+      ? { shared_memory_enabled: true, name: segment.name, size: segment.size }
+      : { shared_memory_enabled: false },
+  ),
 ];

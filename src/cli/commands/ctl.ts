@@ -1,7 +1,13 @@
 /** `openmv-bridge ctl COMMAND [name=value ...]`: one command to a running bridge. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { COMMANDS, CONTROL_PATH, sendCommand, VIZION_CONTROL_PATH } from '../../control/index.js';
+import {
+  COMMANDS,
+  type SendOptions,
+  sendCommand,
+  similarNames,
+  VIZION_CONTROL_PATH,
+} from '../../control/index.js';
 import { BridgeError } from '../../errors.js';
 import { withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
@@ -11,6 +17,7 @@ interface CtlFlags {
   controlName?: 'openmv' | 'vizion';
   camera?: string;
   completion?: boolean;
+  timeout: string;
 }
 
 export function configure(command: Command): void {
@@ -18,7 +25,8 @@ export function configure(command: Command): void {
     .usage('[options] COMMAND [name=value ...]')
     .argument('[command]', 'what to do; a beginning that only one command has is enough')
     .argument('[parameters...]', 'name=value')
-    .option('--socket <path>', `the control socket (default: ${CONTROL_PATH})`)
+    .option('--socket <path>', "the control socket; default: that of this user's bridge")
+    .option('--timeout <seconds>', 'longest wait for the reply', '5')
     .option('--camera <id>', 'which camera, when there are several')
     .addOption(
       new Option(
@@ -42,20 +50,25 @@ export function configure(command: Command): void {
         ...(parameters.length > 0 && { params: parameterValues(parameters) }),
         ...(flags.camera !== undefined && { camera: flags.camera }),
       };
-      const path = flags.socket ?? (flags.controlName === 'vizion' ? VIZION_CONTROL_PATH : CONTROL_PATH);
-      return (await send(path, request)) ? EXIT.done : EXIT.no;
+      const timeoutMs = Number(flags.timeout) * 1_000;
+      if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
+        throw new BridgeError('OPTION_INVALID', `--timeout takes seconds, not "${flags.timeout}".`);
+      }
+      const path = flags.socket ?? (flags.controlName === 'vizion' ? VIZION_CONTROL_PATH : undefined);
+      return (await send(request, { path, timeoutMs })) ? EXIT.done : EXIT.no;
     }),
   );
 }
 
 /** Prints each reply; true: the command succeeded. */
-async function send(path: string, request: { readonly command: string }): Promise<boolean> {
+async function send(request: { readonly command: string }, options: SendOptions): Promise<boolean> {
   let succeeded: boolean | undefined;
-  await sendCommand(path, request, (text) => {
+  const reply = (text: string): boolean => {
     process.stdout.write(`${text}\n`);
     succeeded ??= (JSON.parse(text) as { status?: unknown }).status === 'success';
     return succeeded && request.command === 'subscribe';
-  });
+  };
+  await sendCommand(request, reply, options);
   if (succeeded !== undefined) return succeeded;
   throw new BridgeError('PORT_CLOSED', 'The bridge ended before it answered.');
 }
@@ -67,9 +80,12 @@ function findCommand(name: string | undefined): string {
   const found = name === undefined ? [] : names.filter((candidate) => candidate.startsWith(name));
   if (found.length === 1) return found[0]!;
   const what = name === undefined ? 'Say which command' : `There is no command ${name}`;
+  const similar = name === undefined ? [] : found.length > 0 ? found : similarNames(name);
   throw new BridgeError(
     'OPTION_INVALID',
-    `${what}; there are: ${(found.length > 0 ? found : names).join(', ')}.`,
+    similar.length > 0
+      ? `${what}. Do you mean ${similar.join(' or ')}?`
+      : `${what}; there are: ${names.join(', ')}.`,
   );
 }
 

@@ -1,6 +1,6 @@
 /** `openmv-bridge run`, which is also what it does without a subcommand. */
 import type { Command } from 'commander';
-import { CONTROL_PATH, ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
+import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
 import { Cameras } from '../cameras.js';
@@ -98,7 +98,7 @@ function outputFor(options: Partial<RunOptions>): Output {
 function openControl({ control, controlName }: RunOptions): Promise<ControlServer> | undefined {
   if (typeof control === 'string') return ControlServer.open(control);
   if (controlName === 'vizion') return ControlServer.open(VIZION_CONTROL_PATH);
-  return control || controlName !== undefined ? ControlServer.open(CONTROL_PATH) : undefined;
+  return control || controlName !== undefined ? ControlServer.open() : undefined;
 }
 
 const asEach = (error: unknown): BridgeError => asBridgeError(error);

@@ -57,7 +57,7 @@ describe('openmv-bridge ctl', () => {
     expect(existsSync(path)).toBe(false);
     expect(await ctl(path, 'get_status')).toMatchObject({
       status: 3,
-      stderr: expect.stringContaining('--control'),
+      stderr: expect.stringContaining('No bridge serves the control socket'),
     });
   });
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { chmodSync, existsSync, lstatSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ControlServer } from '../../../src/control/index.js';
@@ -99,7 +99,7 @@ describe('a connection', () => {
     const { path } = await controlled();
     const client = new Client(path);
     const mistakes: [string, RegExp][] = [
-      ['{"command": get_status}', /Invalid JSON/],
+      ['{"command": get_status}\n', /Invalid JSON/],
       ['nonsense\n', /JSON object/],
       ['{"command":"get_sta\n', /Invalid JSON/],
       ['[1]', /Invalid command/],
@@ -248,5 +248,98 @@ describe('a connection', () => {
     clients[0]!.socket.end();
     await clients[0]!.closed;
     await expect.poll(() => ask(path, 'list_cameras')).toMatchObject({ status: 'success' });
+  });
+});
+
+describe('clients that do not go', () => {
+  const descriptors = () => readdirSync('/proc/self/fd').length;
+
+  it('a refused client costs no descriptor, although it stays', async () => {
+    const { path } = await serve();
+    const clients = Array.from({ length: 64 }, () => new Client(path));
+    await Promise.all(clients.map((client) => client.send('list_cameras')));
+    const sockets: Socket[] = [];
+    const before = descriptors();
+    for (let count = 0; count < 50; count++) {
+      const socket = connect({ path, allowHalfOpen: true });
+      socket.on('error', () => undefined);
+      sockets.push(socket);
+      const reply = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(`${data}`)));
+      expect(JSON.parse(reply)).toMatchObject({ status: 'error', message: expect.stringContaining('64') });
+    }
+    // Only our own end of each.
+    await expect.poll(() => descriptors() - before).toBeLessThanOrEqual(50);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('drops one that sends nothing, unless it has subscribed', async () => {
+    const { bridge } = await controlled();
+    const path = socketPath();
+    const server = await ControlServer.open(path, { idleMs: 300 });
+    atEnd(() => server.close());
+    server.add(bridge);
+    const [idle, subscribed] = [new Client(path), new Client(path)];
+    expect(await subscribed.send('subscribe')).toMatchObject({ status: 'success' });
+    expect(await idle.send('get_status')).toMatchObject({ status: 'success' });
+    await idle.closed;
+    expect(await subscribed.send('get_status')).toMatchObject({ status: 'success' });
+  });
+
+  it('drops one that reads nothing', async () => {
+    const { bridge } = await controlled();
+    const path = socketPath();
+    const server = await ControlServer.open(path, { unreadMs: 300 });
+    atEnd(() => server.close());
+    server.add(bridge);
+    const client = new Client(path);
+    client.socket.pause();
+    client.write('{"command":"get_formats"}\n'.repeat(1_000));
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // It sees the end behind what it has been sent: one that was not dropped would get all replies and stay open.
+    client.socket.resume();
+    await client.closed;
+    expect(await ask(path, 'get_status')).toMatchObject({ status: 'success' });
+  });
+
+  it('closes whatever its clients do', async () => {
+    const { bridge } = await controlled();
+    const path = socketPath();
+    const server = await ControlServer.open(path);
+    server.add(bridge);
+    const clients = Array.from({ length: 66 }, () => new Client(path));
+    clients[0]!.socket.pause();
+    clients[0]!.write('{"command":"get_formats"}\n'.repeat(1_000));
+    expect(await clients[1]!.send('get_status')).toMatchObject({ status: 'success' });
+    await server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('a bridge that has ended', () => {
+  it('is no longer in the list', async () => {
+    const { bridge, path } = await controlled();
+    expect((await ask(path, 'list_cameras'))['cameras']).toHaveLength(1);
+    await bridge.close();
+    expect(await ask(path, 'list_cameras')).toEqual({ status: 'success', cameras: [] });
+    expect(await ask(path, 'get_status')).toMatchObject({ status: 'error' });
+  });
+});
+
+describe('limits of a message', () => {
+  it.each([
+    ['depth', `{"command":"get_status","params":${'['.repeat(5_000)}`, /nested more than 64 deep/],
+    ['values', `{"command":"get_status","params":[${'1,'.repeat(100_000)}`, /too many values/],
+    ['bytes', `{"command":"get_status","params":"${'x'.repeat(700_000)}`, /at most \d+ bytes/],
+  ])('%s: the reply says which', async (_what, text, words) => {
+    const { path } = await serve();
+    const client = new Client(path);
+    client.write(`${text}\n`);
+    expect(await client.next()).toEqual({ status: 'error', message: expect.stringMatching(words) });
+    expect(await client.send('list_cameras')).toMatchObject({ status: 'success' });
+  });
+
+  it('a command that is mistyped gets names like it', async () => {
+    const { path } = await serve();
+    expect(await ask(path, 'get_statsu')).toMatchObject({ message: expect.stringContaining('get_status') });
   });
 });

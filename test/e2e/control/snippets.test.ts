@@ -15,7 +15,7 @@ const VIZION = '/tmp/vizion_control.sock';
 /** What a one-liner prints. socat goes after half a second without an answer, which a busy machine may take. */
 const shell = async (line: string, path: string): Promise<Record<string, unknown>> => {
   let printed = '';
-  for (let attempt = 0; printed === '' && attempt < 5; attempt++) {
+  for (let attempt = 0; printed === '' && attempt < 20; attempt++) {
     printed = (await run('bash', ['-c', line.replaceAll(VIZION, path)])).stdout;
   }
   return JSON.parse(printed) as Record<string, unknown>;
@@ -92,35 +92,32 @@ describe('the snippets of the documents', () => {
     }
   });
 
-  it.skipIf(!SOCAT)(
-    'socat, which waits half a second, when the camera takes longer (needs socat)',
-    async () => {
-      const { path } = await controlled({ virtual: { fps: 1 } });
-      const line = ONE_LINERS.find((text) => text.includes('set_format'))!;
-      expect(await shell(line, path)).toEqual({ status: 'success', message: 'Format set successfully' });
-    },
-  );
+  it.skipIf(!SOCAT)('socat told to wait for a camera that takes longer (needs socat)', async () => {
+    const { path } = await controlled({ virtual: { fps: 1 } });
+    const line = ONE_LINERS.find((text) => text.includes('set_format'))!.replace('socat -', 'socat -t 10 -');
+    expect(await shell(line, path)).toEqual({ status: 'success', message: 'Format set successfully' });
+  });
 
-  it.skipIf(!NETCAT)('nc (needs netcat-openbsd)', async () => {
+  it.skipIf(!NETCAT)('nc -N (needs netcat-openbsd)', async () => {
     const { path } = await controlled();
-    const line = `echo '{"command":"get_formats"}' | nc -U /tmp/vizion_control.sock`;
+    const line = `echo '{"command":"get_formats"}' | nc -N -U /tmp/vizion_control.sock`;
     expect(await shell(line, path)).toMatchObject({ status: 'success' });
     const file = join(scratch, 'command.json');
     writeFileSync(file, '{"command":"get_status"}');
-    expect(await shell(`nc -U ${VIZION} < ${file}`, path)).toMatchObject({ streaming: false });
+    expect(await shell(`nc -N -U ${VIZION} < ${file}`, path)).toMatchObject({ streaming: false });
   });
 
-  it.skipIf(!NETCAT)('nc for as long as it is given commands (needs netcat-openbsd)', async () => {
+  it.skipIf(!NETCAT)('nc -N for as long as it is given commands (needs netcat-openbsd)', async () => {
     const { path } = await controlled();
     const status = `echo '{"command":"get_status"}'`;
-    const line = `(${status}; sleep 0.7; ${status}; sleep 0.7; ${status}) | nc -U ${path}`;
+    const line = `(${status}; sleep 0.7; ${status}; sleep 0.7; ${status}) | nc -N -U ${path}`;
     const { stdout } = await run('bash', ['-c', line]);
     expect(stdout.trim().split('\n')).toEqual(Array(3).fill(expect.stringContaining('"success"')));
   });
 
   it.skipIf(!NETCAT)('nc that has subscribed (needs netcat-openbsd)', async () => {
     const { path } = await controlled({ streaming: true });
-    const child = spawn('bash', ['-c', `echo '{"command":"subscribe"}' | exec nc -U ${path}`], {
+    const child = spawn('bash', ['-c', `echo '{"command":"subscribe"}' | exec nc -N -U ${path}`], {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     });
