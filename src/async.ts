@@ -126,3 +126,17 @@ export class Mutex {
     return abortable(turn, signal);
   }
 }
+
+/** A promise, and what resolves it. */
+export interface Deferred {
+  readonly promise: Promise<void>;
+  resolve(): void;
+}
+
+export function deferred(): Deferred {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

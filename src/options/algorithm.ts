@@ -41,7 +41,7 @@ export const supervisionShape = group('Algorithm supervision', {
   backoffMaxMs: milliseconds
     .default(5_000)
     .meta({ description: 'longest wait before a restart', unit: 'ms' }),
-  shutdownMs: milliseconds.default(1_000).meta({
+  shutdownMs: milliseconds.default(10_000).meta({
     flag: '--shutdown-timeout TIME',
     description: 'from the shutdown message to SIGTERM',
     unit: 'ms',
@@ -96,9 +96,9 @@ export const algorithmShape = {
       unit: 'ms',
       needs,
     }),
-    startupTimeoutMs: milliseconds.default(10_000).meta({
+    startupTimeoutMs: milliseconds.default(120_000).meta({
       flag: '--startup-timeout TIME',
-      description: "longest wait for the adapter's hello",
+      description: 'longest wait for the first answer of the adapter, which may load models for minutes',
       unit: 'ms',
       needs,
     }),
@@ -129,9 +129,9 @@ export const algorithmShape = {
       description: 'what the adapter loads (PROC_ENTRY_POINT)',
       needs,
     }),
-    strictStdio: z.boolean().default(true).meta({
-      flag: '--no-strict-stdio',
-      description: 'SDK adapters send stray prints to stderr instead of failing the call (PROC_STRICT_STDIO)',
+    strictStdio: z.boolean().default(false).meta({
+      flag: '--strict-stdio',
+      description: 'SDK adapters fail a call that prints to stdout, at 20 ms a call (PROC_STRICT_STDIO)',
       needs,
     }),
     algorithmLogLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta({

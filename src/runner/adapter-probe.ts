@@ -1,4 +1,5 @@
-import type { AdapterHello, AdapterMessage } from '../adapter/messages.js';
+import type { AdapterHello, AdapterMessage } from '../adapter/index.js';
+import { Signal } from '../async.js';
 import type { BridgeError } from '../errors.js';
 import { AdapterProcess } from './adapter-process.js';
 import type { LogLine } from './log-lines.js';
@@ -12,19 +13,20 @@ export type ProbeEvent =
   /** It is gone, or going because of a broken message or a time limit. */
   | { readonly kind: 'end'; readonly error: BridgeError };
 
-/** Most events kept that nobody asked for. */
+/** Most events kept that were not asked for. */
 const MAX_EVENTS = 1_000;
 
-/** One adapter under examination: what it does is collected, and waited for. Nothing is restarted. */
+/** One adapter under examination: what it does is collected, and waited for. It is not restarted. */
 export class AdapterProbe {
   readonly process: AdapterProcess;
   readonly #events: ProbeEvent[] = [];
-  #wake: (() => void) | undefined;
+  readonly #came = new Signal();
 
-  /** Starts the adapter, whose stderr goes to `log`. OPTION_INVALID. */
+  /** Starts the adapter, whose log goes to `log`. OPTION_INVALID. */
   constructor(options: RunnerOptions, log: (line: LogLine) => void = () => undefined) {
     this.process = new AdapterProcess(resolveRunnerOptions(options), {
-      ready: (hello) => this.#add({ kind: 'hello', hello }),
+      hello: (hello) => this.#add({ kind: 'hello', hello }),
+      loaded: () => undefined,
       message: (message) => this.#add({ kind: 'message', message }),
       unusable: (error, requestId) => this.#add({ kind: 'unusable', error, requestId }),
       log,
@@ -37,25 +39,21 @@ export class AdapterProbe {
    * The first event, past or future, that passes, or the adapter's end; undefined when `ms` are over. What passes is
    * taken; what does not stays for others.
    */
-  async next(wanted: (event: ProbeEvent) => boolean, ms: number): Promise<ProbeEvent | undefined> {
+  async next(
+    wanted: (event: ProbeEvent) => boolean,
+    ms: number,
+    signal?: AbortSignal,
+  ): Promise<ProbeEvent | undefined> {
     const until = performance.now() + ms;
     for (;;) {
       const at = this.#events.findIndex((event) => wanted(event) || event.kind === 'end');
       const found = this.#events[at];
-      if (found !== undefined) {
-        // An end stays the answer to whatever is asked later.
-        if (found.kind !== 'end') this.#events.splice(at, 1);
-        return found;
-      }
+      // An end stays the answer to whatever is asked later.
+      if (found !== undefined && found.kind !== 'end') this.#events.splice(at, 1);
+      if (found !== undefined) return found;
       const left = until - performance.now();
       if (left <= 0) return undefined;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await this.#came.wait(left, signal);
     }
   }
 
@@ -64,13 +62,13 @@ export class AdapterProbe {
     return this.leftover('end').at(-1)?.error;
   }
 
-  /** All events of a kind that nobody waited for. */
+  /** All events of a kind that were not waited for. */
   leftover<K extends ProbeEvent['kind']>(kind: K): Extract<ProbeEvent, { kind: K }>[] {
     return this.#events.filter((event): event is Extract<ProbeEvent, { kind: K }> => event.kind === kind);
   }
 
   #add(event: ProbeEvent): void {
     if (this.#events.length < MAX_EVENTS || event.kind === 'end') this.#events.push(event);
-    this.#wake?.();
+    this.#came.set();
   }
 }

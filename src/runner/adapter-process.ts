@@ -1,29 +1,38 @@
-import { encodeMessage, type JsonObject, MessageDecoder, showBytes } from '../adapter/framing.js';
 import {
   type AdapterHello,
   type AdapterMessage,
+  encodeMessage,
+  type JsonObject,
+  MessageDecoder,
   parseAdapterMessage,
   type RunnerMessage,
-} from '../adapter/messages.js';
-import { BridgeError } from '../errors.js';
-import { exitError, startError } from './adapter-errors.js';
+  showBytes,
+} from '../adapter/index.js';
+import { deferred } from '../async.js';
+import { asBridgeError, BridgeError } from '../errors.js';
 import { type ChildEnd, ChildGroup } from './child-group.js';
 import { Deadline } from './deadline.js';
-import { oomKillCount } from './exit-reason.js';
-import { LineSplitter, type LogLine, LogTail } from './log-lines.js';
+import { exitError, oomKillCount, startError } from './exits.js';
+import { LineSplitter, type LogLevel, type LogLine, LogTail } from './log-lines.js';
 import type { ResolvedRunnerOptions } from './options.js';
+
+/** What an adapter that is still loading gets to end by itself. */
+const LOADING_GRACE_MS = 1_000;
 
 /** What an adapter process reports. `exit` comes once and last. */
 export interface AdapterHandlers {
-  /** The hello came and was answered: calls may be sent. */
-  ready(hello: AdapterHello): void;
+  /** The hello came and was answered: calls may be sent. It may go on loading before it reads them. */
+  hello(hello: AdapterHello): void;
+  /** Its first answer came: it has loaded what it needs. */
+  loaded(): void;
   message(message: Exclude<AdapterMessage, AdapterHello>): void;
   /** A message that cannot be used, with the request it answers as far as that can be read. */
   unusable(error: BridgeError, requestId: string | undefined): void;
+  /** A line of its stderr, or of the runner about it. */
   log(line: LogLine): void;
-  /** It is being killed for this reason: send it nothing more. `exit` follows. */
+  /** It is being ended for this reason: send it nothing more. `exit` follows. */
   dying(reason: BridgeError): void;
-  /** The adapter and all it started are gone. `error` is the reason it was killed for, or how it ended by itself. */
+  /** The adapter and all it started are gone. `error` is the reason it was ended for, or how it ended by itself. */
   exit(error: BridgeError): void;
 }
 
@@ -39,62 +48,66 @@ export class AdapterProcess {
   readonly #log: LineSplitter;
   readonly #tail = new LogTail();
   readonly #startup = new Deadline();
+  readonly #loadingNote = new Deadline();
   readonly #partial = new Deadline();
   readonly #shutdown = new Deadline();
   readonly #brokenPipe = new Deadline();
-  readonly #exited: Promise<void>;
+  readonly #exited = deferred();
+  readonly #startedAt = performance.now();
+  readonly #oomKills = oomKillCount();
   #hello: AdapterHello | undefined;
+  #loaded = false;
   #reported: string | undefined;
   #reason: BridgeError | undefined;
   #stopping = false;
   #answered = 0;
-  readonly #oomKills = oomKillCount();
 
   constructor(options: ResolvedRunnerOptions, handlers: AdapterHandlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#decoder = new MessageDecoder({
-      message: (value) => this.#take(value),
-      unusable: (error, requestId) => handlers.unusable(error, requestId),
-    });
-    this.#log = new LineSplitter((line) => {
-      this.#tail.add(line.text);
-      handlers.log(line);
-    });
-    let exited = () => {};
-    this.#exited = new Promise((resolve) => {
-      exited = resolve;
-    });
-    this.#child = new ChildGroup(
+    this.#decoder = new MessageDecoder(
       {
-        command: options.command,
-        cwd: options.cwd,
-        env: adapterEnvironment(options),
-        killMs: options.timings.killMs,
-        orphanMs: options.timings.orphanMs,
-      },
-      {
-        stdout: (chunk) => this.#read(chunk),
-        stderr: (chunk) => this.#log.push(chunk),
-        pipeBroken: (which) => this.#pipeBroken(which),
-        end: (end) => {
-          exited();
-          this.#end(end);
+        message: (value) => this.#take(value),
+        unusable: (error, requestId) => {
+          this.#finishLoading();
+          handlers.unusable(error, requestId);
         },
       },
+      { maxBytes: options.maxResultBytes },
     );
-    this.#startup.start(options.timings.startupMs, () => {
-      this.kill(
-        this.timeout(
-          `did not say hello within ${options.timings.startupMs} ms. Is the command an algorithm adapter, and does it need more time to start?`,
-        ),
-      );
+    this.#log = new LineSplitter((line) => handlers.log(line), options.logLinesPerSecond);
+    const { command, cwd, timings } = options;
+    this.#child = new ChildGroup(
+      { command, cwd, env: adapterEnvironment(options), killMs: timings.killMs, orphanMs: timings.orphanMs },
+      {
+        stdout: (chunk) => this.#read(chunk),
+        stderr: (chunk) => {
+          this.#tail.push(chunk);
+          this.#log.push(chunk);
+        },
+        pipeBroken: (which) => this.#pipeBroken(which),
+        end: (end) => this.#end(end),
+      },
+    );
+    const { startupMs } = timings;
+    this.#startup.start(startupMs, () => {
+      const what =
+        this.#hello === undefined
+          ? `did not say hello within ${startupMs} ms. Is the command an algorithm adapter, and does it need more time to start?`
+          : `said hello and did not answer within ${startupMs} ms of its start. Does it need more time to load?`;
+      this.kill(this.timeout(what));
     });
+    this.#noteLoading();
   }
 
   /** The adapter's process id, also that of its group; undefined when it could not be started. */
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Lines of its log that were too many. */
+  get logLinesLeftOut(): number {
+    return this.#log.leftOut;
   }
 
   /** Sends one message; one that is too large throws OPTION_INVALID. A dead adapter is found out by its exit. */
@@ -103,52 +116,94 @@ export class AdapterProcess {
   }
 
   /**
-   * Asks the adapter to end, then makes it: shutdown message and end of input, SIGTERM, SIGKILL. Idempotent;
-   * resolves when it and everything it started is gone.
+   * Asks the adapter to end, then makes it: shutdown message and end of input, SIGTERM, SIGKILL. SIGTERM comes at once
+   * before its hello and when `signal` is aborted. Idempotent; resolves when it and everything it started is gone.
    */
-  stop(): Promise<void> {
+  stop(signal?: AbortSignal): Promise<void> {
     if (!this.#stopping && this.#reason === undefined) {
       this.#stopping = true;
       this.#clearTimers();
-      this.send({ type: 'shutdown' });
-      this.#child.endInput();
-      this.#shutdown.start(this.#options.timings.shutdownMs, () => this.#child.terminate());
+      this.#askToEnd();
     }
-    return this.#exited;
+    const hurry = (): void => void this.#child.terminate();
+    if (signal?.aborted) hurry();
+    else signal?.addEventListener('abort', hurry, { once: true });
+    return this.#exited.promise.finally(() => signal?.removeEventListener('abort', hurry));
   }
 
-  /** Ends the adapter without asking: SIGTERM, then SIGKILL. `reason` becomes the error of its exit. */
-  kill(reason: BridgeError): void {
+  /** Ends the adapter: SIGTERM, then SIGKILL; when `politely`, as `stop` does. `reason` becomes the error of its exit. */
+  kill(reason: BridgeError, politely = false): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#clearTimers();
-    this.#child.terminate();
+    if (politely) this.#askToEnd();
+    else this.#child.terminate();
     this.#handlers.dying(reason);
+  }
+
+  /** The error of a time limit that ran out. */
+  timeout(what: string): BridgeError {
+    return new BridgeError('RUNNER_TIMEOUT', `The algorithm adapter ${what}`, {
+      context: { command: this.#options.command, stderr: this.#tail.lines },
+    });
+  }
+
+  #askToEnd(): void {
+    this.send({ type: 'shutdown', timestamp_ms: Date.now() });
+    this.#child.endInput();
+    // Before its hello it has nothing to tear down; while it loads it reads no message.
+    if (this.#hello === undefined) return void this.#child.terminate();
+    const { shutdownMs: allowedMs } = this.#options.timings;
+    const shutdownMs = this.#loaded ? allowedMs : Math.min(allowedMs, LOADING_GRACE_MS);
+    this.#shutdown.start(shutdownMs, () => {
+      if (!this.#child.terminate()) return;
+      this.#say(
+        'warn',
+        `the algorithm did not end within ${shutdownMs} ms of the shutdown message and gets SIGTERM`,
+      );
+    });
+  }
+
+  #say(level: LogLevel, text: string): void {
+    this.#handlers.log({ level, text, message: text });
+  }
+
+  /** Says every now and then what is waited for. */
+  #noteLoading(): void {
+    const { startupMs, loadingNoteMs } = this.#options.timings;
+    this.#loadingNote.start(loadingNoteMs, () => {
+      const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
+      const missing =
+        this.#hello === undefined ? 'has not said hello' : 'has said hello and not answered a ping';
+      this.#say(
+        'info',
+        `the algorithm is still loading: it ${missing} since its start ${seconds} s ago (limit ${startupMs / 1000} s)`,
+      );
+      this.#noteLoading();
+    });
+  }
+
+  #finishLoading(): void {
+    if (this.#loaded || this.#hello === undefined) return;
+    this.#loaded = true;
+    this.#startup.clear();
+    this.#loadingNote.clear();
+    if (!this.#stopping && this.#reason === undefined) this.#handlers.loaded();
   }
 
   #read(chunk: Uint8Array): void {
     try {
       this.#decoder.push(chunk);
     } catch (error) {
-      if (!(error instanceof BridgeError) || error.code !== 'RUNNER_PROTOCOL') throw error;
       // Once for the first broken frame; the noise after it changes nothing.
-      this.kill(error);
-      return;
+      return this.kill(asBridgeError(error));
     }
-    if (!this.#decoder.midMessage || this.#reason !== undefined) {
-      this.#partial.clear();
-      return;
-    }
+    if (!this.#decoder.midMessage || this.#reason !== undefined) return this.#partial.clear();
     const { partialMessageMs } = this.#options.timings;
     this.#partial.start(partialMessageMs, () => {
       const shown = showBytes(this.#decoder.partial);
-      this.kill(
-        new BridgeError(
-          'RUNNER_PROTOCOL',
-          `The algorithm adapter stopped in the middle of a message for ${partialMessageMs} ms: ${shown}. Its stdout must carry protocol messages only; print to stderr instead.`,
-          { context: { bytes: shown } },
-        ),
-      );
+      const message = `The algorithm adapter stopped in the middle of a message for ${partialMessageMs} ms: ${shown}. Its stdout must carry protocol messages only; print to stderr instead.`;
+      this.kill(new BridgeError('RUNNER_PROTOCOL', message, { context: { bytes: shown } }));
     });
   }
 
@@ -159,15 +214,16 @@ export class AdapterProcess {
       return;
     }
     const { message } = parsed;
-    if (message.type !== 'hello') {
-      if (message.type === 'error' && (message.request_id ?? null) === null) this.#reported = message.message;
-      if (message.type === 'result') this.#answered += 1;
-      this.#handlers.message(message);
-      return;
-    }
+    if (message.type === 'hello') return this.#greeted(message);
+    if (message.type === 'error' && (message.request_id ?? null) === null) this.#reported = message.message;
+    else this.#finishLoading();
+    if (message.type === 'result') this.#answered += 1;
+    this.#handlers.message(message);
+  }
+
+  #greeted(hello: AdapterHello): void {
     if (this.#hello !== undefined || this.#stopping || this.#reason !== undefined) return;
-    this.#hello = message;
-    this.#startup.clear();
+    this.#hello = hello;
     const { runnerVersion, timings } = this.#options;
     this.send({
       type: 'hello',
@@ -175,7 +231,14 @@ export class AdapterProcess {
       heartbeat_interval_ms: timings.heartbeatIntervalMs,
       heartbeat_grace_ms: timings.heartbeatGraceMs,
     });
-    this.#handlers.ready(message);
+    this.#handlers.hello(hello);
+    // Both SDKs load the algorithm after their hello and answer pings from then on.
+    if (hello.capabilities.includes('ping')) this.ping('loaded');
+    else this.#finishLoading();
+  }
+
+  ping(requestId: string): void {
+    this.send({ type: 'ping', request_id: requestId, timestamp_ms: Date.now() });
   }
 
   #pipeBroken(which: 'stdin' | 'stdout'): void {
@@ -190,34 +253,27 @@ export class AdapterProcess {
     this.#clearTimers();
     this.#shutdown.clear();
     this.#log.end();
-    const { command, cwd } = this.#options;
-    const ownEnd = () =>
-      end.spawnError === undefined
-        ? exitError({
-            command,
-            end,
-            stderr: this.#tail.lines,
-            reported: this.#reported,
-            greeted: this.#hello !== undefined,
-            unfinished: this.#decoder.partial,
-            answered: this.#answered,
-            oomKills: oomKillCount() > this.#oomKills,
-          })
-        : startError(end.spawnError, command, cwd);
-    this.#handlers.exit(this.#reason ?? ownEnd());
+    this.#exited.resolve();
+    this.#handlers.exit(this.#reason ?? this.#ownEnd(end));
   }
 
-  /** The error of a time limit that ran out. */
-  timeout(what: string): BridgeError {
-    return new BridgeError('RUNNER_TIMEOUT', `The algorithm adapter ${what}`, {
-      context: { command: this.#options.command, stderr: this.#tail.lines },
+  #ownEnd(end: ChildEnd): BridgeError {
+    const { command, cwd } = this.#options;
+    if (end.spawnError !== undefined) return startError(end.spawnError, command, cwd);
+    return exitError({
+      command,
+      end,
+      stderr: this.#tail.lines,
+      reported: this.#reported,
+      greeted: this.#hello !== undefined,
+      unfinished: this.#decoder.partial,
+      answered: this.#answered,
+      oomKills: oomKillCount() > this.#oomKills,
     });
   }
 
   #clearTimers(): void {
-    this.#startup.clear();
-    this.#partial.clear();
-    this.#brokenPipe.clear();
+    for (const timer of [this.#startup, this.#loadingNote, this.#partial, this.#brokenPipe]) timer.clear();
   }
 }
 

@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import {
+  type AdapterHello,
   buildCall,
   type ImageReference,
   type Phase,
   type ResolvedDialect,
   resolveDialect,
-} from '../adapter/dialects.js';
-import type { AdapterHello } from '../adapter/messages.js';
+} from '../adapter/index.js';
 import { AdapterProbe, type ProbeEvent } from './adapter-probe.js';
-import type { CheckPictures, CheckReport, CheckStep } from './check-report.js';
-import { describeStray, EndedCalls } from './ended-calls.js';
 import type { LogLine } from './log-lines.js';
 import { type ResolvedRunnerOptions, type RunnerOptions, resolveRunnerOptions } from './options.js';
+import { describeStray, RecentCalls } from './recent-calls.js';
 import { type CallResult, errorFromMessage, failedCall, judgeResult } from './result.js';
 
 const EXPECTED = ['ping', 'call', 'shutdown'] as const;
@@ -25,146 +24,168 @@ const STEPS = [
   'shutdown',
   'stdout',
 ] as const;
+/** Version of the public SDK, or its word when it is not installed as a package. */
+const PUBLIC_SDK = /^(?:0\.\d|unknown$)/;
+
+/** One thing that was tried, and what came of it. */
+export interface CheckStep {
+  readonly name: (typeof STEPS)[number];
+  /** `warning`: it works, and could be trusted more; `skipped`: an earlier step left nothing to try. */
+  readonly status: 'ok' | 'warning' | 'failed' | 'skipped';
+  readonly text: string;
+  readonly ms: number | null;
+}
+
+export interface CheckReport {
+  /** No step failed. */
+  readonly ok: boolean;
+  readonly sdkVersion: string | null;
+  readonly capabilities: readonly string[];
+  /** How it was called. */
+  readonly dialect: string | null;
+  readonly steps: readonly CheckStep[];
+}
+
+/** Pictures to call it with. The file of `missing` must not exist. */
+export interface CheckPictures {
+  readonly good: ImageReference;
+  readonly truncated: ImageReference;
+  readonly missing: ImageReference;
+}
 
 /**
- * Examines an adapter: starts it, and tries everything a host asks of one. Never rejects for what the adapter does;
- * OPTION_INVALID for wrong options. `onStep` is told each step as it is done, `onLog` each line of its stderr.
+ * Examines an adapter: starts it, with `strictStdio`, and tries everything a host asks of one. Never rejects for what
+ * the adapter does; OPTION_INVALID for wrong options, `signal.reason` when aborted. `onStep` is told each step as it is
+ * done, `onLog` each line of its log.
  */
 export async function checkAdapter(
   options: RunnerOptions,
   pictures: CheckPictures,
   onStep: (step: CheckStep) => void = () => undefined,
   onLog: (line: LogLine) => void = () => undefined,
+  signal?: AbortSignal,
 ): Promise<CheckReport> {
-  const check = new Check(options, pictures, onStep, onLog);
-  return check.run();
+  signal?.throwIfAborted();
+  const resolved = resolveRunnerOptions({ ...options, strictStdio: true });
+  return new Check(resolved, onStep, new AdapterProbe(resolved, onLog), signal).run(pictures);
 }
 
 class Check {
-  readonly #options: ResolvedRunnerOptions;
-  readonly #pictures: CheckPictures;
-  readonly #onStep: (step: CheckStep) => void;
-  readonly #probe: AdapterProbe;
   readonly #steps: CheckStep[] = [];
-  readonly #ended = new EndedCalls();
+  readonly #recent = new RecentCalls();
+  #hello: AdapterHello | undefined;
   #dialect: ResolvedDialect | undefined;
   #since = performance.now();
 
   constructor(
-    options: RunnerOptions,
-    pictures: CheckPictures,
-    onStep: (step: CheckStep) => void,
-    onLog: (line: LogLine) => void,
-  ) {
-    const resolved = resolveRunnerOptions(options);
-    this.#options = resolved;
-    this.#pictures = pictures;
-    this.#onStep = onStep;
-    this.#probe = new AdapterProbe({ ...resolved, command: [...resolved.command] }, onLog);
-  }
+    private readonly options: ResolvedRunnerOptions,
+    private readonly onStep: (step: CheckStep) => void,
+    private readonly probe: AdapterProbe,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
 
-  async run(): Promise<CheckReport> {
-    let hello: AdapterHello | undefined;
+  async run(pictures: CheckPictures): Promise<CheckReport> {
     try {
-      hello = await this.#hello();
-      if (hello && (await this.#ping())) {
-        const { good, truncated, missing } = this.#pictures;
-        if (!this.#dialect!.pre || (await this.#pre(good))) {
-          await this.#call(good);
-          await this.#badImage('truncated image', truncated);
-          await this.#badImage('missing image', missing);
-        }
+      const dialect = await this.#greet();
+      if (dialect !== undefined && (await this.#ping())) {
+        await this.#calls(dialect, pictures);
         await this.#shutdown();
       }
     } finally {
-      await this.#probe.process.stop();
+      await this.probe.process.stop(this.signal);
     }
     this.#stdout();
     for (const name of STEPS) {
-      const wanted = name !== 'pre' || this.#dialect?.pre === true;
-      if (wanted && !this.#steps.some((step) => step.name === name)) {
-        this.#done(name, 'skipped', 'an earlier step left nothing to try', false);
-      }
+      if (name === 'pre' && this.#dialect?.pre !== true) continue;
+      if (this.#steps.some((step) => step.name === name)) continue;
+      this.#done(name, 'skipped', 'an earlier step left nothing to try', false);
     }
     return {
       ok: this.#steps.every(({ status }) => status !== 'failed'),
-      sdkVersion: hello?.sdk_version ?? null,
-      capabilities: hello?.capabilities ?? [],
+      sdkVersion: this.#hello?.sdk_version ?? null,
+      capabilities: this.#hello?.capabilities ?? [],
       dialect: this.#dialect?.form ?? null,
       steps: this.#steps,
     };
   }
 
-  async #hello(): Promise<AdapterHello | undefined> {
-    // The adapter's own time limit ends this: it is killed when it does not say hello.
-    const event = await this.#probe.next(({ kind }) => kind === 'hello', 2 ** 31 - 1);
-    if (event?.kind !== 'hello') {
-      this.#failed('hello', event);
-      return undefined;
-    }
-    const { hello } = event;
-    this.#dialect = resolveDialect(this.#options.dialect, hello.capabilities);
-    const missing = EXPECTED.filter((name) => !hello.capabilities.includes(name));
-    const who = `SDK ${hello.sdk_version ?? 'unnamed'}, called as ${this.#dialect.form}${this.#dialect.pre ? ' with pre_execute' : ''}`;
-    if (missing.length > 0) {
-      this.#done('hello', 'warning', `${who}; its capabilities do not name ${missing.join(', ')}`);
-    } else {
-      this.#done('hello', 'ok', who);
-    }
-    return hello;
+  async #greet(): Promise<ResolvedDialect | undefined> {
+    // The adapter's own time limit ends this, and the ping: it is killed when it does not answer.
+    const event = await this.#next(({ kind }) => kind === 'hello');
+    if (event?.kind !== 'hello') return void this.#failed('hello', event);
+    const { sdk_version, capabilities } = event.hello;
+    const dialect = resolveDialect(this.options.dialect, capabilities);
+    this.#hello = event.hello;
+    this.#dialect = dialect;
+    const missing = EXPECTED.filter((name) => !capabilities.includes(name));
+    const who = `SDK ${sdk_version ?? 'unnamed'}, called as ${dialect.form}${dialect.pre ? ' with pre_execute' : ''}`;
+    if (missing.length === 0) this.#done('hello', 'ok', who);
+    else this.#done('hello', 'warning', `${who}; its capabilities do not name ${missing.join(', ')}`);
+    return dialect;
   }
 
   async #ping(): Promise<boolean> {
+    const loads = this.#hello?.capabilities.includes('ping') === true;
+    // Its first pong says that it has loaded, the second one how fast it answers.
+    if (loads) {
+      const first = await this.#next(isPong);
+      if (first?.kind !== 'message') return this.#failed('ping', first);
+    }
     const id = randomUUID();
-    const { heartbeatGraceMs } = this.#options.timings;
-    this.#probe.process.send({ type: 'ping', request_id: id });
-    const event = await this.#probe.next(
-      (candidate) => candidate.kind === 'message' && candidate.message.type === 'pong',
-      heartbeatGraceMs,
-    );
+    const { heartbeatGraceMs } = this.options.timings;
+    const loadedMs = Math.round(performance.now() - this.#since);
+    this.#since = performance.now();
+    this.probe.process.ping(id);
+    const event = await this.#next(isPong, heartbeatGraceMs);
     if (event?.kind !== 'message')
       return this.#failed('ping', event, `no pong within ${heartbeatGraceMs} ms`);
-    const { message } = event;
-    if (message.type !== 'pong' || message.request_id !== id) {
+    if (event.message.type !== 'pong' || event.message.request_id !== id) {
       return this.#failed('ping', undefined, 'the pong has another request_id than its ping');
     }
-    return this.#done('ping', 'ok', 'pong');
+    return this.#done('ping', 'ok', loadedMs < 1_000 ? 'pong' : `pong, after loading for ${loadedMs} ms`);
   }
 
-  async #pre(image: ImageReference): Promise<boolean> {
-    const result = await this.#inspect(image, 'pre');
-    // A result of `pre` has no verdict, which is all that may be wrong with it.
-    if (result.outcome === 'failed' && (result.code !== 'RUNNER_PROTOCOL' || result.data === undefined)) {
-      return this.#done('pre', 'failed', result.error.message);
+  async #calls(dialect: ResolvedDialect, { good, truncated, missing }: CheckPictures): Promise<void> {
+    if (dialect.pre) {
+      const result = await this.#call(good, 'pre');
+      // A result of `pre` has no verdict, which is all that may be wrong with it.
+      const answered =
+        result.outcome !== 'failed' || (result.code === 'RUNNER_PROTOCOL' && result.data !== undefined);
+      if (!answered) return void this.#done('pre', 'failed', result.error.message);
+      this.#done('pre', 'ok', 'pre_execute answered');
     }
-    return this.#done('pre', 'ok', 'pre_execute answered');
-  }
-
-  async #call(image: ImageReference): Promise<void> {
-    const result = await this.#inspect(image, 'execute');
+    const result = await this.#call(good, 'execute');
     if (result.outcome === 'failed') this.#done('call', 'failed', result.error.message);
-    else if (result.flags.length > 0) {
-      this.#done('call', 'warning', `${result.resultStatus}, with ${result.flags.join(', ')}`);
-    } else this.#done('call', 'ok', `verdict ${result.resultStatus}`);
+    else if (result.flags.length === 0) this.#done('call', 'ok', `verdict ${result.resultStatus}`);
+    else this.#done('call', 'warning', `${result.resultStatus}, with ${result.flags.join(', ')}`);
+    await this.#badImage('truncated image', truncated);
+    await this.#badImage('missing image', missing);
   }
 
   async #badImage(name: 'truncated image' | 'missing image', image: ImageReference): Promise<void> {
-    if (this.#probe.ended() !== undefined) return;
-    const result = await this.#inspect(image, 'execute');
-    if (result.outcome !== 'failed') {
-      const text = `gives the verdict ${result.resultStatus} about a picture that is ${name === 'missing image' ? 'missing' : 'cut short'}; make sure that the picture is whole before judging it, and answer status "ERROR" with error_code "1002" (image load failed) if it is not`;
-      // OK lets a part pass that nobody has seen; NG only stops a good one.
-      this.#done(name, result.outcome === 'ok' ? 'failed' : 'warning', text);
-    } else if (result.code === 'ALGORITHM_FAILED') {
-      this.#done(name, 'ok', `refused: ${result.error.message}`);
-    } else this.#done(name, 'failed', result.error.message);
+    if (this.probe.ended() !== undefined) return;
+    const result = await this.#call(image, 'execute');
+    if (result.outcome === 'failed') {
+      const refused = result.code === 'ALGORITHM_FAILED';
+      const text = refused ? `refused: ${result.error.message}` : result.error.message;
+      this.#done(name, refused ? 'ok' : 'failed', text);
+      return;
+    }
+    const sdk = PUBLIC_SDK.test(this.#hello?.sdk_version ?? '');
+    const what = name === 'missing image' ? 'missing' : 'cut short';
+    const reader = sdk
+      ? "; the SDK's reader gives an all-black picture without an error for it: treat a picture that is black all over as not there"
+      : '; make sure that the picture is whole before judging it';
+    const text = `gives the verdict ${result.resultStatus} about a picture that is ${what}${reader}, and answer status "ERROR" with error_code "1002" (image load failed)`;
+    // OK lets a part pass that was never looked at, NG only stops a good one. With the SDK it is not the algorithm's own fault.
+    this.#done(name, result.outcome === 'ok' && !sdk ? 'failed' : 'warning', text);
   }
 
   async #shutdown(): Promise<void> {
-    if (this.#probe.ended() !== undefined) return;
-    await this.#probe.process.stop();
-    const answered = this.#probe.leftover('message').some(({ message }) => message.type === 'shutdown');
-    const { exitCode, signal } = this.#probe.ended()?.context ?? {};
+    if (this.probe.ended() !== undefined) return;
+    await this.probe.process.stop(this.signal);
+    const answered = this.probe.leftover('message').some(({ message }) => message.type === 'shutdown');
+    const { exitCode, signal } = this.probe.ended()?.context ?? {};
     if (typeof signal === 'string')
       this.#done('shutdown', 'failed', `did not end by itself: ${signal} was needed`);
     else if (exitCode !== 0) this.#done('shutdown', 'failed', `ended with exit status ${exitCode}, not 0`);
@@ -172,15 +193,15 @@ class Check {
     else this.#done('shutdown', 'ok', 'answered and ended');
   }
 
-  /** What it said that nobody had asked for. */
+  /** What it said without having been asked. */
   #stdout(): void {
     if (this.#dialect === undefined) return;
-    const [odd] = this.#probe.leftover('unusable');
-    const end = this.#probe.ended();
-    for (const { message } of this.#probe.leftover('message')) {
-      if (message.type === 'result') this.#ended.stray(message.request_id);
+    const [odd] = this.probe.leftover('unusable');
+    const end = this.probe.ended();
+    for (const { message } of this.probe.leftover('message')) {
+      if (message.type === 'result') this.#recent.stray(message.request_id);
     }
-    const stray = describeStray(this.#ended.counts);
+    const stray = describeStray(this.#recent.counts);
     if (odd !== undefined) this.#done('stdout', 'warning', odd.error.message, false);
     else if (end?.code === 'RUNNER_PROTOCOL') this.#done('stdout', 'failed', end.message, false);
     else if (stray !== undefined) this.#done('stdout', 'warning', stray, false);
@@ -188,28 +209,34 @@ class Check {
   }
 
   /** One call and its result. */
-  async #inspect(image: ImageReference, phase: Phase): Promise<CallResult> {
+  async #call(image: ImageReference, phase: Phase): Promise<CallResult> {
     const requestId = randomUUID();
-    const { settings, timings } = this.#options;
+    const { settings, timings } = this.options;
     const sent = performance.now();
     this.#since = sent;
-    this.#probe.process.send(buildCall(this.#dialect!, { requestId, phase, settings, image }));
+    this.probe.process.send(buildCall(this.#dialect!, { requestId, phase, settings, image }));
     const limitMs = phase === 'pre' ? timings.preMs : timings.callMs;
-    const event = await this.#probe.next((candidate) => answers(candidate, requestId), limitMs);
+    const event = await this.#next((candidate) => answers(candidate, requestId), limitMs);
     const latencyMs = performance.now() - sent;
-    this.#ended.add(requestId, event?.kind === 'message');
+    this.#recent.add(requestId, event?.kind === 'message');
     if (event?.kind === 'message' && event.message.type === 'result') {
       return judgeResult(event.message, { requestId, latencyMs, image });
     }
     if (event?.kind === 'message' && event.message.type === 'error') {
       return failedCall(requestId, errorFromMessage(event.message), latencyMs);
     }
-    if (event?.kind === 'unusable' || event?.kind === 'end') {
+    if (event?.kind === 'unusable' || event?.kind === 'end')
       return failedCall(requestId, event.error, latencyMs);
-    }
-    const error = this.#probe.process.timeout(`did not answer a call within ${limitMs} ms.`);
-    this.#probe.process.kill(error);
+    const error = this.probe.process.timeout(`did not answer a call within ${limitMs} ms.`);
+    this.probe.process.kill(error);
     return failedCall(requestId, error, latencyMs);
+  }
+
+  #next(
+    wanted: (event: ProbeEvent) => boolean,
+    ms = Number.POSITIVE_INFINITY,
+  ): Promise<ProbeEvent | undefined> {
+    return this.probe.next(wanted, ms, this.signal);
   }
 
   #failed(name: CheckStep['name'], event: ProbeEvent | undefined, otherwise = ''): false {
@@ -217,7 +244,7 @@ class Check {
     return false;
   }
 
-  #done(name: CheckStep['name'], status: CheckStep['status'], text: string, timed = true): boolean {
+  #done(name: CheckStep['name'], status: CheckStep['status'], text: string, timed = true): true {
     const now = performance.now();
     const step: CheckStep = {
       name,
@@ -227,10 +254,12 @@ class Check {
     };
     this.#since = now;
     this.#steps.push(step);
-    this.#onStep(step);
-    return status !== 'failed';
+    this.onStep(step);
+    return true;
   }
 }
+
+const isPong = (event: ProbeEvent): boolean => event.kind === 'message' && event.message.type === 'pong';
 
 function answers(event: ProbeEvent, requestId: string): boolean {
   if (event.kind === 'unusable') return event.requestId === requestId;

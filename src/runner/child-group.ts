@@ -1,11 +1,16 @@
+/**
+ * A child process in a process group of its own, so that a signal reaches all that it started. No group outlives this
+ * program's orderly end. When this program is killed, children see the end of their stdin; one that hangs is found by
+ * the next bridge (`leftovers.ts`).
+ */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { forgetGroup, groupSurvives, signalGroup, watchGroup } from './process-group.js';
+import { pause } from '../async.js';
+import { HAS_GROUPS, recordAdapter, signalGroup } from './leftovers.js';
 
-/** How often a group that is being ended is looked at. */
+/** Interval of looks at a group that is being ended. */
 const POLL_MS = 10;
-/** What a gone process's pipes get to run dry before they are cut off: somebody else may hold their other ends. */
+/** What a gone process's pipes get to run dry: another process may hold their other ends. */
 const DRAIN_MS = 200;
 
 export interface ChildGroupOptions {
@@ -27,15 +32,24 @@ export interface ChildEnd {
 
 export interface ChildHandlers {
   /** Chunks are valid during the call only. */
-  stdout(chunk: Uint8Array): void;
-  stderr(chunk: Uint8Array): void;
+  stdout(chunk: Buffer): void;
+  stderr(chunk: Buffer): void;
   /** The child's end of a pipe is closed while the child may still be running. */
   pipeBroken(which: 'stdin' | 'stdout'): void;
   /** The whole group is gone and its output was delivered. Comes once and last. */
   end(end: ChildEnd): void;
 }
 
-/** A child process with its own process group, which ends as a whole. */
+/** The leaders of the groups that run, and what removes the record of each. */
+const live = new Map<number, () => void>();
+
+function killAll(): void {
+  for (const [pid, removeRecord] of live) {
+    signalGroup(pid, 'SIGKILL');
+    removeRecord();
+  }
+}
+
 export class ChildGroup {
   readonly #options: ChildGroupOptions;
   readonly #handlers: ChildHandlers;
@@ -68,37 +82,43 @@ export class ChildGroup {
     this.#child?.stdin.end();
   }
 
-  /** SIGTERM to the group, and SIGKILL when it has not ended in time. */
-  terminate(): void {
-    const pid = this.pid;
-    if (pid === undefined || this.#gone || this.#killTimer !== undefined) return;
+  /** SIGTERM to the group, and SIGKILL when it has not ended in time. False: it is gone, or this was done before. */
+  terminate(): boolean {
+    const { pid } = this;
+    if (pid === undefined || this.#gone || this.#killTimer !== undefined) return false;
     signalGroup(pid, 'SIGTERM');
     this.#killTimer = setTimeout(() => signalGroup(pid, 'SIGKILL'), this.#options.killMs);
+    return true;
   }
 
   #start(): void {
-    const [program, ...args] = this.#options.command;
+    const { command, cwd, env } = this.#options;
+    const [program, ...args] = command;
     const child = spawn(program!, args, {
-      cwd: this.#options.cwd,
-      env: this.#options.env,
+      cwd,
+      env,
       stdio: ['pipe', 'pipe', 'pipe'],
-      detached: process.platform !== 'win32',
+      detached: HAS_GROUPS,
       windowsHide: true,
     });
-    const pid = child.pid;
+    const { pid } = child;
     child.once('error', (spawnError) => {
       if (pid === undefined) this.#handlers.end({ code: null, signal: null, spawnError });
     });
     // Not started: how much of the child object there is depends on the reason.
     if (pid === undefined) return;
     this.#child = child;
-    watchGroup(pid, this.#options.command);
-    // EPIPE and its like: the other end is gone. Unheard, the event would end this program.
-    child.stdin.on('error', () => this.#pipeBroken('stdin'));
-    child.stdout.on('error', () => this.#pipeBroken('stdout'));
+    if (live.size === 0) process.on('exit', killAll);
+    live.set(pid, recordAdapter(pid, command));
+    const broken = (which: 'stdin' | 'stdout') => (): void => {
+      if (!this.#gone) this.#handlers.pipeBroken(which);
+    };
+    // EPIPE and its like: the other end is gone. Without a listener the event would end this program.
+    child.stdin.on('error', broken('stdin'));
+    child.stdout.on('error', broken('stdout'));
     child.stderr.on('error', () => undefined);
     child.stdout.on('data', (chunk: Buffer) => this.#handlers.stdout(chunk));
-    child.stdout.once('end', () => this.#pipeBroken('stdout'));
+    child.stdout.once('end', broken('stdout'));
     child.stderr.on('data', (chunk: Buffer) => this.#handlers.stderr(chunk));
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
     child.once('exit', (code, signal) => {
@@ -108,20 +128,20 @@ export class ChildGroup {
     });
   }
 
-  #pipeBroken(which: 'stdin' | 'stdout'): void {
-    if (!this.#gone) this.#handlers.pipeBroken(which);
-  }
-
   /** The leader is gone: ends what it left behind, and lets the pipes run dry. */
   async #windUp(pid: number, closed: Promise<void>): Promise<void> {
-    if (groupSurvives(pid)) {
+    // The id of a group stays taken while a process is left in it.
+    const survives = (): boolean => HAS_GROUPS && signalGroup(pid, 0);
+    if (survives()) {
       signalGroup(pid, 'SIGTERM');
-      for (let waited = 0; waited < this.#options.orphanMs && groupSurvives(pid); waited += POLL_MS) {
-        await sleep(POLL_MS);
+      for (let waited = 0; waited < this.#options.orphanMs && survives(); waited += POLL_MS) {
+        await pause(POLL_MS);
       }
-      if (groupSurvives(pid)) signalGroup(pid, 'SIGKILL');
+      if (survives()) signalGroup(pid, 'SIGKILL');
     }
-    forgetGroup(pid);
+    live.get(pid)?.();
+    live.delete(pid);
+    if (live.size === 0) process.off('exit', killAll);
     const cutOff = setTimeout(() => {
       this.#child?.stdout.destroy();
       this.#child?.stderr.destroy();

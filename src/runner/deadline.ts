@@ -7,7 +7,7 @@ export class Deadline {
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
 
-  /** Starts, or starts anew. */
+  /** Starts, or starts again. */
   start(ms: number, expired: () => void): void {
     this.clear();
     this.#timer = setTimeout(() => {

@@ -1,3 +1,4 @@
+import { type Deferred, deferred } from '../async.js';
 import { BridgeError } from '../errors.js';
 
 /** Something that holds a resource until it is released, such as a frame's image file. */
@@ -48,7 +49,7 @@ export class Delivery<T extends Releasable> {
   /** What each consumer is doing; undefined: it has nothing to do. */
   readonly #running: (Promise<void> | undefined)[];
   #waiting: T | undefined;
-  #room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  #room: Deferred | undefined;
   #closed = false;
 
   constructor(options: DeliveryOptions<T>) {
@@ -83,7 +84,7 @@ export class Delivery<T extends Releasable> {
     // Every idle consumer is woken: the first that is ready takes the item, however long the others are away.
     for (let consumer = 0; consumer < this.#running.length; consumer += 1) this.#wake(consumer);
     if (this.#waiting === undefined || this.#options.policy === 'latest') return ROOM;
-    this.#room ??= makeRoom();
+    this.#room ??= deferred();
     return this.#room.promise;
   }
 
@@ -133,12 +134,4 @@ export class Delivery<T extends Releasable> {
     }
     return true;
   }
-}
-
-function makeRoom(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

@@ -6,27 +6,34 @@ export interface HeartbeatOptions {
   readonly graceMs: number;
   /** In a row, after which an idle adapter is taken for hung. */
   readonly misses: number;
-  /** True while a call is in flight: adapters have one thread and cannot answer then. */
+  /** True while a call is in flight: an adapter with one thread cannot answer then. */
   busy(): boolean;
   ping(requestId: string): void;
   /** The adapter missed that many pings in a row while it had nothing else to do. */
   dead(): void;
 }
 
-/** Pings an idle adapter. A call in flight suspends the judgement: its own time limit rules then. */
+/**
+ * Pings an adapter. Only an idle one is judged by its answers: a call has its own time limit. During a call pings go on
+ * to adapters that answered one during a call before; one is sent to find out.
+ */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #next = new Deadline();
   readonly #grace = new Deadline();
-  #awaited: string | undefined;
+  #awaited: { readonly id: string; readonly busy: boolean } | undefined;
   #misses = 0;
+  /** Whether it answers during calls, as far as that is known. */
+  #answersBusy: boolean | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
   }
 
+  /** For a new adapter. */
   start(): void {
     this.stop();
+    this.#answersBusy = undefined;
     this.#schedule();
   }
 
@@ -39,30 +46,43 @@ export class Heartbeat {
 
   /** A pong came; true when it answers the ping that is out. */
   pong(requestId: string): boolean {
-    if (requestId !== this.#awaited) return false;
+    if (this.#awaited === undefined || this.#awaited.id !== requestId) return false;
+    if (this.#awaited.busy) this.#answersBusy = true;
     this.#awaited = undefined;
     this.#grace.clear();
     this.#misses = 0;
     return true;
   }
 
-  /** Any result proves life as well as a pong does. */
+  /** The call in flight was answered, which proves life as well as a pong does. */
   alive(): void {
     this.#misses = 0;
+    if (this.#awaited?.busy !== true) return;
+    this.#answersBusy ??= false;
+    this.#awaited = undefined;
   }
 
   #schedule(): void {
     this.#next.start(this.#options.intervalMs, () => {
       this.#schedule();
       // A ping that is still out has its own grace to run down, longer than the interval or not.
-      if (!this.#options.busy() && this.#awaited === undefined) this.#ping();
+      if (this.#awaited !== undefined) return;
+      if (!this.#options.busy()) this.#judge(this.#ping(false));
+      else if (this.#answersBusy !== false) this.#ping(true);
     });
   }
 
-  #ping(): void {
-    this.#awaited = randomUUID();
-    this.#options.ping(this.#awaited);
+  #ping(busy: boolean): string {
+    const id = randomUUID();
+    this.#awaited = { id, busy };
+    this.#options.ping(id);
+    return id;
+  }
+
+  /** Waits for the pong of an idle adapter. */
+  #judge(id: string): void {
     this.#grace.start(this.#options.graceMs, () => {
+      if (this.#awaited?.id !== id) return;
       this.#awaited = undefined;
       if (this.#options.busy()) return;
       this.#misses += 1;

@@ -1,10 +1,17 @@
-export { DIALECTS, type Dialect, type ImageReference, type ResolvedDialect } from '../adapter/dialects.js';
-export type { AlgorithmErrorCode } from '../adapter/error-codes.js';
-export type { Rect } from '../adapter/messages.js';
-export type { CallRequest, CallStats } from './calls.js';
-export { checkAdapter } from './check.js';
-export type { CheckPictures, CheckReport, CheckStep } from './check-report.js';
-export { splitCommandLine } from './command-line.js';
+/**
+ * Runs an algorithm as a child process and has pictures inspected by it: `openmv-bridge/runner`. An `AlgorithmRunner` is
+ * one adapter, a `RunnerPool` several of one algorithm; `Delivery` and `ResultOrder` stand before and behind a pool.
+ */
+export {
+  type AlgorithmErrorCode,
+  DIALECTS,
+  type Dialect,
+  type ImageReference,
+  type Rect,
+  type ResolvedDialect,
+} from '../adapter/index.js';
+export type { CallRequest, CallStats } from './call-queue.js';
+export { type CheckPictures, type CheckReport, type CheckStep, checkAdapter } from './check.js';
 export {
   DELIVERY_POLICIES,
   Delivery,
@@ -13,16 +20,18 @@ export {
   type DeliveryStats,
   type Releasable,
 } from './delivery.js';
-export { describeStray, type StrayCounts } from './ended-calls.js';
 export { endLeftoverAdapters } from './leftovers.js';
 export { LineSplitter, type LogLevel, type LogLine } from './log-lines.js';
 export {
+  PRE_EXECUTE,
   type RunnerOptions,
   runnerOptionsSchema,
+  splitCommandLine,
   type Timings,
   timingsSchema,
 } from './options.js';
 export { type PoolCallbacks, RunnerPool } from './pool.js';
+export { describeStray, type StrayCounts } from './recent-calls.js';
 export { type RestartFigures, RestartPolicy } from './restart-policy.js';
 export {
   type CallResult,

@@ -1,19 +1,17 @@
 import * as z from 'zod';
-import { callSettingsSchema, DIALECTS } from '../adapter/dialects.js';
-import { describeIssues } from '../adapter/messages.js';
+import { callSettingsSchema, DIALECTS, describeIssues, MAX_RESULT_BYTES } from '../adapter/index.js';
+import { splitWords } from '../command-line.js';
 import { BridgeError } from '../errors.js';
-import { supervisionShape } from '../options/index.js';
-import { splitCommandLine } from './command-line.js';
+import { MAX_TIMER_MS, supervisionShape } from '../options/index.js';
 
-/** Longest delay a Node timer keeps; above it, it would fire at once. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
-
-const delay = (fallback: number) => z.number().int().min(1).max(MAX_DELAY_MS).default(fallback);
+const delay = (fallback: number) => z.int().min(1).max(MAX_TIMER_MS).default(fallback);
 
 /** Every time limit of the runner, in milliseconds, with its default and its reason. */
 export const timingsSchema = z.strictObject({
-  /** From the start of the adapter to its hello: imports of large libraries take seconds. */
-  startupMs: delay(10_000),
+  /** From the start of the adapter to its first answer: after its hello it may load models for minutes. */
+  startupMs: delay(120_000),
+  /** Between two notes in the log that an adapter is still loading. */
+  loadingNoteMs: delay(10_000),
   /** One `execute` (the protocol's own figure). */
   callMs: delay(30_000),
   /** One `pre` (the protocol's own figure). */
@@ -27,8 +25,9 @@ export const timingsSchema = z.strictObject({
   /** What the owner of a production line may have to change. */
   ...supervisionShape,
 });
-
 export type Timings = z.infer<typeof timingsSchema>;
+
+export const PRE_EXECUTE = ['session', 'frame', 'never'] as const;
 
 export const runnerOptionsSchema = z.strictObject({
   /** The adapter: "CMD ARGS" as in a shell, or the words themselves. Never given to a shell. */
@@ -47,12 +46,24 @@ export const runnerOptionsSchema = z.strictObject({
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   /**
    * PROC_STRICT_STDIO: SDK 0.3 then catches prints to stdout and fails the call with error 1010, at the price of
-   * 20 ms a call. Without it the SDK sends such prints to stderr and says nothing.
+   * 20 ms a call. Without it the SDK sends such prints to stderr, which does no harm.
    */
-  strictStdio: z.boolean().default(true),
+  strictStdio: z.boolean().default(false),
   /** Further environment variables. */
   env: z.record(z.string(), z.string()).default({}),
   dialect: z.enum(DIALECTS).default('auto'),
+  /** When an adapter that knows `pre` gets such a call: before its first frame, before each, or not at all. */
+  preExecute: z.enum(PRE_EXECUTE).default('session'),
+  /** A call that failed for what may pass (a time-out, busy, out of memory) is tried once more with the same frame. */
+  retry: z.boolean().default(false),
+  /** Largest result, in bytes of JSON. A larger one fails its call. */
+  maxResultBytes: z
+    .int()
+    .min(1024)
+    .max(64 * 1024 * 1024)
+    .default(MAX_RESULT_BYTES),
+  /** Lines of the adapter's stderr that are reported in a second; the others are counted. */
+  logLinesPerSecond: z.int().min(1).max(100_000).default(100),
   settings: callSettingsSchema.prefault({}),
   timings: timingsSchema.prefault({}),
 });
@@ -61,10 +72,15 @@ export const runnerOptionsSchema = z.strictObject({
 export type RunnerOptions = z.input<typeof runnerOptionsSchema>;
 /** The same, complete, with the command split into words. */
 export type ResolvedRunnerOptions = Omit<z.infer<typeof runnerOptionsSchema>, 'command'> & {
-  readonly command: readonly string[];
+  readonly command: string[];
 };
 
-/** Fills in defaults; ends in OPTION_INVALID naming the option that is wrong. */
+/** Splits an algorithm's "CMD ARGS" into words as a POSIX shell does; OPTION_INVALID. */
+export function splitCommandLine(text: string): string[] {
+  return splitWords(text, 'algorithm command');
+}
+
+/** Fills in defaults. OPTION_INVALID names the option that is wrong. */
 export function resolveRunnerOptions(options: RunnerOptions): ResolvedRunnerOptions {
   const parsed = runnerOptionsSchema.safeParse(options);
   if (!parsed.success) {
@@ -73,14 +89,12 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedRunnerOpti
       context: { issues },
     });
   }
-  const { command } = parsed.data;
-  const words = typeof command === 'string' ? splitCommandLine(command) : command;
-  if (words[0] === '' || words.some((word) => word.includes('\0'))) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      'The algorithm command has an empty program name or a NUL character in it.',
-      { context: { command: words } },
-    );
-  }
-  return { ...parsed.data, command: words };
+  const { command: given } = parsed.data;
+  const command = typeof given === 'string' ? splitCommandLine(given) : given;
+  if (command[0] !== '' && !command.some((word) => word.includes('\0'))) return { ...parsed.data, command };
+  throw new BridgeError(
+    'OPTION_INVALID',
+    'The algorithm command has an empty program name or a NUL character in it.',
+    { context: { command } },
+  );
 }

@@ -1,5 +1,6 @@
+import { abortable } from '../async.js';
 import type { BridgeError } from '../errors.js';
-import type { CallRequest } from './calls.js';
+import type { CallRequest } from './call-queue.js';
 import type { LogLine } from './log-lines.js';
 import { type RunnerOptions, resolveRunnerOptions } from './options.js';
 import type { CallResult } from './result.js';
@@ -17,6 +18,7 @@ export interface PoolCallbacks {
 /** What the pool is when its workers are in several states: the best of them. */
 const PREFERENCE: readonly RunnerState[] = [
   'ready',
+  'loading',
   'starting',
   'restarting',
   'idle',
@@ -40,14 +42,11 @@ export class RunnerPool {
     this.#runners = Array.from(
       { length: workers },
       (_, index) =>
-        new AlgorithmRunner(
-          { ...resolved, command: [...resolved.command] },
-          {
-            onState: (state) => this.#changed(index, state),
-            onLog: (line) => callbacks.onLog?.(line, index + 1),
-            onProblem: (error) => callbacks.onProblem?.(error, index + 1),
-          },
-        ),
+        new AlgorithmRunner(resolved, {
+          onState: (state) => this.#changed(index, state),
+          onLog: (line) => callbacks.onLog?.(line, index + 1),
+          onProblem: (error) => callbacks.onProblem?.(error, index + 1),
+        }),
     );
   }
 
@@ -78,12 +77,14 @@ export class RunnerPool {
 
   /**
    * Starts every adapter; resolves at the first hello, the others follow while calls go to those that are there.
-   * Rejects as a runner's `start` does when none can be had.
+   * Rejects as a runner's `start` does when none can be had. Aborting `signal` closes the pool.
    */
-  async start(): Promise<void> {
+  async start(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     try {
-      await Promise.any(this.#runners.map((runner) => runner.start()));
+      await abortable(Promise.any(this.#runners.map((runner) => runner.start())), signal);
     } catch (error) {
+      if (signal?.aborted) void this.close();
       throw error instanceof AggregateError ? error.errors[0] : error;
     }
     this.#started = true;
@@ -93,11 +94,11 @@ export class RunnerPool {
   }
 
   /**
-   * For a consumer that is one worker (from 0): waits until it may be called. False: it has failed for good while
-   * others have not. When all have failed it is true, so that what waits gets its failure.
+   * For a consumer that is one worker (from 0): waits until it has loaded and may be called. False: it has failed for
+   * good while others have not. When all have failed it is true, so that what waits gets its failure.
    */
-  async ready(worker: number): Promise<boolean> {
-    if (await this.#runners[worker]!.whenReady()) return true;
+  async ready(worker: number, signal?: AbortSignal): Promise<boolean> {
+    if (await this.#runners[worker]!.whenReady(signal)) return true;
     return this.#runners.every(
       ({ state }) => state === 'failed' || state === 'closing' || state === 'closed',
     );
@@ -108,9 +109,9 @@ export class RunnerPool {
     return this.#runners[worker]!.submit(request);
   }
 
-  /** Ends all adapters and everything they started. Idempotent. */
-  async close(): Promise<void> {
-    await Promise.all(this.#runners.map((runner) => runner.close()));
+  /** Ends all adapters and everything they started, sooner when `signal` is aborted; see `AlgorithmRunner.close`. */
+  async close(signal?: AbortSignal): Promise<void> {
+    await Promise.all(this.#runners.map((runner) => runner.close(signal)));
   }
 
   #changed(index: number, state: RunnerState): void {

@@ -1,3 +1,5 @@
+import { abortable, deferred } from '../async.js';
+
 /** How the results of parallel workers are given out: in the order of their frames, or as they come. */
 export const RESULT_ORDERS = ['ordered', 'unordered'] as const;
 export type ResultOrderPolicy = (typeof RESULT_ORDERS)[number];
@@ -14,7 +16,7 @@ export class ResultOrder<T> {
   /** Of the next to begin, and of the next to be given out. */
   #next = 0;
   #turn = 0;
-  #waiters: (() => void)[] = [];
+  #moved = deferred();
 
   constructor(policy: ResultOrderPolicy, limit: number, emit: (value: T) => void) {
     this.#policy = policy;
@@ -36,29 +38,23 @@ export class ResultOrder<T> {
 
   /** What came of a ticket; gives out all whose turn it is. */
   put(ticket: number, value: T): void {
-    if (this.#policy === 'unordered') {
-      this.#turn += 1;
-      this.#wake();
-      this.#emit(value);
-      return;
-    }
+    if (this.#policy === 'unordered') return this.#give(value);
     this.#held.set(ticket, value);
-    for (;;) {
-      const due = this.#held.get(this.#turn);
-      if (due === undefined) return;
+    for (let due = this.#held.get(this.#turn); due !== undefined; due = this.#held.get(this.#turn)) {
       this.#held.delete(this.#turn);
-      this.#turn += 1;
-      this.#wake();
-      this.#emit(due);
+      this.#give(due);
     }
   }
 
   /** Resolves when one more may begin. */
-  async room(): Promise<void> {
-    while (this.open >= this.#limit) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  async room(signal?: AbortSignal): Promise<void> {
+    while (this.open >= this.#limit) await abortable(this.#moved.promise, signal);
   }
 
-  #wake(): void {
-    for (const wake of this.#waiters.splice(0)) wake();
+  #give(value: T): void {
+    this.#turn += 1;
+    this.#moved.resolve();
+    this.#moved = deferred();
+    this.#emit(value);
   }
 }

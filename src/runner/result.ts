@@ -1,13 +1,15 @@
-import type { ImageReference } from '../adapter/dialects.js';
-import { type AlgorithmErrorCode, describeCode, namedCode } from '../adapter/error-codes.js';
-import type { JsonObject } from '../adapter/framing.js';
 import {
+  type AlgorithmErrorCode,
+  describeCode,
   type ErrorMessage,
+  type ImageReference,
+  type JsonObject,
+  namedCode,
   type Rect,
   type ResultMessage,
   rectSchema,
   resultDataSchema,
-} from '../adapter/messages.js';
+} from '../adapter/index.js';
 import { BridgeError, type ErrorCode } from '../errors.js';
 
 /** Most defect rectangles a result may carry by the protocol. */

@@ -1,9 +1,14 @@
-import { type ResolvedDialect, resolveDialect } from '../adapter/dialects.js';
-import type { AdapterHello, AdapterMessage } from '../adapter/messages.js';
+import {
+  type AdapterHello,
+  type AdapterMessage,
+  type ResolvedDialect,
+  resolveDialect,
+} from '../adapter/index.js';
+import { abortable, deferred } from '../async.js';
 import type { BridgeError } from '../errors.js';
-import { closedError, gaveUpError, silentError } from './adapter-errors.js';
 import { AdapterProcess } from './adapter-process.js';
-import { CallDesk, type CallRequest, type CallStats } from './calls.js';
+import { CallQueue, type CallRequest, type CallStats } from './call-queue.js';
+import { closedError, gaveUpError, silentError } from './exits.js';
 import { Heartbeat } from './heartbeat.js';
 import type { LogLine } from './log-lines.js';
 import { type ResolvedRunnerOptions, type RunnerOptions, resolveRunnerOptions } from './options.js';
@@ -11,20 +16,26 @@ import { RestartPolicy } from './restart-policy.js';
 import { type CallResult, errorFromMessage } from './result.js';
 
 /**
- * `idle` before `start()`; `starting` until the adapter's hello; `ready`; `restarting` while a restart is waited
- * for; `failed` when there will be none (the breaker tripped, or the command cannot be run); `closing`, `closed`.
+ * `idle` before `start()`; `starting` until the adapter's hello; `loading` until its first answer; `ready`;
+ * `restarting` while a restart is waited for; `failed` when there will be none (the breaker tripped, or the command
+ * cannot be run); `closing`, `closed`.
  */
-export type RunnerState = 'idle' | 'starting' | 'ready' | 'restarting' | 'failed' | 'closing' | 'closed';
+export type RunnerState =
+  | 'idle'
+  | 'starting'
+  | 'loading'
+  | 'ready'
+  | 'restarting'
+  | 'failed'
+  | 'closing'
+  | 'closed';
 
 /** Called as things happen, in order. They must not throw. */
 export interface RunnerCallbacks {
   onState?(state: RunnerState): void;
-  /** A line of the adapter's stderr. */
+  /** A line of the adapter's stderr, or of the runner about the adapter. */
   onLog?(line: LogLine): void;
-  /**
-   * Something about the adapter that is no call's result: a crash, a restart's reason, an error it reports for
-   * itself, a message nobody understands.
-   */
+  /** Something that is no call's result: a crash, a restart's reason, an error that the adapter reports for itself. */
   onProblem?(error: BridgeError): void;
 }
 
@@ -41,40 +52,43 @@ export interface RunnerStats extends CallStats {
   starts: number;
   /** Adapter processes that ended, or had to be ended, without being asked to. */
   crashes: number;
+  /** Lines of stderr that were not reported because there were too many. */
+  logLinesLeftOut: number;
 }
 
-/** Kinds of unknown message types that are reported; beyond that a peer just talks nonsense. */
+/** States that no adapter will come out of by itself. */
+const OVER: ReadonlySet<RunnerState> = new Set(['failed', 'closing', 'closed']);
+/** Kinds of unknown message types that are reported. */
 const MAX_REPORTED_TYPES = 32;
 
 /**
- * Runs an algorithm adapter and calls it: one call in flight, heartbeats between calls, restarts after crashes
- * and hangs. Outlives its adapter whatever that does.
+ * Runs an algorithm adapter and calls it: one call in flight, heartbeats, restarts after crashes and hangs. Outlives
+ * its adapter.
  */
 export class AlgorithmRunner {
   readonly #options: ResolvedRunnerOptions;
   readonly #callbacks: RunnerCallbacks;
   readonly #policy: RestartPolicy;
   readonly #heartbeat: Heartbeat;
-  readonly #desk: CallDesk;
+  readonly #queue: CallQueue;
   readonly #reportedTypes = new Set<string>();
   #state: RunnerState = 'idle';
+  #changed = deferred();
   #process: AdapterProcess | undefined;
   #adapter: AdapterInfo | undefined;
   #restart: NodeJS.Timeout | undefined;
-  #everReady = false;
+  #everGreeted = false;
   #failure: BridgeError | undefined;
-  #waiters: (() => void)[] = [];
   #closing: Promise<void> | undefined;
-  #starts = 0;
-  #crashes = 0;
+  readonly #counts = { starts: 0, crashes: 0, logLinesLeftOut: 0 };
 
   /** Ends in OPTION_INVALID when the options are wrong. Starts nothing. */
   constructor(options: RunnerOptions, callbacks: RunnerCallbacks = {}) {
     this.#options = resolveRunnerOptions(options);
     this.#callbacks = callbacks;
-    const { settings, timings } = this.#options;
+    const { timings } = this.#options;
     this.#policy = new RestartPolicy(timings);
-    this.#desk = new CallDesk(settings, timings, {
+    this.#queue = new CallQueue(this.#options, {
       send: (message) => this.#process?.send(message),
       kill: (reason) => this.#process?.kill(reason),
       answered: () => {
@@ -87,9 +101,9 @@ export class AlgorithmRunner {
       intervalMs: timings.heartbeatIntervalMs,
       graceMs: timings.heartbeatGraceMs,
       misses: timings.heartbeatMisses,
-      busy: () => this.#desk.busy,
-      ping: (request_id) => this.#process?.send({ type: 'ping', request_id }),
-      dead: () => this.#process?.kill(silentError(timings)),
+      busy: () => this.#queue.busy,
+      ping: (requestId) => this.#process?.ping(requestId),
+      dead: () => this.#process?.kill(silentError(timings), true),
     });
   }
 
@@ -97,7 +111,7 @@ export class AlgorithmRunner {
     return this.#state;
   }
 
-  /** The adapter that is ready for calls, if any. */
+  /** The adapter that has said hello, if any. */
   get adapter(): AdapterInfo | undefined {
     return this.#adapter;
   }
@@ -108,32 +122,37 @@ export class AlgorithmRunner {
   }
 
   get stats(): RunnerStats {
-    return { ...this.#desk.stats, starts: this.#starts, crashes: this.#crashes };
+    const logLinesLeftOut = this.#counts.logLinesLeftOut + (this.#process?.logLinesLeftOut ?? 0);
+    return { ...this.#queue.stats, ...this.#counts, logLinesLeftOut };
   }
 
   /**
    * Starts the adapter; resolves at its hello. Crashes on the way are retried; rejects when there is no use in
    * it: RUNNER_NOT_FOUND, or RUNNER_EXITED after too many crashes or when closed. After `failed` it may be called
-   * again.
+   * again. Aborting `signal` closes the runner.
    */
-  async start(): Promise<void> {
+  async start(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     if (this.#state === 'idle' || this.#state === 'failed') {
       this.#failure = undefined;
-      this.#everReady = false;
+      this.#everGreeted = false;
       this.#policy.reset();
-      this.#desk.open();
+      this.#queue.open();
       this.#launch();
     }
-    if (!(await this.whenReady())) throw this.#failure ?? closedError();
+    try {
+      await this.#until((state) => state === 'loading' || state === 'ready', signal);
+    } catch (reason) {
+      void this.close();
+      throw reason;
+    }
+    if (OVER.has(this.#state)) throw this.#failure ?? closedError();
   }
 
-  /** Resolves true when the adapter is ready for calls, false when it never will be (`failed` or closed). */
-  async whenReady(): Promise<boolean> {
-    while (this.#state !== 'ready') {
-      if (this.#state === 'failed' || this.#state === 'closing' || this.#state === 'closed') return false;
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
-    }
-    return true;
+  /** Resolves to true when the adapter has loaded and takes calls, to false when it never will (failed or closed). */
+  async whenReady(signal?: AbortSignal): Promise<boolean> {
+    await this.#until((state) => state === 'ready', signal);
+    return this.#state === 'ready';
   }
 
   /**
@@ -141,33 +160,50 @@ export class AlgorithmRunner {
    * rejects: without a verdict the outcome is `failed`, with RUNNER_TIMEOUT, RUNNER_EXITED or RUNNER_PROTOCOL.
    */
   submit(request: CallRequest): Promise<CallResult> {
-    return this.#desk.submit(request);
+    return this.#queue.submit(request);
   }
 
-  /** Fails what is in flight, ends the adapter and everything it started. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /**
+   * Fails what is in flight and ends the adapter and everything it started: a shutdown message, SIGTERM after
+   * `shutdownMs` or when `signal` is aborted, SIGKILL after `killMs`. Idempotent.
+   */
+  close(signal?: AbortSignal): Promise<void> {
+    if (this.#closing !== undefined) {
+      if (signal !== undefined) void this.#process?.stop(signal);
+      return this.#closing;
+    }
+    this.#closing = this.#close(signal);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(signal: AbortSignal | undefined): Promise<void> {
     this.#setState('closing');
     clearTimeout(this.#restart);
     this.#heartbeat.stop();
-    this.#desk.close(closedError());
+    this.#queue.close(closedError());
     this.#adapter = undefined;
-    await this.#process?.stop();
+    await this.#process?.stop(signal);
     this.#setState('closed');
   }
 
+  /** Waits for one of these states, or one that it is over in. */
+  async #until(reached: (state: RunnerState) => boolean, signal: AbortSignal | undefined): Promise<void> {
+    while (!reached(this.#state) && !OVER.has(this.#state)) await abortable(this.#changed.promise, signal);
+  }
+
   #launch(): void {
-    this.#starts += 1;
+    this.#counts.starts += 1;
     this.#setState('starting');
     this.#process = new AdapterProcess(this.#options, {
-      ready: (hello) => this.#ready(hello),
+      hello: (hello) => this.#greeted(hello),
+      loaded: () => {
+        this.#heartbeat.start();
+        this.#setState('ready');
+        this.#queue.adapterLoaded();
+      },
       message: (message) => this.#message(message),
       unusable: (error, requestId) => {
-        if (!this.#desk.unusable(error, requestId)) this.#reportOnce(error);
+        if (!this.#queue.unusable(error, requestId)) this.#reportOnce(error);
       },
       log: (line) => this.#callbacks.onLog?.(line),
       dying: (reason) => this.#gone(reason),
@@ -175,31 +211,22 @@ export class AlgorithmRunner {
     });
   }
 
-  #ready(hello: AdapterHello): void {
+  #greeted(hello: AdapterHello): void {
     const dialect = resolveDialect(this.#options.dialect, hello.capabilities);
     const { sdk_version: sdkVersion, capabilities } = hello;
     this.#adapter = { pid: this.#process?.pid, sdkVersion, capabilities, dialect };
-    this.#everReady = true;
-    this.#heartbeat.start();
-    this.#setState('ready');
-    this.#desk.adapterReady(dialect);
+    this.#everGreeted = true;
+    this.#setState('loading');
+    this.#queue.adapterThere(dialect);
   }
 
   #message(message: Exclude<AdapterMessage, AdapterHello>): void {
-    switch (message.type) {
-      case 'result':
-        return this.#desk.result(message);
-      case 'pong':
-        this.#heartbeat.pong(message.request_id);
-        return;
-      case 'error':
-        if (typeof message.request_id === 'string') this.#desk.error(message, message.request_id);
-        else this.#problem(errorFromMessage(message));
-        return;
-      case 'shutdown':
-        // The answer to our own request; its exit is what counts.
-        return;
-    }
+    if (message.type === 'result') this.#queue.result(message);
+    else if (message.type === 'pong') this.#heartbeat.pong(message.request_id);
+    else if (message.type !== 'error')
+      return; // Of `shutdown`, the answer to our own, the exit is what counts.
+    else if (typeof message.request_id === 'string') this.#queue.error(message, message.request_id);
+    else this.#problem(errorFromMessage(message));
   }
 
   /** The adapter takes no more calls. */
@@ -207,36 +234,35 @@ export class AlgorithmRunner {
     this.#adapter = undefined;
     this.#heartbeat.stop();
     if (this.#closing === undefined) this.#setState('restarting');
-    this.#desk.adapterGone(error);
+    this.#queue.adapterGone(error);
   }
 
   #exited(error: BridgeError): void {
+    this.#counts.logLinesLeftOut += this.#process?.logLinesLeftOut ?? 0;
     this.#process = undefined;
     if (this.#closing !== undefined) return;
-    this.#crashes += 1;
+    this.#counts.crashes += 1;
     this.#gone(error);
     this.#problem(error);
     // A callback may have closed the runner.
     if (this.#closing !== undefined) return;
-    if (error.code === 'RUNNER_NOT_FOUND' && !this.#everReady) return this.#fail(error);
+    if (error.code === 'RUNNER_NOT_FOUND' && !this.#everGreeted) return this.#fail(error);
     const waitMs = this.#policy.crashed(performance.now());
-    if (waitMs !== undefined) {
-      this.#restart = setTimeout(() => this.#launch(), waitMs);
-      return;
-    }
-    this.#fail(gaveUpError(error, this.#options.timings));
+    if (waitMs === undefined) return this.#fail(gaveUpError(error, this.#options.timings));
+    this.#restart = setTimeout(() => this.#launch(), waitMs);
   }
 
   #fail(error: BridgeError): void {
     this.#failure = error;
     this.#setState('failed');
-    this.#desk.close(error);
+    this.#queue.close(error);
   }
 
   #setState(state: RunnerState): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const wake of this.#waiters.splice(0)) wake();
+    this.#changed.resolve();
+    this.#changed = deferred();
     this.#callbacks.onState?.(state);
   }
 

@@ -22,7 +22,7 @@ describe('a well-behaved adapter', () => {
   ])('%s says hello, answers calls and ends when asked to', async (_name, command, version) => {
     const { runner, call, states, problems, released } = observe(command);
     await runner.start();
-    expect(runner.state).toBe('ready');
+    expect(await runner.whenReady()).toBe(true);
     expect(runner.adapter?.sdkVersion).toBe(version);
     for (let n = 0; n < 3; n += 1) {
       const result = verdict(await call());
@@ -36,7 +36,7 @@ describe('a well-behaved adapter', () => {
       expect(result.latencyMs).toBeGreaterThan(0);
     }
     await runner.close();
-    expect(states).toEqual(['starting', 'ready', 'closing', 'closed']);
+    expect(states).toEqual(['starting', 'loading', 'ready', 'closing', 'closed']);
     expect(released.count).toBe(3);
     expect(problems).toEqual([]);
     expect(runner.stats).toEqual({
@@ -45,11 +45,13 @@ describe('a well-behaved adapter', () => {
       ng: 0,
       failed: 0,
       timeouts: 0,
+      retries: 0,
       late: 0,
       duplicate: 0,
       unknown: 0,
       starts: 1,
       crashes: 0,
+      logLinesLeftOut: 0,
     });
   });
 
@@ -69,7 +71,7 @@ describe('a well-behaved adapter', () => {
       PROC_SHM_DIR: '/dev/shm/pictures',
       PROC_ALGO_ROOT: cwd,
       PROC_ENTRY_POINT: 'main:Algorithm',
-      PROC_STRICT_STDIO: '1',
+      PROC_STRICT_STDIO: '0',
       PROC_LOG_LEVEL: 'debug',
       EXTRA: 'yes',
       HOME: process.env['HOME'],
@@ -233,7 +235,8 @@ describe('submit', () => {
     await runner.start();
     expect(failure(await call()).error.code).toBe('OPTION_INVALID');
     expect(failure(await call()).error.code).toBe('OPTION_INVALID');
-    expect(runner.state).toBe('ready');
+    expect(await runner.whenReady()).toBe(true);
+    expect(runner.stats.starts).toBe(1);
   });
 
   it('reports a release that throws and goes on', async () => {

@@ -16,7 +16,7 @@ describe('a crash', () => {
       expect(error.context).toMatchObject(known);
       expect(released.count).toBe(1);
       expect(await runner.whenReady()).toBe(true);
-      expect(states).toEqual(['starting', 'ready', 'restarting', 'starting', 'ready']);
+      expect(states).toEqual(['starting', 'loading', 'ready', 'restarting', 'starting', 'loading', 'ready']);
       expect(problems).toEqual([error]);
     },
   );

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import type { ImageReference } from '../../../src/adapter/dialects.js';
 import type { BridgeError } from '../../../src/errors.js';
-import type { CallRequest } from '../../../src/runner/calls.js';
+import type { CallRequest } from '../../../src/runner/call-queue.js';
 import type { LogLine } from '../../../src/runner/log-lines.js';
 import type { RunnerOptions } from '../../../src/runner/options.js';
 import type { CallResult, FailedCall, Verdict } from '../../../src/runner/result.js';

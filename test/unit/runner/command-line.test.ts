@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BridgeError } from '../../../src/errors.js';
-import { splitCommandLine } from '../../../src/runner/command-line.js';
+import { splitCommandLine } from '../../../src/runner/options.js';
 
 describe('splitCommandLine', () => {
   it.each<[string, string[]]>([

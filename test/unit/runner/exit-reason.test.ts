@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exitError } from '../../../src/runner/adapter-errors.js';
-import type { ExitFacts } from '../../../src/runner/exit-reason.js';
-import { exitReason, oomKillCount } from '../../../src/runner/exit-reason.js';
+import { type ExitFacts, exitError, exitReason, oomKillCount } from '../../../src/runner/exits.js';
 import { failure, fixture, observe, sdk } from '../../e2e/runner/support.js';
 
 const facts = (more: Partial<ExitFacts>): ExitFacts => ({

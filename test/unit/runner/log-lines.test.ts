@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { LineSplitter, LogTail, MAX_LINE_CHARACTERS, parseLine } from '../../../src/runner/log-lines.js';
 
 function split(chunks: Uint8Array[]): string[] {
@@ -26,16 +26,70 @@ describe('LineSplitter', () => {
     );
   });
 
-  it('bounds a line, losing nothing', () => {
+  it('cuts a long line and says how much is missing', () => {
     const text = 'x'.repeat(MAX_LINE_CHARACTERS * 2 + 5);
     for (const chunks of [
       [Buffer.from(text)],
       [Buffer.from(`${text}\n`)],
       Array(text.length).fill(Buffer.from('x')),
     ]) {
-      const lines = split(chunks);
-      expect(lines.map((line) => line.length)).toEqual([MAX_LINE_CHARACTERS, MAX_LINE_CHARACTERS, 5]);
+      const missing = MAX_LINE_CHARACTERS + 5;
+      expect(split(chunks)).toEqual([`${'x'.repeat(MAX_LINE_CHARACTERS)}... (${missing} more characters)`]);
     }
+  });
+
+  it('escapes control characters and drops colours', () => {
+    expect(split([Buffer.from('\u001b[31mred\u001b[0m \u001b[2J\u0007 \u202eok\ttab')])).toEqual([
+      'red \\u001b[2J\\u0007 \\u202eok\ttab',
+    ]);
+    expect(parseLine('{"message": "a\\u001b[2Jb"}').message).toBe('a\\u001b[2Jb');
+  });
+
+  it('gives out so many lines a second, counts the others and says so', async () => {
+    vi.useFakeTimers();
+    try {
+      const lines: string[] = [];
+      const splitter = new LineSplitter(({ text }) => lines.push(text), 3);
+      // The first two seconds' worth come at once, the window begins with the second.
+      splitter.push(Buffer.from('1\n2\n3\n4\n5\n6\n7\n8\n'));
+      expect(lines).toEqual(['1', '2', '3', '4', '5', '6']);
+      splitter.push(Buffer.from('9\n10\n11 and'));
+      splitter.push(Buffer.from(' more\n'));
+      expect(splitter.leftOut).toBe(5);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(lines.slice(6)).toEqual(['5 lines of the log were left out: at most 3 a second are kept']);
+      splitter.push(Buffer.from('12\n'));
+      expect(lines.at(-1)).toBe('12');
+      splitter.push(Buffer.from('13\n14\n15\n16\n'));
+      splitter.end();
+      expect(lines.slice(8)).toEqual([
+        '13',
+        '14',
+        '2 lines of the log were left out: at most 3 a second are kept',
+      ]);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('counts every line of a flood once, whatever the chunks', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom('a', 'bcd', '\n', '\r\n', ''), { maxLength: 80 }),
+        fc.integer({ min: 1, max: 7 }),
+        (pieces, size) => {
+          const bytes = Buffer.from(pieces.join(''));
+          const lines: string[] = [];
+          const splitter = new LineSplitter(({ level, text }) => level === 'info' && lines.push(text), 1);
+          for (let at = 0; at < bytes.length; at += size) splitter.push(bytes.subarray(at, at + size));
+          splitter.end();
+          const all = split([bytes]);
+          expect(lines.length + splitter.leftOut).toBe(all.length);
+          expect(lines).toEqual(all.slice(0, lines.length));
+        },
+      ),
+    );
   });
 
   it('survives bytes that are not UTF-8', () => {
@@ -108,8 +162,13 @@ describe('a traceback', () => {
 
 describe('LogTail', () => {
   it('keeps the last lines, shortened', () => {
-    const tail = new LogTail(2, 3);
-    for (const line of ['a', 'b', 'cdefg']) tail.add(line);
-    expect(tail.lines).toEqual(['b', 'cde']);
+    const tail = new LogTail();
+    for (let n = 0; n < 5_000; n += 1) tail.push(Buffer.from(`line ${n}\n`));
+    tail.push(Buffer.from('x'.repeat(600)));
+    expect(tail.lines).toHaveLength(20);
+    expect(tail.lines.at(-2)).toBe('line 4999');
+    expect(tail.lines.at(-1)).toBe('x'.repeat(500));
+    tail.push(Buffer.from(`${'y'.repeat(1_000_000)}\nlast`));
+    expect(tail.lines.at(-1)).toBe('last');
   });
 });

@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import type { CallSettings } from '../adapter/dialects.js';
-import { buildCall, type ImageReference, type Phase, type ResolvedDialect } from '../adapter/dialects.js';
-import type { CallMessage, ErrorMessage, Rect, ResultMessage } from '../adapter/messages.js';
+import {
+  buildCall,
+  type CallMessage,
+  type ErrorMessage,
+  type ImageReference,
+  mayPass,
+  type Phase,
+  type Rect,
+  type ResolvedDialect,
+  type ResultMessage,
+} from '../adapter/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { Deadline } from './deadline.js';
-import { EndedCalls, type StrayCounts } from './ended-calls.js';
-import type { Timings } from './options.js';
+import type { ResolvedRunnerOptions } from './options.js';
+import { RecentCalls, type StrayCounts } from './recent-calls.js';
 import {
   type CallResult,
   errorFromMessage,
@@ -17,11 +25,12 @@ import {
 
 /** Calls that may wait for their turn. Sources wait for their results, so this is a net, not a buffer. */
 const MAX_WAITING = 64;
+const INVALID_PID = '1001';
 
 /** One picture to inspect. */
 export interface CallRequest {
   readonly image: ImageReference;
-  /** The step's reference picture; without one the frame stands in for it. */
+  /** The step's reference picture; default: the frame. */
   readonly reference?: ImageReference;
   /** Called exactly once, when the call has its result: the adapter does not need the image's file any more. */
   release?(): void;
@@ -34,12 +43,14 @@ export interface CallStats extends StrayCounts {
   ng: number;
   /** Calls that ended without a verdict, for any reason. */
   failed: number;
-  /** Of these, calls that took too long. */
+  /** Calls that took too long, each time that one did. */
   timeouts: number;
+  /** Calls that were tried once more. */
+  retries: number;
 }
 
-/** What the desk needs from the one who owns the adapter. */
-export interface CallDeskHost {
+/** What the queue needs from the owner of the adapter. */
+export interface CallQueueHost {
   /** Sends to the adapter; may throw OPTION_INVALID. */
   send(message: CallMessage): void;
   /** The adapter hangs: end it. */
@@ -52,7 +63,8 @@ export interface CallDeskHost {
 interface Call {
   readonly request: CallRequest;
   /** Of its `execute`, and of its result. */
-  readonly requestId: string;
+  requestId: string;
+  retried: boolean;
   readonly done: (result: CallResult) => void;
 }
 
@@ -64,30 +76,31 @@ interface InFlight {
   readonly sentAt: number;
 }
 
-/** The line of calls to one adapter: one in flight, each with its time limit, results matched by request id. */
-export class CallDesk {
-  readonly #stats = { calls: 0, ok: 0, ng: 0, failed: 0, timeouts: 0 };
-  readonly #ended = new EndedCalls();
-  readonly #settings: CallSettings;
-  readonly #timings: Timings;
-  readonly #host: CallDeskHost;
+/** The calls to one adapter: one in flight, each with its time limit, results matched by request id. */
+export class CallQueue {
+  readonly #stats = { calls: 0, ok: 0, ng: 0, failed: 0, timeouts: 0, retries: 0 };
+  readonly #recent = new RecentCalls();
+  readonly #options: ResolvedRunnerOptions;
+  readonly #host: CallQueueHost;
   readonly #deadline = new Deadline();
   readonly #waiting: Call[] = [];
   #inFlight: InFlight | undefined;
   /** Of the adapter that is there; undefined while there is none. */
   #dialect: ResolvedDialect | undefined;
+  /** It has answered something: the limits of calls count. Before, its start-up limit does. */
+  #loaded = false;
   #preDone = false;
   #calibrationRects: readonly Rect[] | undefined;
+  #pidHinted = false;
   #closedFor: BridgeError | undefined;
 
-  constructor(settings: CallSettings, timings: Timings, host: CallDeskHost) {
-    this.#settings = settings;
-    this.#timings = timings;
+  constructor(options: ResolvedRunnerOptions, host: CallQueueHost) {
+    this.#options = options;
     this.#host = host;
   }
 
   get stats(): CallStats {
-    return { ...this.#stats, ...this.#ended.counts };
+    return { ...this.#stats, ...this.#recent.counts };
   }
 
   get busy(): boolean {
@@ -98,23 +111,27 @@ export class CallDesk {
   submit(request: CallRequest): Promise<CallResult> {
     return new Promise((done) => {
       this.#stats.calls += 1;
-      const call: Call = { request, requestId: randomUUID(), done };
+      const call: Call = { request, requestId: randomUUID(), retried: false, done };
       const refusal = this.#refusal(request);
-      if (refusal !== undefined) {
-        this.#finish(call, failedCall(call.requestId, refusal, 0));
-        return;
-      }
+      if (refusal !== undefined) return this.#finish(call, failedCall(call.requestId, refusal, 0));
       this.#waiting.push(call);
       this.#next();
     });
   }
 
   /** A new adapter is there and knows nothing of the session yet. */
-  adapterReady(dialect: ResolvedDialect): void {
+  adapterThere(dialect: ResolvedDialect): void {
     this.#dialect = dialect;
-    this.#preDone = !dialect.pre;
+    this.#loaded = false;
+    this.#preDone = false;
     this.#calibrationRects = undefined;
     this.#next();
+  }
+
+  /** It has answered for the first time. */
+  adapterLoaded(): void {
+    this.#loaded = true;
+    if (this.#inFlight !== undefined) this.#limit(this.#inFlight);
   }
 
   /** The adapter is gone or going: the call in flight fails, the others wait for the next adapter. */
@@ -137,13 +154,13 @@ export class CallDesk {
   result(message: ResultMessage): void {
     const inFlight = this.#match(message.request_id);
     if (inFlight === undefined) return;
-    if (inFlight.phase === 'pre') this.#preResult(inFlight, message);
-    else {
-      const latencyMs = performance.now() - inFlight.sentAt;
-      const { requestId, request } = inFlight.call;
-      const facts = { requestId, latencyMs, image: request.image, calibrationRects: this.#calibrationRects };
-      this.#end(inFlight, judgeResult(message, facts), true);
-    }
+    if (inFlight.phase === 'pre') return this.#preResult(inFlight, message);
+    const latencyMs = performance.now() - inFlight.sentAt;
+    const { requestId, request } = inFlight.call;
+    const facts = { requestId, latencyMs, image: request.image, calibrationRects: this.#calibrationRects };
+    const result = judgeResult(message, facts);
+    if (result.outcome === 'failed') this.#fail(inFlight, result.error, true, result.data);
+    else this.#end(inFlight, result, true);
   }
 
   /** An `error` message with a request id. */
@@ -155,6 +172,7 @@ export class CallDesk {
   /** A message that could not be used; true when it was the answer to the call in flight. */
   unusable(error: BridgeError, requestId: string | undefined): boolean {
     if (requestId === undefined || this.#inFlight?.messageId !== requestId) return false;
+    this.#host.answered();
     this.#fail(this.#inFlight, error, true);
     return true;
   }
@@ -175,7 +193,9 @@ export class CallDesk {
   #next(): void {
     if (this.#dialect === undefined || this.#inFlight !== undefined) return;
     const call = this.#waiting.shift();
-    if (call !== undefined) this.#send(call, this.#preDone ? 'execute' : 'pre', this.#dialect);
+    if (call === undefined) return;
+    const pre = this.#dialect.pre && this.#options.preExecute !== 'never' && !this.#preDone;
+    this.#send(call, pre ? 'pre' : 'execute', this.#dialect);
   }
 
   #send(call: Call, phase: Phase, dialect: ResolvedDialect): void {
@@ -183,35 +203,33 @@ export class CallDesk {
     const inFlight: InFlight = { call, phase, messageId: requestId, sentAt: performance.now() };
     this.#inFlight = inFlight;
     const { image, reference } = call.request;
+    const { settings } = this.#options;
     try {
-      this.#host.send(buildCall(dialect, { requestId, phase, settings: this.#settings, image, reference }));
+      this.#host.send(buildCall(dialect, { requestId, phase, settings, image, reference }));
     } catch (error) {
-      this.#fail(inFlight, asBridgeError(error), false);
-      return;
+      return this.#fail(inFlight, asBridgeError(error), false);
     }
-    const limitMs = phase === 'pre' ? this.#timings.preMs : this.#timings.callMs;
-    this.#deadline.start(limitMs, () => this.#timedOut(inFlight, limitMs));
+    if (this.#loaded) this.#limit(inFlight);
   }
 
-  #timedOut(inFlight: InFlight, limitMs: number): void {
-    const message = `The algorithm did not answer ${inFlight.phase === 'pre' ? 'pre_execute' : 'execute'} within ${limitMs} ms; its adapter is restarted.`;
-    const error = new BridgeError('RUNNER_TIMEOUT', message, {
-      context: { requestId: inFlight.messageId, phase: inFlight.phase, limitMs },
+  #limit(inFlight: InFlight): void {
+    const { preMs, callMs } = this.#options.timings;
+    const limitMs = inFlight.phase === 'pre' ? preMs : callMs;
+    this.#deadline.start(limitMs, () => {
+      const message = `The algorithm did not answer ${inFlight.phase === 'pre' ? 'pre_execute' : 'execute'} within ${limitMs} ms; its adapter is restarted.`;
+      const context = { requestId: inFlight.messageId, phase: inFlight.phase, limitMs };
+      this.#stats.timeouts += 1;
+      // The owner calls `adapterGone` for it, which fails the call and keeps the next one from being sent.
+      this.#host.kill(new BridgeError('RUNNER_TIMEOUT', message, { context }));
     });
-    this.#stats.timeouts += 1;
-    // The owner calls `adapterGone` for it, which fails the call and keeps the next one from being sent.
-    this.#host.kill(error);
   }
 
   #preResult(inFlight: InFlight, message: ResultMessage): void {
     const failure = failureOf(message);
-    if (failure !== undefined) {
-      this.#fail(inFlight, failure, true);
-      return;
-    }
+    if (failure !== undefined) return this.#fail(inFlight, failure, true);
     this.#deadline.clear();
-    this.#ended.add(inFlight.messageId, true);
-    this.#preDone = true;
+    this.#recent.add(inFlight.messageId, true);
+    this.#preDone = this.#options.preExecute === 'session';
     this.#calibrationRects = readRects(message.data?.['calibration_rects'], new Set());
     if (this.#dialect !== undefined) this.#send(inFlight.call, 'execute', this.#dialect);
   }
@@ -219,22 +237,44 @@ export class CallDesk {
   /** The call in flight when the id is its own; otherwise the stray is counted. */
   #match(requestId: string): InFlight | undefined {
     const inFlight = this.#inFlight?.messageId === requestId ? this.#inFlight : undefined;
-    if (inFlight === undefined) this.#ended.stray(requestId);
+    if (inFlight === undefined) this.#recent.stray(requestId);
     else this.#host.answered();
     return inFlight;
   }
 
-  #fail(inFlight: InFlight, error: BridgeError, answered: boolean): void {
-    const latencyMs = performance.now() - inFlight.sentAt;
-    this.#end(inFlight, failedCall(inFlight.call.requestId, error, latencyMs), answered);
+  #fail(inFlight: InFlight, error: BridgeError, answered: boolean, data: Record<string, unknown> = {}): void {
+    const { call, sentAt } = inFlight;
+    if (this.#options.retry && !call.retried && isPassing(error)) {
+      this.#stats.retries += 1;
+      call.retried = true;
+      call.requestId = randomUUID();
+      this.#clear(inFlight, answered);
+      this.#waiting.unshift(call);
+      return this.#next();
+    }
+    const latencyMs = performance.now() - sentAt;
+    this.#end(inFlight, failedCall(call.requestId, this.#hint(error), latencyMs, data), answered);
+  }
+
+  /** The first refusal of the product id says what is to be done about it. */
+  #hint(error: BridgeError): BridgeError {
+    if (error.context['errorCode'] !== INVALID_PID || this.#pidHinted) return error;
+    this.#pidHinted = true;
+    const { pid } = this.#options.settings;
+    const hint = `The calls carry the product id "${pid}": set pid to one that the algorithm supports.`;
+    return new BridgeError(error.code, `${error.message}. ${hint}`, { context: error.context, cause: error });
   }
 
   #end(inFlight: InFlight, result: CallResult, answered: boolean): void {
-    this.#deadline.clear();
-    this.#inFlight = undefined;
-    this.#ended.add(inFlight.messageId, answered);
+    this.#clear(inFlight, answered);
     this.#finish(inFlight.call, result);
     this.#next();
+  }
+
+  #clear(inFlight: InFlight, answered: boolean): void {
+    this.#deadline.clear();
+    this.#inFlight = undefined;
+    this.#recent.add(inFlight.messageId, answered);
   }
 
   #finish(call: Call, result: CallResult): void {
@@ -246,4 +286,10 @@ export class CallDesk {
       this.#host.problem(asBridgeError(error));
     }
   }
+}
+
+/** Whether a second try may do: a time-out, busy, out of memory. */
+function isPassing({ code, context, message }: BridgeError): boolean {
+  if (code === 'ALGORITHM_FAILED') return mayPass(context['errorCode'] as string | undefined, message);
+  return code === 'RUNNER_TIMEOUT' || (code === 'RUNNER_EXITED' && context['reason'] === 'out-of-memory');
 }

@@ -7,7 +7,7 @@ export interface StrayCounts {
   late: number;
   /** Second answers to a call; dropped. */
   duplicate: number;
-  /** Answers to calls nobody made, or long ago; dropped. */
+  /** Answers to calls that were never made, or long ago; dropped. */
   unknown: number;
 }
 
@@ -18,13 +18,13 @@ export function describeStray({ late, duplicate, unknown }: StrayCounts): string
   const kinds = [
     ...(late > 0 ? [`${late} too late`] : []),
     ...(duplicate > 0 ? [`${duplicate} second answer${duplicate === 1 ? '' : 's'} to a call`] : []),
-    ...(unknown > 0 ? [`${unknown} to calls nobody made`] : []),
+    ...(unknown > 0 ? [`${unknown} to calls that were never made`] : []),
   ];
-  return `${all} answer${all === 1 ? '' : 's'} that nobody waited for: ${kinds.join(', ')}`;
+  return `${all} stray answer${all === 1 ? '' : 's'}: ${kinds.join(', ')}`;
 }
 
 /** Remembers how the last calls ended, so that a stray answer can be told from another. */
-export class EndedCalls {
+export class RecentCalls {
   readonly counts: StrayCounts = { late: 0, duplicate: 0, unknown: 0 };
   readonly #ended = new Map<string, 'duplicate' | 'late'>();
 
@@ -32,11 +32,10 @@ export class EndedCalls {
   add(requestId: string, answered: boolean): void {
     this.#ended.set(requestId, answered ? 'duplicate' : 'late');
     if (this.#ended.size <= MAX_REMEMBERED) return;
-    const oldest = this.#ended.keys().next().value;
-    if (oldest !== undefined) this.#ended.delete(oldest);
+    for (const oldest of this.#ended.keys()) return void this.#ended.delete(oldest);
   }
 
   stray(requestId: string): void {
-    this.counts[this.#ended.get(requestId) ?? 'unknown'] += 1;
+    this.counts[this.#ended.get(requestId) ?? 'unknown']++;
   }
 }
