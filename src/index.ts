@@ -16,8 +16,7 @@ export type { Frame } from './frames/frame.js';
 export type { DropReason } from './frames/frame-puller.js';
 export { checkJpeg, type JpegCheck, type JpegHeader } from './frames/jpeg.js';
 export type { LinkStats } from './link/index.js';
-export { type Annotation, annotatePicture } from './pictures/annotate.js';
-export { annotationOf } from './pictures/annotation.js';
+export { type Annotation, annotatePicture, annotationOf } from './pictures/index.js';
 export { listCameras } from './port/index.js';
 export type {
   Capabilities,

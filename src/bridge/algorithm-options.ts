@@ -1,6 +1,6 @@
 /** What an algorithm's options come to for the runner. */
 import type { z } from 'zod';
-import type { callSettingsSchema } from '../adapter/dialects.js';
+import type { callSettingsSchema } from '../adapter/index.js';
 import type { AlgorithmOptions } from '../options/index.js';
 import type { RunnerOptions } from '../runner/index.js';
 

@@ -3,9 +3,7 @@ import { asBridgeError, type BridgeError } from '../errors.js';
 import { makeFolder } from '../files.js';
 import type { Frame } from '../frames/frame.js';
 import { packageVersion } from '../package.js';
-import { AnnotatedFiles } from '../pictures/annotated-files.js';
-import { annotationOf } from '../pictures/annotation.js';
-import { type PictureFile, readPicture } from '../pictures/picture-file.js';
+import { AnnotatedFiles, annotationOf, type PictureFile, readPicture } from '../pictures/index.js';
 import {
   type CallResult,
   Delivery,

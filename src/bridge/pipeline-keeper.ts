@@ -1,6 +1,6 @@
 /** A GStreamer pipeline that is started again when it fails, while frames go on. */
 import { asBridgeError, BridgeError } from '../errors.js';
-import { type GstFrame, GstPipeline } from '../gstreamer/pipeline.js';
+import { type GstFrame, GstPipeline } from '../gstreamer/index.js';
 import { type RestartFigures, RestartPolicy } from '../runner/index.js';
 import { PipelineWarnings } from './pipeline-warnings.js';
 

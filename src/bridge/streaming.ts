@@ -2,7 +2,7 @@
 import type { Camera } from '../camera/camera.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Frame } from '../frames/frame.js';
-import { pipelineWords } from '../gstreamer/pipeline.js';
+import { pipelineWords } from '../gstreamer/index.js';
 import { PipelineKeeper, type PipelineReports } from './pipeline-keeper.js';
 
 /** How long a stop waits for the frame under way. */

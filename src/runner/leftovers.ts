@@ -13,7 +13,7 @@ import {
   OWNER_SIZE,
   type Owner,
   thisOwner,
-} from '../shm/memory/owner.js';
+} from '../shm/index.js';
 import { type LogLine, parseLine } from './log-lines.js';
 
 const DIRECTORY = '/dev/shm';

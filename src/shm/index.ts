@@ -14,7 +14,16 @@ export {
   imageFileName,
   openImageFiles,
 } from './images/image-files.js';
-export { isAlive, liveness, type Owner } from './memory/owner.js';
+export {
+  decodeOwner,
+  encodeOwner,
+  findOwner,
+  isAlive,
+  liveness,
+  OWNER_SIZE,
+  type Owner,
+  thisOwner,
+} from './memory/owner.js';
 export { type FollowOptions, openShm, type ShmReader, type WaitOptions, waitForShm } from './open-shm.js';
 export type { InPlace, ShmFrame, ShmLayout, ShmState } from './reader.js';
 export { RING_DEFAULT_SLOT_SIZE, RING_DEFAULT_SLOTS } from './ring/ring-layout.js';

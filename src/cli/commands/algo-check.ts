@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { runnerOptions } from '../../bridge/algorithm-options.js';
 import { runOptionsSchema } from '../../options/index.js';
 import { packageVersion } from '../../package.js';
-import { readPicture } from '../../pictures/picture-file.js';
+import { readPicture } from '../../pictures/index.js';
 import {
   type CheckReport,
   type CheckStep,

@@ -6,7 +6,7 @@ import { logLine, resultLine } from '../../bridge/json-lines.js';
 import type { BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/frame.js';
 import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';
-import { expandPicturePaths, readPicture } from '../../pictures/picture-file.js';
+import { expandPicturePaths, readPicture } from '../../pictures/index.js';
 import { describeStray } from '../../runner/index.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 

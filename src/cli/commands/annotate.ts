@@ -6,9 +6,13 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { BridgeError } from '../../errors.js';
 import { makeFolder } from '../../files.js';
-import { AnnotatedFiles } from '../../pictures/annotated-files.js';
-import { annotationOfLine, type ResultLine, resultLineSchema } from '../../pictures/annotation.js';
-import { readPicture } from '../../pictures/picture-file.js';
+import {
+  AnnotatedFiles,
+  annotationOfLine,
+  type ResultLine,
+  readPicture,
+  resultLineSchema,
+} from '../../pictures/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 

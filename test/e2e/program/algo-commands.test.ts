@@ -40,15 +40,27 @@ describe('algo check', () => {
   });
 
   it('fails an adapter that calls pictures OK that are not there', async () => {
-    const { status, report } = await check(sdk('0.0'));
+    const { status, report } = await check(wire(''));
     expect(status).toBe(5);
     expect(report['ok']).toBe(false);
     const text = expect.stringMatching(/verdict OK .*status "ERROR".*1002/);
     expect(steps(report)).toMatchObject({
-      pre: { status: 'ok' },
       call: { status: 'ok' },
       'truncated image': { status: 'failed', text },
       'missing image': { status: 'failed', text },
+      shutdown: { status: 'ok' },
+    });
+  });
+
+  it('warns where only the black picture of the SDK is wrong', async () => {
+    const { status, report } = await check(sdk('0.0'));
+    expect(status).toBe(0);
+    const text = expect.stringMatching(/verdict OK .*all-black picture.*status "ERROR".*1002/);
+    expect(steps(report)).toMatchObject({
+      pre: { status: 'ok' },
+      call: { status: 'ok' },
+      'truncated image': { status: 'warning', text },
+      'missing image': { status: 'warning', text },
       shutdown: { status: 'ok' },
     });
   });

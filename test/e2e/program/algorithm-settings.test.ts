@@ -35,13 +35,13 @@ describe('per-run settings', () => {
       ...['--frames', '2', '--pid', 'P-7', '--step-index', '4', '--step-desc', 'lid on'],
       ...['--guide-info', `@${guide}`, '--user-params', '{"threshold": 0.5}'],
       ...['--session-id', 'shift-1', '--product-code', 'PC-1', '--trace-id', 'T-1'],
-      ...['--algo-cwd', cwd, '--no-strict-stdio', ...paced('1')],
+      ...['--algo-cwd', cwd, '--strict-stdio', ...paced('1')],
     ]);
     expect((await program.ended).status, program.stderr).toBe(0);
     for (const { data } of program.of('result')) {
       expect(data.debug.call).toMatchObject(expected);
       expect(data.debug.cwd).toBe(await realpath(cwd));
-      expect(data.debug.strict).toBe('0');
+      expect(data.debug.strict).toBe('1');
     }
   });
 
@@ -76,7 +76,7 @@ describe('per-run settings', () => {
     expect(program.of('result')).toHaveLength(4);
     for (const { data } of program.of('result')) {
       expect(data.debug.call).toMatchObject(expected);
-      expect(data.debug.strict).toBe('1');
+      expect(data.debug.strict).toBe('0');
     }
   });
 

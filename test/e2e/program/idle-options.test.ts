@@ -17,7 +17,7 @@ it.each<[string, string[]]>([
   ['--call-timeout', ['5']],
   ['--crash-limit', ['5']],
   ['--pid', ['P-1']],
-  ['--no-strict-stdio', []],
+  ['--strict-stdio', []],
 ])('%s', async (option, value) => {
   const { status, stderr } = await run([...base, option, ...value]);
   expect(stderr).toContain(`${option} has no effect without an algorithm`);

@@ -1,0 +1,1 @@
+export { type GstFrame, type GstHandlers, GstPipeline, pipelineWords } from './pipeline.js';
