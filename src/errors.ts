@@ -32,6 +32,7 @@ export const ERROR_CODES = [
   'ALGORITHM_FAILED',
   'OPTION_INVALID',
   'FILE_FAILED',
+  'BRIDGE_CLOSED',
   'UNSUPPORTED',
   'INTERNAL',
 ] as const;

@@ -2,8 +2,15 @@
 /// <reference types="node" preserve="true" />
 /** The public interface of openmv-bridge. */
 export type { Bridge } from './bridge/bridge.js';
-export type { AlgorithmStats, BridgeEvent, BridgeStats, FrameResult } from './bridge/events.js';
-export { openBridge } from './bridge/open-bridge.js';
+export type {
+  AlgorithmStats,
+  BridgeEvent,
+  BridgeStats,
+  FrameOutcome,
+  FrameResult,
+  SkipReason,
+} from './bridge/events.js';
+export { createBridge, openBridge } from './bridge/open-bridge.js';
 export type { BridgeInput, BridgeOptions } from './bridge/options.js';
 export { Camera, type CameraEvent, type CameraInfo, connectCamera } from './camera/camera.js';
 export type { Channel } from './camera/channel.js';
@@ -13,8 +20,8 @@ export type { CameraInput, CameraOptions } from './camera/options.js';
 export { ControlServer } from './control/index.js';
 export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';
 export type { Frame } from './frames/frame.js';
-export type { DropReason } from './frames/frame-puller.js';
 export { checkJpeg, type JpegCheck, type JpegHeader } from './frames/jpeg.js';
+export type { DropReason } from './frames/source.js';
 export type { LinkStats } from './link/index.js';
 export { type Annotation, annotatePicture, annotationOf } from './pictures/index.js';
 export { listCameras } from './port/index.js';

@@ -1,4 +1,4 @@
-/** An algorithm attached to frames: image files, the frame that waits, the adapters, and the order of the results. */
+/** An algorithm attached to frames: image files, the frame that waits, the adapters, and one outcome for each frame. */
 import { asBridgeError, type BridgeError } from '../errors.js';
 import { makeFolder } from '../files.js';
 import type { Frame } from '../frames/frame.js';
@@ -7,6 +7,7 @@ import { AnnotatedFiles, annotationOf, type PictureFile, readPicture } from '../
 import {
   type CallResult,
   Delivery,
+  failedCall,
   type LogLine,
   ResultOrder,
   RunnerPool,
@@ -14,28 +15,34 @@ import {
 } from '../runner/index.js';
 import { type ImageFiles, openImageFiles } from '../shm/index.js';
 import { type AlgorithmOptions, runnerOptions } from './algorithm-options.js';
-import type { AlgorithmStats, FrameResult } from './events.js';
+import type { AlgorithmStats, FrameResult, SkipReason } from './events.js';
+import { distrust, RefCountedImage } from './ref-counted-image.js';
 import {
   fixedReference,
   noReference,
   previousOkReference,
   type ReferencePicture,
 } from './reference-picture.js';
-import { distrust, SharedImage } from './shared-image.js';
+import type { Sink } from './sinks.js';
+
+type Outcome = 'ok' | 'ng' | 'failed' | 'skipped';
 
 /** Results a worker may be ahead of the slowest one, while the order of the frames is kept. */
 const AHEAD = 16;
 
 export interface AlgorithmHandlers {
-  result(result: FrameResult): void;
+  result(frame: Frame, result: FrameResult): void;
+  skipped(frame: Frame, reason: SkipReason): void;
   state(state: RunnerState): void;
   log(line: LogLine, worker: number): void;
   error(error: BridgeError): void;
+  /** An error that was reported has passed; `lost` frames have the outcome `failed` because of it. */
+  recovered(lost: number): void;
 }
 
 interface Item {
   readonly frame: Frame;
-  readonly image: SharedImage;
+  readonly image: RefCountedImage;
   readonly offeredAt: number;
   /** What it took to write its file. */
   readonly writeMs: number;
@@ -47,23 +54,25 @@ interface Extras {
   readonly annotated: AnnotatedFiles | undefined;
 }
 
-export class Algorithm {
+export class Algorithm implements Sink {
   readonly #handlers: AlgorithmHandlers;
   readonly #images: ImageFiles;
   readonly #pool: RunnerPool;
   readonly #delivery: Delivery<Item>;
-  readonly #order: ResultOrder<FrameResult>;
+  readonly #order: ResultOrder<{ readonly frame: Frame; readonly result: FrameResult }>;
   readonly #reference: ReferencePicture;
   readonly #annotated: AnnotatedFiles | undefined;
-  readonly #counts = { ok: 0, ng: 0, failed: 0 };
-  readonly #closing: Promise<void>[] = [];
-  /** Results not given out and pictures not drawn yet. */
-  #open = 0;
+  readonly #counts = { ok: 0, ng: 0, failed: 0, skipped: 0 };
+  /** Frames without an outcome yet, and pictures that are being drawn. */
+  #pending = 0;
+  #drawing = 0;
   #idle: (() => void)[] = [];
   #latencySum = 0;
   #latencyCount = 0;
-  /** Said once, not for every frame, until it works again. */
-  readonly #failing = new Set<'put' | 'annotate'>();
+  /** Frames whose image file could not be written since that began; undefined: it works. */
+  #unwritten: number | undefined;
+  #annotateFailing = false;
+  #closing: Promise<void> | undefined;
 
   /**
    * Reads the reference picture and makes directories; starts nothing yet. Ends in OPTION_INVALID, SHM_FULL,
@@ -104,10 +113,9 @@ export class Algorithm {
       this.#images.close();
       throw error;
     }
-    this.#order = new ResultOrder(options.results, options.workers * AHEAD, (result) => {
-      handlers.result(result);
-      this.#settleOne();
-    });
+    this.#order = new ResultOrder(options.results, options.workers * AHEAD, ({ frame, result }) =>
+      this.#settle(result.outcome, () => handlers.result(frame, result)),
+    );
     this.#delivery = new Delivery<Item>({
       policy: options.delivery,
       consumers: options.workers,
@@ -122,39 +130,42 @@ export class Algorithm {
     return this.#pool.start();
   }
 
-  /** Whether it will never take a frame again. */
+  /** Why it will never take a frame again; undefined: it will. */
   get failure(): BridgeError | undefined {
     return this.#pool.failure;
   }
 
-  /**
-   * Puts the frame's image file in place, for the next free worker. The promise is that of room for another frame;
-   * undefined when the file could not be written, or the algorithm has failed for good.
-   */
-  offer(frame: Frame, imageId: string): Promise<void> | undefined {
-    if (this.failure) return undefined;
+  /** Puts the frame's image file in place, for the next free worker. Resolves when there is room for another frame. */
+  write(frame: Frame): Promise<void> | undefined {
     const offeredAt = performance.now();
-    const { width, height, timestampMs, cameraId } = frame;
-    let image: SharedImage;
-    try {
-      const lease = this.#images.put(imageId, frame.jpeg);
-      image = new SharedImage({ id: imageId, width, height, timestampMs, cameraId }, lease);
-      this.#failing.delete('put');
-    } catch (error) {
-      this.#complain('put', asBridgeError(error, 'SHM_FAILED'));
+    this.#pending++;
+    if (this.failure || this.#closing) {
+      this.#skip(frame, this.#closing ? 'closed' : 'algorithm_failed');
       return undefined;
     }
-    this.#open++;
-    const release = () => {
+    const { width, height, timestampMs, cameraId } = frame;
+    const id = `${cameraId}-${String(frame.sequence).padStart(8, '0')}`;
+    let image: RefCountedImage;
+    try {
+      const lease = this.#images.put(id, frame.jpeg);
+      image = new RefCountedImage({ id, width, height, timestampMs, cameraId }, lease);
+    } catch (cause) {
+      this.#fail(frame, id, asBridgeError(cause, 'SHM_FAILED'));
+      return undefined;
+    }
+    if (this.#unwritten !== undefined) this.#handlers.recovered(this.#unwritten);
+    this.#unwritten = undefined;
+    frame.placed(id, 'image');
+    const release = (): void => {
       image.release();
-      this.#settleOne();
+      this.#skip(frame, this.#closing ? 'closed' : 'newer_frame');
     };
     return this.#delivery.offer({ frame, image, offeredAt, writeMs: performance.now() - offeredAt, release });
   }
 
-  /** Resolves when every frame offered has its result, or was skipped. */
+  /** Resolves when every frame that was written has its outcome, and its picture is drawn. */
   async drained(): Promise<void> {
-    if (this.#open > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#pending + this.#drawing > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Counters; the latency is the mean since the last call. */
@@ -167,7 +178,7 @@ export class Algorithm {
       state: this.failure ? 'failed' : this.#pool.state,
       workers: this.#pool.size,
       ...this.#counts,
-      skipped: this.#delivery.stats.replaced,
+      pending: this.#pending,
       latencyMs,
       starts,
       crashes,
@@ -176,12 +187,15 @@ export class Algorithm {
     };
   }
 
-  /** Ends the adapters and removes the image files. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closing.length === 0) {
-      this.#closing.push(this.#pool.close(), this.#delivery.close());
-    }
-    await Promise.all(this.#closing);
+  /** Ends the adapters and removes the image files. Every frame has its outcome then. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // The calls under way end first: each frame still gets its own outcome.
+    await Promise.all([this.#pool.close(), this.#delivery.close()]);
     this.#reference.close();
     this.#images.close();
   }
@@ -207,22 +221,17 @@ export class Algorithm {
     reference?.release();
     if (result.outcome === 'ok') this.#reference.accepted(image, frame.sequence);
     image.release();
-    this.#counts[result.outcome]++;
     if (result.outcome !== 'failed') {
       this.#latencySum += result.latencyMs;
       this.#latencyCount++;
     }
-    if (this.#annotated) this.#open++;
     const computeMs = result.latencyMs;
     const queueMs = Math.max(0, performance.now() - item.offeredAt - item.writeMs - computeMs);
+    const latency = { queueMs, transferMs: item.writeMs, computeMs };
+    if (this.#annotated) this.#drawing++;
     this.#order.put(ticket, {
-      ...result,
-      cameraId: frame.cameraId,
-      sequence: frame.sequence,
-      timestampMs: frame.timestampMs,
-      imageId: image.reference.id,
-      worker: worker + 1,
-      latency: { queueMs, transferMs: item.writeMs, computeMs },
+      frame,
+      result: resultOf(frame, result, { imageId: image.reference.id, worker: worker + 1, latency }),
     });
     // The worker is busy until its picture is drawn: drawing cannot fall behind.
     if (this.#annotated) await this.#annotate(this.#annotated, frame, result);
@@ -235,20 +244,49 @@ export class Algorithm {
         frame.jpeg,
         annotationOf(result),
       );
-      this.#failing.delete('annotate');
+      this.#annotateFailing = false;
     } catch (error) {
-      this.#complain('annotate', asBridgeError(error, 'FILE_FAILED'));
+      if (!this.#annotateFailing) this.#handlers.error(asBridgeError(error, 'FILE_FAILED'));
+      this.#annotateFailing = true;
     } finally {
-      this.#settleOne();
+      this.#drawing--;
+      this.#wakeIdle();
     }
   }
 
-  #complain(what: 'put' | 'annotate', error: BridgeError): void {
-    if (!this.#failing.has(what)) this.#handlers.error(error);
-    this.#failing.add(what);
+  /** The frame's image file could not be written: its outcome is `failed`. The error is reported once. */
+  #fail(frame: Frame, imageId: string, error: BridgeError): void {
+    if (this.#unwritten === undefined) this.#handlers.error(error);
+    this.#unwritten = (this.#unwritten ?? 0) + 1;
+    const result = resultOf(frame, failedCall(imageId, error, 0), {
+      imageId,
+      worker: 0,
+      latency: { queueMs: 0, transferMs: 0, computeMs: 0 },
+    });
+    this.#settle('failed', () => this.#handlers.result(frame, result));
   }
 
-  #settleOne(): void {
-    if (--this.#open === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  #skip(frame: Frame, reason: SkipReason): void {
+    this.#settle('skipped', () => this.#handlers.skipped(frame, reason));
   }
+
+  /** Counts a frame's outcome before it is told. */
+  #settle(outcome: Outcome, tell: () => void): void {
+    this.#pending--;
+    this.#counts[outcome]++;
+    tell();
+    this.#wakeIdle();
+  }
+
+  #wakeIdle(): void {
+    if (this.#pending + this.#drawing === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}
+
+function resultOf(
+  { runId, cameraId, sequence, timestampMs }: Frame,
+  result: CallResult,
+  where: Pick<FrameResult, 'imageId' | 'worker' | 'latency'>,
+): FrameResult {
+  return { ...result, runId, cameraId, sequence, timestampMs, ...where };
 }

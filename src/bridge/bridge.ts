@@ -1,106 +1,188 @@
-/** The straight road: camera -> frames -> shared memory -> subscribers -> algorithm -> results. */
-import { type Observable, Subject } from 'rxjs';
+/** A bridge: one camera's frames into its sinks and to subscribers, and one outcome for each. */
+import { randomUUID } from 'node:crypto';
+import type { Observable } from 'rxjs';
+import { abortable } from '../async.js';
 import type { Camera } from '../camera/camera.js';
-import type { CameraKeeper } from '../camera/keeper.js';
-import { asBridgeError, type BridgeError } from '../errors.js';
+import { cameraOptionsSchema, parseOptions } from '../camera/options.js';
+import { asBridgeError, BridgeError } from '../errors.js';
 import { Frame } from '../frames/frame.js';
-import { FramePuller, type PulledFrame } from '../frames/frame-puller.js';
-import type { Algorithm } from './algorithm.js';
-import { CameraLife } from './camera-life.js';
-import type { BridgeEvent, BridgeStats, FrameResult } from './events.js';
-import type { FrameFiles } from './frame-files.js';
-import { LastingSettings } from './lasting-settings.js';
-import type { BridgeOptions } from './options.js';
-import { ScriptTurns } from './script-turns.js';
+import { FramePuller } from '../frames/frame-puller.js';
+import type { PulledFrame } from '../frames/source.js';
+import { endLeftoverAdapters } from '../runner/index.js';
+import { Connection } from './connection.js';
+import type { BridgeEvent, BridgeEventFields, BridgeStats, FrameOutcome, FrameResult } from './events.js';
+import { bareName, openSinks, type Parts, type SegmentOptions, segmentSink } from './open-sinks.js';
+import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema } from './options.js';
+import type { Pipeline } from './pipeline.js';
+import { FrameSinks } from './sinks.js';
+import type { State } from './states.js';
 import { StatsMeter } from './stats-meter.js';
-import type { Segment, Stores } from './stores.js';
-import type { Streaming } from './streaming.js';
+import { Streams } from './streams.js';
 
 const STATS_MS = 1_000;
-/** Events kept until the program that opened the bridge has had time to subscribe. */
-export const MAX_BACKLOG = 256;
+/** A bridge that pulls nothing for so long after it was opened says so. */
+const IDLE_WARNING_MS = 2_000;
 
-/** What a bridge is made of. */
-export interface Parts {
-  keeper: CameraKeeper;
-  stores: Stores;
-  algorithm: Algorithm | undefined;
-  files: FrameFiles | undefined;
-  streaming: Streaming;
+export interface BridgeSettings {
+  /** Names the run in events; default: a new UUID. Several bridges of one program may share it. */
+  readonly runId?: string;
+}
+
+export interface StartOptions {
+  /** Closes the bridge when aborted, also later. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Segment {
+  readonly name: string;
+  /** Bytes, its header included. */
+  readonly size: number;
 }
 
 export class Bridge {
   readonly options: BridgeOptions;
-  /** Name of the camera in events, results and files; the same over reconnections. */
-  readonly cameraId: string;
+  /** Of this run: (runId, cameraId, sequence) names a frame for ever. */
+  readonly runId: string;
   /**
-   * Settles when the bridge has ended: resolves after `close()`, or when the wanted number of frames or the time
-   * is reached; rejects when it cannot go on.
+   * Settles when the bridge has ended: resolves after `close()`, or when the wanted number of frames or the time is
+   * reached; rejects when it cannot go on.
    */
   readonly done: Promise<void>;
 
-  readonly #parts: Parts;
-  readonly #puller: FramePuller;
-  readonly #life: CameraLife;
-  readonly #turns: ScriptTurns;
+  readonly #connection: Connection;
+  readonly #source: FramePuller;
+  readonly #sinks: FrameSinks;
   readonly #meter = new StatsMeter();
-  readonly #frames$ = new Subject<Frame>();
-  readonly #results$ = new Subject<FrameResult>();
-  readonly #events$ = new Subject<BridgeEvent>();
-  readonly #stats$ = new Subject<BridgeStats>();
-  #backlog: BridgeEvent[] | undefined = [];
-  /** What subscribers wait for before the next frame. */
+  readonly #streams: Streams;
+  #parts: Parts | undefined;
+  #segment: SegmentOptions | undefined;
+  #opening: Promise<void> | undefined;
+  #starting: Promise<void> | undefined;
+  /** Whether frames are pulled when they are wanted: `start` was called, or a subscriber has come. */
+  #begun = false;
+  /** `open` has resolved. */
+  #ready = false;
+  /** Settles when sinks and subscribers have room for another frame; undefined: they have. */
+  #room: Promise<void> | undefined;
   #held: Promise<unknown>[] = [];
   #statsTimer: NodeJS.Timeout | undefined;
   #durationTimer: NodeJS.Timeout | undefined;
-  readonly #abort = new AbortController();
+  #idleTimer: NodeJS.Timeout | undefined;
+  #completing = false;
   #closing: Promise<void> | undefined;
   #finish: (error?: BridgeError) => void = () => undefined;
 
-  /** Use `openBridge`. */
-  constructor(options: BridgeOptions, parts: Parts, early: readonly BridgeEvent[]) {
+  /** Use `createBridge` or `openBridge`. */
+  constructor(input: BridgeInput, { runId = randomUUID() }: BridgeSettings = {}) {
+    const options = parseOptions(bridgeOptionsSchema, input);
     this.options = options;
-    this.#parts = parts;
-    this.cameraId = parts.keeper.camera.id;
-    const { streaming } = parts;
-    const settings = new LastingSettings(parts.keeper, options.channel, (error) =>
-      this.emit({ type: 'error', cameraId: this.cameraId, error }),
-    );
-    this.#puller = new FramePuller(options.channel, {
-      ready: async () => {
-        await streaming.pass(this.camera);
-        await settings.hold();
-        // It may have been stopped meanwhile.
-        await streaming.pass(this.camera);
-      },
-      frame: (frame) => this.#deliver(frame),
-      dropped: (reason, count) => {
-        this.#meter.drop(reason, count);
-        this.emit({ type: 'dropped', cameraId: this.cameraId, reason, count });
-      },
-    });
+    this.runId = runId;
+    this.#segment = options.shm ? options : undefined;
     this.done = new Promise((resolve, reject) => {
       this.#finish = (error) => (error ? reject(error) : resolve());
     });
-    // Whoever does not wait for the end must not be punished for it: `disconnected` and `error` tell as well.
+    // `frames$` tells of a failure as well: a program need not look at both.
     this.done.catch(() => undefined);
-    this.#turns = new ScriptTurns(parts.keeper, options, streaming, settings);
-    this.#life = new CameraLife(parts.keeper, this.#puller, this.#turns, settings, options, (event) =>
-      this.emit(event),
-    );
-    this.#life.welcome();
-    for (const event of early) this.emit(event);
-    setImmediate(() => this.#start());
+    this.#streams = new Streams(() => this.#listened());
+    this.#source = new FramePuller(options.channel, {
+      ready: (signal) => this.#room && abortable(this.#room, signal),
+      frame: (frame) => this.#deliver(frame),
+      dropped: (reason, count) => {
+        this.#meter.drop(reason, count);
+        this.#emit({ type: 'dropped', cameraId: this.cameraId, reason, count });
+      },
+    });
+    this.#sinks = new FrameSinks({
+      failed: (_kind, error) => this.#failed(error),
+      recovered: (sink, lost) => this.#emit({ type: 'recovered', cameraId: this.cameraId, sink, lost }),
+      ended: (error) => void this.#close(error),
+    });
+    this.#connection = new Connection(options, cameraPart(options), this.#source, {
+      connected: (camera) => this.#connected(camera),
+      disconnected: ({ code, message }) =>
+        this.#emit({ type: 'disconnected', cameraId: this.cameraId, code, message }),
+      failed: (error) => this.#failed(error),
+      failedForGood: (error) => void this.#close(error),
+    });
   }
 
-  /** The camera; another object after each reconnection. */
+  /**
+   * Connects, opens the sinks and starts the algorithm; frames are pulled from the first subscription on, or from
+   * `start()`. Ends in the errors of `connectCamera`, in CHANNEL_MISSING, SCRIPT_FAILED, SHM_IN_USE, RUNNER_NOT_FOUND,
+   * RUNNER_EXITED, RUNNER_TIMEOUT, FILE_FAILED, OPTION_INVALID, BRIDGE_CLOSED or `signal.reason`; then nothing stays open.
+   */
+  open({ signal }: StartOptions = {}): Promise<void> {
+    this.#opening ??= this.#open(signal);
+    return this.#opening;
+  }
+
+  /** As `open`, and pulls frames; also ends in the errors of `startStreaming`. */
+  start(options: StartOptions = {}): Promise<void> {
+    this.#starting ??= this.open(options).then(async () => {
+      const first = !this.#begun;
+      this.#begin();
+      try {
+        if (first && this.options.streaming) await this.startStreaming();
+      } catch (error) {
+        await this.#close(asBridgeError(error));
+        throw error;
+      }
+    });
+    return this.#starting;
+  }
+
+  /** Where the connection to the camera is in its life; see `State`. */
+  get state(): State {
+    return this.#connection.state;
+  }
+
+  /** The camera; another object after each reconnection. PORT_CLOSED before the first connection. */
   get camera(): Camera {
-    return this.#parts.keeper.camera;
+    return this.#connection.camera;
   }
 
-  /** Delivered frames, in order. Subscribers run before the next frame is pulled. */
+  /** Name of the camera in events, results and files, the same over reconnections; before the first the option or the port. */
+  get cameraId(): string {
+    return this.#connection.known ? this.camera.id : (this.options.cameraId ?? this.options.port);
+  }
+
+  /**
+   * Delivered frames, in order. Subscribers run before the next frame is pulled. Completes with the bridge; an error ends
+   * it when the bridge cannot go on.
+   */
   get frames$(): Observable<Frame> {
-    return this.#frames$.asObservable();
+    return this.#streams.frames$;
+  }
+
+  /** The algorithm's results. */
+  get results$(): Observable<FrameResult> {
+    return this.#streams.results$;
+  }
+
+  /** One outcome for each delivered frame, with the frame; empty without an algorithm. */
+  get outcomes$(): Observable<FrameOutcome> {
+    return this.#streams.outcomes$;
+  }
+
+  /**
+   * What happens beside frames and results. The first subscribers get what happened before them; later ones begin with
+   * the latest `connected`.
+   */
+  get events$(): Observable<BridgeEvent> {
+    return this.#streams.events$;
+  }
+
+  /** Figures, once a second. */
+  get stats$(): Observable<BridgeStats> {
+    return this.#streams.stats$;
+  }
+
+  /**
+   * Delivered frames for `for await`. The next frame stays at the camera until the loop asks for it. Ends with the bridge;
+   * throws when the bridge cannot go on. Leaving the loop stops nothing else.
+   */
+  frames(): AsyncIterableIterator<Frame> {
+    return this.#streams.iterate((room) => this.hold(room));
   }
 
   /** For a subscriber of `frames$` without room for more: the next frame stays at the camera until `room` settles. */
@@ -108,185 +190,318 @@ export class Bridge {
     this.#held.push(room);
   }
 
-  /** The algorithm's answers. */
-  get results$(): Observable<FrameResult> {
-    return this.#results$.asObservable();
-  }
-
-  /** What happens beside frames and results. */
-  get events$(): Observable<BridgeEvent> {
-    return this.#events$.asObservable();
-  }
-
-  /** Figures, once a second. */
-  get stats$(): Observable<BridgeStats> {
-    return this.#stats$.asObservable();
-  }
-
   /** The figures now; rates are since they were last taken. */
   stats(): BridgeStats {
+    const sinks = this.#sinks.stats();
     return {
       cameraId: this.cameraId,
       ...this.#meter.take(),
-      repaired: this.#puller.stats.repairs,
-      undecoded: this.#parts.stores.undecoded,
-      algorithm: this.#parts.algorithm?.takeStats() ?? null,
+      repaired: this.#source.repairs,
+      undecoded: (sinks.segment?.skipped ?? 0) + (sinks.arrays?.skipped ?? 0),
+      sinks,
+      algorithm: this.#parts?.algorithm?.takeStats() ?? null,
       link: this.camera.stats(),
     };
   }
 
-  /** Name of the shared-memory segment; null when there is none. */
+  /** Name of the shared memory that frames are put into first; null when there is none. */
   get shmName(): string | null {
-    return this.#parts.stores.name;
+    return this.#sinks.sharedName;
   }
 
-  /** Whether frames are pulled, starting and stopping them, and the GStreamer pipeline. */
-  get streaming(): Streaming {
-    return this.#parts.streaming;
+  /** Whether frames are pulled, or will be when the camera is back. */
+  get streaming(): boolean {
+    return this.#connection.wanted;
+  }
+
+  /** The GStreamer pipeline: what it is, whether it runs, what it took. BRIDGE_CLOSED before `open`. */
+  get pipeline(): Pick<Pipeline, 'text' | 'running' | 'error' | 'stats'> {
+    return this.#opened().pipeline;
+  }
+
+  /** Chooses the pipeline of the next start; null: none. OPTION_INVALID: it is no pipeline, or frames are being pulled. */
+  setPipeline(text: string | null): void {
+    this.#connection.check();
+    if (this.streaming) {
+      throw new BridgeError('OPTION_INVALID', 'The pipeline cannot be changed while streaming: stop first.');
+    }
+    this.#opened().pipeline.choose(text);
   }
 
   /**
    * Pulls frames from now on, the first one newer than the last stop where the script has a control channel. When
    * `execScript` or `stopScript` took the frame script's place, it is sent again first, and settings are made again.
-   * Ends in the errors of `streaming.start`, SCRIPT_FAILED or FILE_FAILED.
+   * UNSUPPORTED or OPTION_INVALID: what is wrong with the pipeline; CHANNEL_MISSING, SCRIPT_FAILED, FILE_FAILED, CAMERA_*,
+   * BRIDGE_CLOSED; then nothing has started.
    */
-  startStreaming(): Promise<void> {
-    return this.#turns.start();
-  }
-
-  /** Stops the frames, after the one under way, and lets the pipeline finish. The camera stays connected. */
-  stopStreaming(): Promise<void> {
-    return this.#turns.stop();
+  async startStreaming(): Promise<void> {
+    this.#connection.check();
+    const { pipeline } = this.#opened();
+    this.#begin();
+    await this.#connection.start(() => pipeline.start(this.cameraId));
   }
 
   /**
-   * The next frame, within `ms`; while no frames are pulled one is, of now and without the pipeline. CAMERA_SILENT, and
+   * Stops the frames, after the one under way, and lets the pipeline finish. The camera stays connected. FILE_FAILED: all
+   * is stopped, but the pipeline may have left something unfinished. BRIDGE_CLOSED.
+   */
+  async stopStreaming(): Promise<void> {
+    this.#connection.check();
+    const { pipeline } = this.#opened();
+    this.#begin();
+    await this.#connection.stop(() => pipeline.stop());
+  }
+
+  /**
+   * The next frame, within `ms`; while no frames are pulled one is, without the pipeline. CAMERA_SILENT, BRIDGE_CLOSED, and
    * the errors of `startStreaming`.
    */
-  nextFrame(ms: number): Promise<Frame> {
-    return this.#turns.frame(this.#frames$, ms);
+  async nextFrame(ms: number): Promise<Frame> {
+    this.#connection.check();
+    const next = (): Promise<Frame> =>
+      this.#streams.next(ms, this.#connection.signal, () => this.#silent(ms));
+    return this.streaming ? next() : this.#connection.borrow(next);
   }
 
-  /** Runs another script on the camera while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*. */
-  execScript(script: string): Promise<void> {
-    return this.#turns.exec(script);
+  /** Runs another script on the camera while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, BRIDGE_CLOSED. */
+  async execScript(script: string): Promise<void> {
+    await this.#connection.exec(script);
   }
 
-  /** Stops the camera's script while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*. */
-  stopScript(): Promise<void> {
-    return this.#turns.stopScript();
+  /** Stops the camera's script while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, BRIDGE_CLOSED. */
+  async stopScript(): Promise<void> {
+    await this.#connection.stopScript();
   }
 
   /** The VIZN segment; null: there is none. */
   get segment(): Segment | null {
-    return this.#parts.stores.segment;
+    return this.#segment ? { name: this.#segment.shmName, size: this.#segment.shmSize } : null;
   }
 
-  /** Puts another VIZN segment in the place of the one there is, if any; `size` in bytes. SHM_*, OPTION_INVALID. */
-  openSegment(name: string, size: number): void {
-    this.#parts.stores.openSegment({ ...this.options, shmName: name, shmSize: size });
+  /** Puts another VIZN segment in the place of the present one; `size` in bytes. SHM_*, OPTION_INVALID, BRIDGE_CLOSED. */
+  async openSegment(name: string, size: number): Promise<void> {
+    this.#connection.check();
+    const before = this.#segment;
+    const after = { ...this.options, shmName: name, shmSize: size };
+    const open = (options: SegmentOptions): void => {
+      this.#sinks.put(
+        'segment',
+        segmentSink(options, (error) => this.#failed(error)),
+      );
+      this.#segment = options;
+    };
+    if (before && bareName(before.shmName) === bareName(name)) {
+      await this.closeSegment();
+      try {
+        open(after);
+      } catch (error) {
+        open(before);
+        throw error;
+      }
+    } else {
+      const sink = segmentSink(after, (error) => this.#failed(error));
+      await this.#sinks.remove('segment');
+      this.#sinks.put('segment', sink);
+      this.#segment = after;
+    }
   }
 
-  /** Takes the VIZN segment away. */
-  closeSegment(): void {
-    this.#parts.stores.closeSegment();
+  /** Takes the VIZN segment away. BRIDGE_CLOSED. */
+  async closeSegment(): Promise<void> {
+    this.#connection.check();
+    this.#segment = undefined;
+    await this.#sinks.remove('segment');
   }
 
   /** Where frames of an earlier run were moved to, out of the way of this one's; undefined: there were none. */
   get earlierFrames(): string | undefined {
-    return this.#parts.files?.earlier;
+    return this.#parts?.files?.earlier;
   }
 
-  /** Whether the algorithm has failed for good. */
+  /** Why the algorithm has failed for good; undefined: it has not. */
   get algorithmFailure(): BridgeError | undefined {
-    return this.#parts.algorithm?.failure;
+    return this.#parts?.algorithm?.failure;
   }
 
   /** Ends everything and removes what is in shared memory. Idempotent; never rejects. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    return this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    const close = (): void => void this.#close();
+    signal?.addEventListener('abort', close);
+    void this.done.catch(() => undefined).then(() => signal?.removeEventListener('abort', close));
+    try {
+      await this.#connection.open();
+      await endLeftoverAdapters(this.options.supervision.killMs, (line) =>
+        this.#emit({ type: 'log', cameraId: this.cameraId, line, worker: 1 }),
+      );
+      this.#connection.check();
+      this.#parts = await openSinks(this.options, this.cameraId, this.#sinks, this.#reports());
+      this.#connection.check();
+      await Promise.all([this.#connection.prepared(), this.#parts.algorithm?.start()]);
+      this.#connection.check();
+    } catch (cause) {
+      const error = asBridgeError(cause);
+      await this.#close(error.code === 'BRIDGE_CLOSED' ? undefined : error);
+      signal?.throwIfAborted();
+      throw cause;
+    }
+    this.#ready = true;
+    this.#statsTimer = setInterval(() => this.#streams.stats(this.stats()), STATS_MS);
+    // A subscriber that came before waits for frames; with `start` they come anyway.
+    if (this.#streams.listened) setImmediate(() => this.#listened());
+    else this.#idleTimer = setTimeout(() => this.#warnIdle(), IDLE_WARNING_MS);
+  }
+
+  /** Frames count from now on, and so does the time after which the bridge ends. */
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    clearTimeout(this.#idleTimer);
+    this.#meter.start();
+    const { durationMs } = this.options;
+    if (durationMs !== undefined) this.#durationTimer = setTimeout(() => void this.#complete(), durationMs);
+  }
+
+  /** A subscriber has come: what it waits for starts, if the bridge is open. */
+  #listened(): void {
+    if (!this.#ready || this.#begun || this.#closing) return;
+    // A failure closes the bridge and is told by `done` and `frames$`.
+    this.start().catch(() => undefined);
+  }
+
+  #warnIdle(): void {
+    process.emitWarning(
+      'An openmv-bridge was opened 2 s ago and pulls no frames: subscribe to frames$, or call start().',
+      { code: 'OPENMV_BRIDGE_IDLE' },
+    );
+  }
+
+  #opened(): Parts {
+    if (this.#parts) return this.#parts;
+    throw new BridgeError('BRIDGE_CLOSED', 'The bridge is not open: call start() first.');
+  }
+
+  /** Says who is connected, and listens to what its script prints. Once for each connection. */
+  #connected(camera: Camera): void {
+    const { port, version, link } = camera.info();
+    this.#emit({
+      type: 'connected',
+      port,
+      cameraId: this.cameraId,
+      protocolVersion: version.protocol.join('.'),
+      firmwareVersion: version.firmware.join('.'),
+      maxPayload: link.maxPayload,
+      ack: link.ack,
+    });
+    camera.stdout$.subscribe((text) => this.#emit({ type: 'stdout', cameraId: this.cameraId, text }));
+  }
+
+  #reports(): Parameters<typeof openSinks>[3] {
+    const { cameraId } = this;
+    return {
+      pipeline: {
+        failed: (error) => this.#failed(error),
+        warned: (text) => this.#emit({ type: 'pipeline', cameraId, text }),
+      },
+      algorithm: {
+        result: (frame, result) => this.#streams.result(frame, result),
+        skipped: (frame, reason) => {
+          this.#emit({ type: 'skipped', cameraId, sequence: frame.sequence, reason });
+          this.#streams.skipped(frame, reason);
+        },
+        state: (state) => this.#emit({ type: 'runner', cameraId, state }),
+        log: (line, worker) => this.#emit({ type: 'log', cameraId, line, worker }),
+        error: (error) => this.#failed(error),
+        recovered: (lost) => this.#emit({ type: 'recovered', cameraId, sink: 'algorithm', lost }),
+      },
+    };
+  }
+
+  /** One frame on its way: sinks, subscribers, and the room for the next one. */
+  #deliver(pulled: PulledFrame): void {
+    const { frames } = this.options;
+    if (this.#closing || (frames !== undefined && this.#meter.delivered >= frames)) return;
+    const { cameraId, runId } = this;
+    const sequence = this.#meter.delivered + 1;
+    const frame = new Frame({ runId, cameraId, sequence, ...pulled });
+    this.#meter.frame(frame);
+    const { placed, room } = this.#sinks.write(frame);
+    const announced = placed ? placed.then(() => this.#announce(frame)) : this.#announce(frame);
+    if (room || announced) {
+      const pending = Promise.all([room, announced]).then(() => {
+        if (this.#room === pending) this.#room = undefined;
+      });
+      this.#room = pending;
+    }
+    if (sequence === frames) {
+      this.#connection.stopNow();
+      void this.#complete();
+    }
+  }
+
+  #announce(frame: Frame): Promise<unknown> | undefined {
+    this.#streams.frame(frame);
+    return this.#held.length > 0 ? Promise.allSettled(this.#held.splice(0)) : undefined;
+  }
+
+  /** The wanted end: no more frames, the outcomes still under way, then close. */
+  async #complete(): Promise<void> {
+    if (this.#completing) return;
+    this.#completing = true;
+    const { signal } = this.#connection;
+    try {
+      await this.#connection.stop(() => undefined);
+      await abortable(Promise.resolve(this.#room), signal);
+      const algorithm = this.#parts?.algorithm;
+      if (algorithm) await abortable(algorithm.drained(), signal);
+    } catch {
+      // Closed meanwhile.
+    }
+    await this.#close();
+  }
+
+  #failed(error: BridgeError): void {
+    this.#emit({ type: 'error', cameraId: this.cameraId, error });
+  }
+
+  #emit(event: BridgeEventFields): void {
+    this.#streams.event({ runId: this.runId, ...event });
+  }
+
+  #silent(ms: number): BridgeError {
+    const why = this.camera.connected ? '' : ': the camera is not connected';
+    return new BridgeError('CAMERA_SILENT', `No frame came within ${ms / 1_000} s${why}.`);
+  }
+
+  #close(error?: BridgeError): Promise<void> {
+    this.#closing ??= this.#end(error);
     return this.#closing;
   }
 
-  /** For what runs before the bridge exists, and for the bridge itself. */
-  emit(event: BridgeEvent): void {
-    if (!this.#backlog) this.#events$.next(event);
-    else if (this.#backlog.length < MAX_BACKLOG) this.#backlog.push(event);
-  }
-
-  result(result: FrameResult): void {
-    this.#results$.next(result);
-  }
-
-  #start(): void {
-    if (this.#closing) return;
-    const backlog = this.#backlog ?? [];
-    this.#backlog = undefined;
-    for (const event of backlog) this.#events$.next(event);
-    this.#meter.start();
-    this.#statsTimer = setInterval(() => this.#stats$.next(this.stats()), STATS_MS);
-    const { durationMs } = this.options;
-    if (durationMs !== undefined) this.#durationTimer = setTimeout(() => void this.#complete(), durationMs);
-    void this.#live();
-  }
-
-  async #live(): Promise<void> {
-    try {
-      await this.#life.run(this.#abort.signal);
-      const { frames } = this.options;
-      if (frames !== undefined && this.#meter.delivered >= frames) await this.#complete();
-    } catch (error) {
-      this.#end(asBridgeError(error));
-    }
-  }
-
-  /** One frame on its way. A returned promise keeps the next one at the camera. */
-  async #deliver(pulled: PulledFrame): Promise<void> {
-    const { frames } = this.options;
-    if (this.#closing || (frames !== undefined && this.#meter.delivered >= frames)) return;
-    const { stores, algorithm, files } = this.#parts;
-    const { cameraId } = this;
-    const sequence = this.#meter.delivered + 1;
-    const imageId = `${cameraId}-${String(sequence).padStart(8, '0')}`;
-    const withAlgorithm = algorithm !== undefined && !algorithm.failure;
-    const frame = new Frame({ cameraId, sequence, ...pulled }, withAlgorithm ? imageId : stores.name);
-    this.#meter.frame(frame);
-    stores.write(frame);
-    this.#parts.streaming.offer(frame);
-    const room = withAlgorithm ? algorithm.offer(frame, imageId) : undefined;
-    this.#frames$.next(frame);
-    if (frames !== undefined && sequence >= frames) this.#puller.stop();
-    try {
-      await Promise.all([files?.save(frame), room, Promise.allSettled(this.#held.splice(0))]);
-    } catch (error) {
-      this.#end(asBridgeError(error));
-    }
-  }
-
-  /** The wanted end: no more frames, the results still under way, then close. */
-  async #complete(): Promise<void> {
-    this.#puller.stop();
-    const { algorithm } = this.#parts;
-    if (algorithm && !algorithm.failure) await algorithm.drained();
-    await this.close();
-  }
-
-  #end(error: BridgeError): void {
-    if (this.#closing) return;
-    this.#finish(error);
-    void this.close();
-  }
-
-  async #close(): Promise<void> {
+  async #end(error: BridgeError | undefined): Promise<void> {
     clearInterval(this.#statsTimer);
     clearTimeout(this.#durationTimer);
-    this.#puller.stop();
-    this.#abort.abort();
-    const { stores, algorithm } = this.#parts;
-    stores.close();
-    await Promise.allSettled([algorithm?.close(), this.#parts.streaming.close(), this.camera.close()]);
-    this.#stats$.next(this.stats());
-    for (const subject of [this.#frames$, this.#results$, this.#events$, this.#stats$]) subject.complete();
-    this.#finish();
+    clearTimeout(this.#idleTimer);
+    // The sinks first: their names in shared memory go at once.
+    await Promise.allSettled([this.#sinks.close(), this.#connection.close(error)]);
+    this.#segment = undefined;
+    if (this.#connection.known) this.#streams.stats(this.stats());
+    this.#streams.end(error);
+    this.#finish(error);
   }
+}
+
+function cameraPart(options: BridgeOptions) {
+  const { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual } = options;
+  return parseOptions(cameraOptionsSchema, {
+    ...{ port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual },
+  });
 }

@@ -1,11 +1,21 @@
 /** What a bridge tells: the forms of its events, results and statistics. */
 import type { BridgeError } from '../errors.js';
-import type { DropReason } from '../frames/frame-puller.js';
+import type { Frame } from '../frames/frame.js';
+import type { DropReason } from '../frames/source.js';
 import type { LinkStats } from '../link/index.js';
 import type { CallResult, LogLine, RunnerState } from '../runner/index.js';
+import type { SinkKind, SinkStats } from './sinks.js';
 
-/** What happens beside frames and results. */
-export type BridgeEvent =
+/**
+ * Why the algorithm did not see a frame: a newer one took its place, the algorithm has failed for good, or the bridge was
+ * closed first.
+ */
+export type SkipReason = 'newer_frame' | 'algorithm_failed' | 'closed';
+
+/** What happens beside frames and results. `runId` is the bridge's. */
+export type BridgeEvent = { readonly runId: string } & BridgeEventFields;
+
+export type BridgeEventFields =
   | {
       readonly type: 'connected';
       readonly port: string;
@@ -32,6 +42,15 @@ export type BridgeEvent =
   | { readonly type: 'stdout'; readonly cameraId: string; readonly text: string }
   /** What GStreamer warns of, at a bounded rate. */
   | { readonly type: 'pipeline'; readonly cameraId: string; readonly text: string }
+  /** The outcome of a frame that the algorithm did not see. */
+  | {
+      readonly type: 'skipped';
+      readonly cameraId: string;
+      readonly sequence: number;
+      readonly reason: SkipReason;
+    }
+  /** A sink that had failed works again; `lost` frames are missing in it. */
+  | { readonly type: 'recovered'; readonly cameraId: string; readonly sink: SinkKind; readonly lost: number }
   /** Something went wrong that does not end the bridge. */
   | { readonly type: 'error'; readonly cameraId: string; readonly error: BridgeError }
   /** The algorithm's process: its state, and lines of its stderr. */
@@ -46,6 +65,8 @@ export type BridgeEvent =
 
 /** The algorithm's answer to one frame. */
 export type FrameResult = CallResult & {
+  /** The frame's. */
+  readonly runId: string;
   readonly cameraId: string;
   /** The frame's. */
   readonly sequence: number;
@@ -53,7 +74,7 @@ export type FrameResult = CallResult & {
   readonly timestampMs: number;
   /** The id of the frame's image file, which was there while the algorithm worked. */
   readonly imageId: string;
-  /** Which of the adapters it came from, counted from 1. */
+  /** Which of the adapters it came from, counted from 1; 0: none, because the image file could not be written. */
   readonly worker: number;
   /**
    * Milliseconds: waiting for a free worker (and for a session's first `pre` call), handing the picture over, and
@@ -65,6 +86,11 @@ export type FrameResult = CallResult & {
     readonly computeMs: number;
   };
 };
+
+/** What became of one delivered frame: exactly one for each, when an algorithm is attached. */
+export type FrameOutcome =
+  | { readonly frame: Frame; readonly outcome: 'ok' | 'ng' | 'failed'; readonly result: FrameResult }
+  | { readonly frame: Frame; readonly outcome: 'skipped'; readonly reason: SkipReason };
 
 /** A second's figures; counters are since the bridge was opened. */
 export interface BridgeStats {
@@ -84,6 +110,8 @@ export interface BridgeStats {
   readonly repaired: number;
   /** Delivered frames that pixels in shared memory (`shmFormat`, `arrays`) lack: a newer one came before they were decoded. */
   readonly undecoded: number;
+  /** By sink. Not among them: what the algorithm skipped or failed at, which its own figures have. */
+  readonly sinks: Readonly<Partial<Record<SinkKind, SinkStats>>>;
   readonly algorithm: AlgorithmStats | null;
   readonly link: LinkStats;
 }
@@ -98,6 +126,8 @@ export interface AlgorithmStats {
   readonly failed: number;
   /** Frames it never saw because a newer one took their place. */
   readonly skipped: number;
+  /** Frames without an outcome yet: ok + ng + failed + skipped + pending are the frames delivered to it. */
+  readonly pending: number;
   /** From sending a call to its result, mean over the last interval, in milliseconds; null: no result in it. */
   readonly latencyMs: number | null;
   /** Adapters started, and those that ended or had to be ended without being asked to. */

@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
 import { fileFailure, makeFolder } from '../files.js';
 import type { Frame } from '../frames/frame.js';
+import type { Sink } from './sinks.js';
 
 const DIGITS = 8;
 const WHAT = 'Frames cannot be saved';
 /** File systems without hard links, such as FAT, say one of these. */
 const NO_LINKS = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
 
-export class FrameFiles {
+export class FrameFiles implements Sink {
+  readonly first = true;
+  readonly required = true;
   readonly #directory: string;
   #earlier: string | undefined;
 
@@ -55,13 +58,14 @@ export class FrameFiles {
    * Writes `<camera-id>-<sequence, 8 digits>.jpg`; it appears under its name only when it is whole, and never in the
    * place of another. FILE_FAILED.
    */
-  async save(frame: Frame): Promise<void> {
+  async write(frame: Frame): Promise<void> {
     const name = `${frame.cameraId}-${String(frame.sequence).padStart(DIGITS, '0')}.jpg`;
     const path = join(this.#directory, name);
     const hidden = join(this.#directory, `.${name}.${process.pid}.part`);
     try {
       await writeFile(hidden, frame.jpeg);
       await appear(hidden, path);
+      frame.saved(path);
     } catch (cause) {
       await rm(hidden, { force: true }).catch(() => undefined);
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw await fileFailure(WHAT, path, cause);
@@ -72,6 +76,8 @@ export class FrameFiles {
       );
     }
   }
+
+  close(): void {}
 
   /** `earlier-20250131-235959`, with a number behind it when there is one already. */
   async #newFolder(): Promise<string> {

@@ -1,8 +1,9 @@
-/** Makes sure that a script with the frame channel runs on the camera: sends one when that is wanted. */
+/** The script that gives frames: sends it when it is needed, and puts the camera's settings back after it has restarted. */
 import { readFile } from 'node:fs/promises';
+import { pause } from '../async.js';
 import type { Camera } from '../camera/camera.js';
-import { BridgeError } from '../errors.js';
-import { scriptEnded } from '../frames/source.js';
+import { asBridgeError, BridgeError } from '../errors.js';
+import { scriptEnded } from '../frames/frame-channel.js';
 import { packageFile } from '../package.js';
 import type { ChannelEntry } from '../protocol/index.js';
 import type { BridgeOptions } from './options.js';
@@ -20,63 +21,127 @@ const ATTEMPTS = 5;
 /** Below all ids. */
 const NONE = -1;
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+export class FrameScript {
+  readonly #options: BridgeOptions;
+  readonly #failed: (error: BridgeError) => void;
+  #prepared = false;
+  /** The connection on which a caller stopped the script or put another one in its place. */
+  #replacedOn: Camera | undefined;
+  /** Frames are wanted after a pause: the script comes back, and what it has latched meanwhile is old. */
+  #resume = false;
+  /** The script that has the settings: of which connection, and after how many restarts. */
+  #settled: { readonly camera: Camera; readonly restarts: number } | undefined;
 
-/**
- * At the start: runs the wanted script, or the bundled one if no script with the channel runs. A channel counts only
- * while a script runs: a stopped one leaves its channels, which answer for ever. CHANNEL_MISSING when no script may
- * be sent; SCRIPT_FAILED with the script's output when it registers no such channel; FILE_FAILED.
- */
-export async function prepareChannel(camera: Camera, options: BridgeOptions): Promise<void> {
-  if (typeof options.script === 'string') return run(camera, options, options.script);
-  return restoreChannel(camera, options);
+  /** `failed` is told which settings are not in force. */
+  constructor(options: BridgeOptions, failed: (error: BridgeError) => void) {
+    this.#options = options;
+    this.#failed = failed;
+  }
+
+  /** A caller stops the script, or runs another one, on this connection. */
+  replaced(camera: Camera): void {
+    this.#replacedOn = camera;
+  }
+
+  /** Frames are wanted again: the next `prepare` makes sure of the script, and of a new picture. */
+  resume(): void {
+    this.#resume = true;
+  }
+
+  /**
+   * Makes sure that the script runs, with the settings made before. Resolves at once while another script has its place
+   * and no frames are wanted. CHANNEL_MISSING when no script may be sent; SCRIPT_FAILED with the script's output when it
+   * registers no frame channel; FILE_FAILED; CAMERA_*; `signal.reason`.
+   */
+  async prepare(camera: Camera, signal: AbortSignal): Promise<void> {
+    const resume = this.#resume;
+    if (this.#replacedOn && !resume) return;
+    const { script, channel } = this.#options;
+    const path = scriptOf(this.#options);
+    const replaced = this.#replacedOn === camera;
+    if (path !== undefined && (replaced || (!this.#prepared && typeof script === 'string'))) {
+      await run(camera, channel, path, signal);
+    } else if (!replaced) {
+      await restore(camera, channel, path, signal);
+    }
+    this.#prepared = true;
+    this.#replacedOn = undefined;
+    this.#resume = false;
+    // The script lets go of a picture that has waited; one without a control channel cannot.
+    if (resume) await camera.controls.refresh(signal).catch(asBridgeError);
+    await this.#settle(camera, signal);
+  }
+
+  /** Makes the settings again that a script which has started again does not have. */
+  async #settle(camera: Camera, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { restarts } = camera;
+      if (this.#settled?.camera === camera && this.#settled.restarts === restarts) return;
+      try {
+        if (camera.controls.changed) await camera.controls.restore(signal);
+      } catch (cause) {
+        signal.throwIfAborted();
+        if (!camera.connected) throw cause;
+        if (camera.restarts !== restarts) continue;
+        const { code, message, context } = asBridgeError(cause);
+        this.#failed(
+          new BridgeError(
+            code,
+            `The camera's script has started again, and settings made before are not all in force: ${message}`,
+            { context, cause },
+          ),
+        );
+      }
+      this.#settled = { camera, restarts };
+    }
+  }
 }
 
-/** Later, when the channel or its script may have gone: runs the script again only if no script with the channel runs. */
-export async function restoreChannel(camera: Camera, options: BridgeOptions): Promise<void> {
-  const path = scriptOf(options);
-  const wait = path === undefined ? REGISTER_MS : (await camera.running()) ? GRACE_MS : 0;
-  if (await appears(camera, options.channel, { ms: wait })) return;
-  if (path !== undefined) return run(camera, options, path);
-  // Which of the two is missing: the channel, or the script behind it.
-  await camera.channel(options.channel).id();
-  throw scriptEnded(options.channel);
-}
-
-/** Runs the bridge's own script again after another one had its place; none when none may be sent. SCRIPT_FAILED, FILE_FAILED. */
-export async function reloadScript(camera: Camera, options: BridgeOptions): Promise<void> {
-  const path = scriptOf(options);
-  if (path !== undefined) return run(camera, options, path);
-}
-
-/** The script that may be sent; the bundled one serves its own channel's name only. */
+/** The script that may be sent; the bundled one only under its own channel's name. */
 function scriptOf({ script, channel }: BridgeOptions): string | undefined {
   if (typeof script === 'string') return script;
-  return script === false || channel !== BUNDLED_CHANNEL
-    ? undefined
-    : packageFile('firmware/frame_channel.py');
+  if (script === false || channel !== BUNDLED_CHANNEL) return undefined;
+  return packageFile('firmware/frame_channel.py');
 }
 
-async function run(camera: Camera, options: BridgeOptions, path: string): Promise<void> {
+/**
+ * Sends the script only if no script with the channel runs. A channel counts only while a script runs: a stopped one
+ * leaves its channels, which still answer.
+ */
+async function restore(
+  camera: Camera,
+  channel: string,
+  path: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const ms = path === undefined ? REGISTER_MS : (await camera.running()) ? GRACE_MS : 0;
+  if (await appears(camera, channel, { ms, signal })) return;
+  if (path !== undefined) return run(camera, channel, path, signal);
+  // Which of the two is missing: the channel, or the script behind it.
+  await camera.channel(channel).id();
+  throw scriptEnded(channel);
+}
+
+async function run(camera: Camera, channel: string, path: string, signal: AbortSignal): Promise<void> {
   let script: string;
   try {
-    script = await readFile(path, 'utf8');
+    script = await readFile(path, { encoding: 'utf8', signal });
   } catch (cause) {
-    throw new BridgeError('FILE_FAILED', `The camera script ${path} cannot be read: ${String(cause)}.`, {
-      cause,
-    });
+    signal.throwIfAborted();
+    const { message } = asBridgeError(cause);
+    throw new BridgeError('FILE_FAILED', `The camera script ${path} cannot be read: ${message}.`, { cause });
   }
-  await camera.stop();
-  const above = await highestId(camera, options.channel);
+  await camera.stop(signal);
+  const above = await highestId(camera, channel);
   const printed = new ScriptOutput(camera);
   try {
-    await camera.exec(script);
-    if (await appears(camera, options.channel, { ms: REGISTER_MS, above, whileRunning: true })) return;
-    const output = await printed.complete();
+    await camera.exec(script, signal);
+    if (await appears(camera, channel, { ms: REGISTER_MS, above, whileRunning: true, signal })) return;
+    const output = await printed.complete(signal);
     throw new BridgeError(
       'SCRIPT_FAILED',
-      `The script ${path} registered no channel \`${options.channel}\` on the camera.${output ? ` It printed:\n${output}` : ''}`,
-      { context: { script: path, channel: options.channel, output } },
+      `The script ${path} registered no channel \`${channel}\` on the camera.${output ? ` It printed:\n${output}` : ''}`,
+      { context: { script: path, channel, output } },
     );
   } finally {
     printed.close();
@@ -90,14 +155,15 @@ interface Expected {
   readonly above?: number;
   /** A script that has ended ends the wait. */
   readonly whileRunning?: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** Whether the channel of a script that runs is there, or comes in time. */
 async function appears(camera: Camera, name: string, expected: Expected): Promise<boolean> {
-  const { ms, whileRunning = false } = expected;
+  const { ms, whileRunning = false, signal } = expected;
   const until = performance.now() + ms;
   let { above = NONE } = expected;
-  // Restarting the interpreter clears the table, and ids begin anew.
+  // Restarting the interpreter clears the table, and ids start from the first free one again.
   const events = camera.events$.subscribe(({ type }) => {
     if (type === 'rebooted') above = NONE;
   });
@@ -116,14 +182,14 @@ async function appears(camera: Camera, name: string, expected: Expected): Promis
           error instanceof BridgeError && error.code !== 'PORT_CLOSED' && performance.now() < until;
         if (!passing) throw error;
       }
-      await sleep(LOOK_MS);
+      await pause(LOOK_MS, signal);
     }
   } finally {
     events.unsubscribe();
   }
 }
 
-/** Of the channel that scripts before have left. */
+/** Of the channel that earlier scripts have left. */
 async function highestId(camera: Camera, name: string): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     try {

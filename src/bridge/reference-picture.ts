@@ -1,12 +1,12 @@
 /** The step's reference picture, `cur` of SDK 0.3: an image file of its own that stays for as long as a call needs it. */
 import type { ImageFiles } from '../shm/index.js';
-import { SharedImage } from './shared-image.js';
+import { RefCountedImage } from './ref-counted-image.js';
 
 export interface ReferencePicture {
   /** For one call; the caller releases it. Undefined: there is none yet, or never. */
-  get(): SharedImage | undefined;
+  get(): RefCountedImage | undefined;
   /** A frame was found OK. */
-  accepted(image: SharedImage, sequence: number): void;
+  accepted(image: RefCountedImage, sequence: number): void;
   close(): void;
 }
 
@@ -26,7 +26,7 @@ export function fixedReference(
   // Several cameras may share a directory.
   const id = `reference-${process.pid}-${++made}`;
   const { width, height } = picture;
-  const image = new SharedImage(
+  const image = new RefCountedImage(
     { id, width, height, timestampMs: Date.now(), cameraId: 'reference' },
     images.put(id, picture.jpeg),
   );
@@ -35,7 +35,7 @@ export function fixedReference(
 
 /** The newest frame that was found OK; its image file stays until a newer one takes its place. */
 export function previousOkReference(): ReferencePicture {
-  let newest: SharedImage | undefined;
+  let newest: RefCountedImage | undefined;
   let of = 0;
   return {
     get: () => newest?.hold(),

@@ -1,10 +1,10 @@
 /** What a script prints, for the error that says why it failed. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '../async.js';
 import type { Camera } from '../camera/camera.js';
 
-/** How much of it is kept. */
+/** Characters that are kept. */
 const TAIL = 2_000;
-/** The last words may be on their way when the script has ended: how long they are waited for, and how long a silence ends them. */
+/** The last words may still be on their way when the script has ended: the longest wait, and the silence that ends it. */
 const LONGEST_MS = 1_000;
 const QUIET_MS = 100;
 /** What the camera prints between two scripts: the end of one, the banner, the prompt. */
@@ -23,13 +23,13 @@ export class ScriptOutput {
     this.#stop = () => subscription.unsubscribe();
   }
 
-  /** What the last script printed, once it is all there; without what the one before it left, or the camera's prompt. */
-  async complete(): Promise<string> {
+  /** What the last script printed, once it has all come; without the output of the one before it, or the prompt. */
+  async complete(signal: AbortSignal): Promise<string> {
     const until = performance.now() + LONGEST_MS;
     let before: string;
     do {
       before = this.#text;
-      await pause(QUIET_MS);
+      await pause(QUIET_MS, signal);
     } while (performance.now() < until && (before !== this.#text || this.#last === ''));
     return this.#last;
   }

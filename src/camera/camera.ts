@@ -1,7 +1,7 @@
 /** A camera: connection, identity, channels, scripts, output, statistics. */
 import { type Observable, Subject } from 'rxjs';
 import { realClock } from '../async.js';
-import type { BridgeError } from '../errors.js';
+import { BridgeError } from '../errors.js';
 import type { ByteStream, LinkStats, LossReason } from '../link/index.js';
 import { LinkDriver } from '../link/index.js';
 import {
@@ -57,6 +57,8 @@ export class Camera {
   readonly #stdout: StdoutReader;
   readonly #stdout$ = new Subject<string>();
   readonly #events$ = new Subject<CameraEvent>();
+  /** Resolves when the line is over: to the reason, or to undefined after `close()`. */
+  readonly ended: Promise<BridgeError | undefined>;
   #info: CameraInfo | undefined;
   #lost: BridgeError | undefined;
   /** Scripts that were sent. */
@@ -67,6 +69,10 @@ export class Camera {
     this.options = options;
     this.#stream = stream;
     this.#port = port;
+    let end: (error: BridgeError | undefined) => void = () => undefined;
+    this.ended = new Promise((resolve) => {
+      end = resolve;
+    });
     const wanted = {
       crc: options.crc,
       sequence: true,
@@ -91,6 +97,7 @@ export class Camera {
           this.#stdout$.complete();
           this.#events$.next(error ? { type: 'disconnected', error } : { type: 'disconnected' });
           this.#events$.complete();
+          end(error);
         },
       },
       clock,
@@ -121,7 +128,7 @@ export class Camera {
 
   /** Identity, versions and link settings, read while connecting. */
   info(): CameraInfo {
-    if (!this.#info) throw new Error('The camera is not connected yet.');
+    if (!this.#info) throw new BridgeError('PORT_CLOSED', 'The camera is not connected yet.');
     return { ...this.#info, link: this.#driver.caps };
   }
 
@@ -156,14 +163,14 @@ export class Camera {
   }
 
   /** Stops what runs, uploads `script` and starts it. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, PORT_CLOSED. */
-  async exec(script: string): Promise<void> {
-    await this.#scripts.exec(script);
+  async exec(script: string, signal?: AbortSignal): Promise<void> {
+    await this.#scripts.exec(script, signal);
     this.#sent++;
   }
 
   /** Stops the script that runs. */
-  stop(): Promise<void> {
-    return this.#scripts.stop();
+  stop(signal?: AbortSignal): Promise<void> {
+    return this.#scripts.stop(signal);
   }
 
   /** Whether a script runs. */
@@ -232,19 +239,31 @@ export class Camera {
   }
 }
 
+/** What `connectCamera` takes: the options of the camera, and a signal that ends connecting. */
+export type ConnectInput = CameraInput & { readonly signal?: AbortSignal };
+
 /**
- * Connects to a camera. Ends in PORT_NOT_FOUND, PORT_DENIED, PORT_BUSY, PORT_FAILED, NOT_A_CAMERA,
- * CAMERA_SILENT, CAMERA_PROTOCOL or OPTION_INVALID; then nothing stays open.
+ * Connects to a camera. Ends in PORT_NOT_FOUND, PORT_DENIED, PORT_BUSY, PORT_FAILED, NOT_A_CAMERA, CAMERA_SILENT,
+ * CAMERA_PROTOCOL, OPTION_INVALID, or `signal.reason`; then nothing stays open. Once it has resolved the signal has no
+ * effect any more.
  */
-export async function connectCamera(input: CameraInput = {}): Promise<Camera> {
+export async function connectCamera({ signal, ...input }: ConnectInput = {}): Promise<Camera> {
   const options = parseOptions(cameraOptionsSchema, input);
-  const { stream, port } = await openStream(options);
+  signal?.throwIfAborted();
+  const { stream, port } = await openStream(options, signal);
   const camera = new Camera(stream, port, options);
+  const close = (): void => void camera.close();
+  signal?.addEventListener('abort', close);
   try {
+    // Aborted between the last wait and the listener.
+    signal?.throwIfAborted();
     await camera.open();
     return camera;
   } catch (error) {
     await camera.close();
+    signal?.throwIfAborted();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', close);
   }
 }

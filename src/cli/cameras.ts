@@ -87,6 +87,8 @@ export class Cameras {
     };
     bridge.done.then(over, over);
     this.#handlers.opened(bridge);
+    // `done` tells what it ends in.
+    void bridge.start().catch(() => undefined);
   }
 
   #fail(): void {

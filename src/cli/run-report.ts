@@ -41,7 +41,7 @@ export function attachControl(
   control.add(bridge);
   const name = several ? `${bridge.cameraId} ` : '';
   bridge.stats$.subscribe(({ framesPerSecond, delivered, frameBytes }) => {
-    if (!bridge.streaming.active) return;
+    if (!bridge.streaming) return;
     output.log(
       'info',
       `${name}FPS: ${Math.round(framesPerSecond)} | Total frames: ${delivered} | Frame size: ${frameBytes} bytes`,

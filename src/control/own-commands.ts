@@ -22,6 +22,8 @@ const EVENTS = [
   'pipeline',
   'runner',
   'log',
+  'skipped',
+  'recovered',
 ] as const satisfies readonly ('frame' | 'result' | 'stats' | BridgeEvent['type'])[];
 const SNAPSHOT_MS = 10_000;
 const path = text(4_096);
@@ -42,7 +44,7 @@ const scriptParams = z
 export const ownCommands: readonly Command[] = [
   command('get_stats', '', 'figures of the last second, and counters', none, ({ bridge, stats }) => ({
     camera: bridge.cameraId,
-    streaming: bridge.streaming.active,
+    streaming: bridge.streaming,
     fps: Math.round((stats?.framesPerSecond ?? 0) * 10) / 10,
     total_frames: stats?.delivered ?? 0,
     frame_size: stats?.frameBytes ?? 0,
@@ -52,7 +54,7 @@ export const ownCommands: readonly Command[] = [
     dropped: stats?.dropped ?? 0,
     dropped_by_reason: stats?.droppedByReason ?? {},
     repaired: stats?.repaired ?? 0,
-    pipeline: { running: bridge.streaming.pipelineRunning, ...bridge.streaming.pipelineStats },
+    pipeline: { running: bridge.pipeline.running, ...bridge.pipeline.stats },
   })),
   command(
     'snapshot',
@@ -94,7 +96,7 @@ export const ownCommands: readonly Command[] = [
         camera: bridge.cameraId,
         port: bridge.camera.info().port,
         connected: bridge.camera.connected,
-        streaming: bridge.streaming.active,
+        streaming: bridge.streaming,
       })),
     })),
     needsCamera: false,

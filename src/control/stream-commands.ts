@@ -17,7 +17,7 @@ const LISTED_FORMATS = ['MJPG', 'GREY'];
 const USUAL_RATE = 30;
 
 function refuseStreaming(target: Target, what: string): void {
-  if (!target.bridge.streaming.active) return;
+  if (!target.bridge.streaming) return;
   throw new BridgeError('OPTION_INVALID', `${what} while streaming is active: send stop_stream first`);
 }
 
@@ -82,29 +82,29 @@ export const streamCommands: readonly Command[] = [
     z.strictObject({ pipeline: text(4_096, 0) }),
     (target, { pipeline }) => {
       refuseStreaming(target, 'The pipeline cannot be changed');
-      target.bridge.streaming.setPipeline(pipeline.trim() === '' ? null : pipeline);
+      target.bridge.setPipeline(pipeline.trim() === '' ? null : pipeline);
       return 'Pipeline set successfully';
     },
   ),
   command('get_status', '', 'whether frames are pulled, and the pipeline', none, ({ bridge }) => ({
-    streaming: bridge.streaming.active,
-    pipeline: bridge.streaming.pipeline ?? '',
-    pipeline_running: bridge.streaming.pipelineRunning,
-    pipeline_error: bridge.streaming.pipelineError?.message ?? null,
+    streaming: bridge.streaming,
+    pipeline: bridge.pipeline.text ?? '',
+    pipeline_running: bridge.pipeline.running,
+    pipeline_error: bridge.pipeline.error?.message ?? null,
   })),
   command(
     'enable_shared_memory',
     '[name=/NAME] [buffer_size=BYTES]',
     'open the shared-memory segment; not while streaming',
     segmentParams,
-    (target, { name, buffer_size: size }) => {
+    async (target, { name, buffer_size: size }) => {
       refuseStreaming(target, 'Shared memory cannot be enabled');
-      target.bridge.openSegment(name, size);
+      await target.bridge.openSegment(name, size);
       return { message: 'Shared memory enabled', name, size };
     },
   ),
-  command('disable_shared_memory', '', 'remove the shared-memory segment', none, ({ bridge }) => {
-    bridge.closeSegment();
+  command('disable_shared_memory', '', 'remove the shared-memory segment', none, async ({ bridge }) => {
+    await bridge.closeSegment();
     return 'Shared memory disabled';
   }),
   command('get_shared_memory_status', '', 'the shared-memory segment', none, ({ bridge: { segment } }) =>

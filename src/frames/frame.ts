@@ -2,6 +2,8 @@
 import { crc32 } from 'crc';
 
 export interface FrameFields {
+  /** Of the run of the bridge that delivered it: (runId, cameraId, sequence) names a frame for ever. */
+  readonly runId: string;
   readonly cameraId: string;
   /** Counts delivered frames of a camera from 1, without gaps. */
   readonly sequence: number;
@@ -20,6 +22,7 @@ export interface FrameFields {
 }
 
 export class Frame implements FrameFields {
+  readonly runId: string;
   readonly cameraId: string;
   readonly sequence: number;
   readonly width: number;
@@ -27,14 +30,12 @@ export class Frame implements FrameFields {
   readonly jpeg: Uint8Array;
   readonly timestampMs: number;
   readonly captureNumber: number | undefined;
-  /**
-   * Where other programs find it: the id of its image file when an algorithm is attached, else the name of the
-   * shared-memory segment; null when it is in neither.
-   */
-  readonly sharedMemId: string | null;
+  #sharedMemId: string | null = null;
+  #file: string | null = null;
   #crc32: string | undefined;
 
-  constructor(fields: FrameFields, sharedMemId: string | null) {
+  constructor(fields: FrameFields) {
+    this.runId = fields.runId;
     this.cameraId = fields.cameraId;
     this.sequence = fields.sequence;
     this.width = fields.width;
@@ -42,7 +43,29 @@ export class Frame implements FrameFields {
     this.jpeg = fields.jpeg;
     this.timestampMs = fields.timestampMs;
     this.captureNumber = fields.captureNumber;
-    this.sharedMemId = sharedMemId;
+  }
+
+  /**
+   * Where other programs find it: the id of its image file when an algorithm is attached, else the name of the
+   * shared memory that it was put into first; null when it is in neither.
+   */
+  get sharedMemId(): string | null {
+    return this.#sharedMemId;
+  }
+
+  /** Path of the file that it was saved to; null when it was not. */
+  get file(): string | null {
+    return this.#file;
+  }
+
+  /** For sinks, when the frame can be found under the name. An image file's id replaces the name of a segment. */
+  placed(id: string | undefined, kind: 'segment' | 'image' = 'segment'): void {
+    if (id !== undefined && (kind === 'image' || this.#sharedMemId === null)) this.#sharedMemId = id;
+  }
+
+  /** For sinks, when the frame's file is complete. */
+  saved(path: string): void {
+    this.#file = path;
   }
 
   /** Bytes of the JPEG. */

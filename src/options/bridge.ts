@@ -33,6 +33,11 @@ export const bridgeOptionsSchema = z.strictObject({
         description:
           'whether to wait for a camera that has gone: on, off, or how many attempts in a row may fail',
       }),
+    wait: z.boolean().default(false).meta({
+      flag: '--wait',
+      description: 'wait for a camera that is not there at the start',
+      common: true,
+    }),
     streaming: z.boolean().default(true).meta({
       flag: '--no-stream',
       description: 'pull no frames until start_stream is asked for',

@@ -1,4 +1,5 @@
 /** `openmv-bridge algo run IMAGE... -- CMD`: an algorithm on pictures out of files. */
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { Algorithm } from '../../bridge/algorithm.js';
 import type { FrameResult } from '../../bridge/events.js';
@@ -61,11 +62,14 @@ async function runOnFiles(
       output.live(`${done} of ${files.length}`);
   };
   let started = false;
+  const runId = randomUUID();
   const algorithm = await Algorithm.open(options.runner, options, {
-    result: report,
+    result: (_frame, result) => report(result),
+    skipped: () => undefined,
+    recovered: () => undefined,
     state: () => undefined,
     log: (line, worker) => {
-      if (output.json) output.line(logLine({ type: 'log', cameraId, line, worker }));
+      if (output.json) output.line(logLine({ type: 'log', runId, cameraId, line, worker }));
       output.log(line.level, `algorithm: ${logText(line)}`);
     },
     // What goes wrong before is said by the rejection of `start`.
@@ -90,9 +94,16 @@ async function runOnFiles(
       if (stopped || algorithm.failure) break;
       const { jpeg, width, height } = await readPicture(path);
       const sequence = index + 1;
-      const id = `${cameraId}-${String(sequence).padStart(8, '0')}`;
-      const fields = { cameraId, sequence, width, height, jpeg, timestampMs: Date.now() };
-      await algorithm.offer(new Frame({ ...fields, captureNumber: undefined }, id), id);
+      const fields = {
+        runId,
+        cameraId,
+        sequence,
+        width,
+        height,
+        jpeg,
+        timestampMs: Date.now(),
+      };
+      await algorithm.write(new Frame({ ...fields, captureNumber: undefined }));
     }
     if (!stopped) await algorithm.drained();
     const stray = describeStray(algorithm.takeStats().stray);

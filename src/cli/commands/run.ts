@@ -76,7 +76,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     }
     if (cameras.bridges.some((bridge) => bridge.algorithmFailure)) return EXIT.algorithm;
     // These have been reported when they happened.
-    const unfinished = cameras.bridges.map(({ streaming }) => streaming.pipelineError).find((error) => error);
+    const unfinished = cameras.bridges.map(({ pipeline }) => pipeline.error).find((error) => error);
     if (unfinished) return exitStatus(unfinished);
     const [missing] = stopAsked() ? [] : cameras.missing;
     return missing ? exitStatus(missing) : EXIT.done;

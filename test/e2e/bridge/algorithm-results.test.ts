@@ -86,7 +86,7 @@ describe('results$', () => {
     expect(results[0]).toMatchObject({ code: 'SHM_FAILED', data: { result_status: 'OK' } });
   });
 
-  it('an image file that cannot be written costs the frame its result, never its verdict', async () => {
+  it('an image file that cannot be written is a failed outcome, told once', async () => {
     const { rmSync } = await import('node:fs');
     const { mkdtemp } = await import('node:fs/promises');
     const { tmpdir } = await import('node:os');
@@ -100,9 +100,9 @@ describe('results$', () => {
       runner: [process.execPath, PACED, '1'],
     });
     opened.push(bridge);
-    const results: number[] = [];
+    const outcomes: [number, string][] = [];
     const errors: string[] = [];
-    bridge.results$.subscribe((result) => results.push(result.sequence));
+    bridge.outcomes$.subscribe(({ frame, outcome }) => outcomes.push([frame.sequence, outcome]));
     bridge.events$.subscribe((event) => {
       if (event.type === 'error') errors.push(event.error.code);
     });
@@ -110,7 +110,9 @@ describe('results$', () => {
       if (frame.sequence === 4) rmSync(imageDir, { recursive: true });
     });
     await bridge.done;
-    expect(results.every((sequence) => sequence <= 4)).toBe(true);
+    expect(outcomes.map(([sequence]) => sequence).sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(outcomes.filter(([sequence, outcome]) => sequence > 4 && outcome !== 'failed')).toEqual([]);
+    expect(bridge.stats().algorithm).toMatchObject({ pending: 0 });
     expect(errors).toEqual(['FILE_FAILED']);
   });
 });

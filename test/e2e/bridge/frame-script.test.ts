@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { BridgeEvent } from '../../../src/bridge/events.js';
-import { prepareChannel, restoreChannel } from '../../../src/bridge/frame-script.js';
+import { FrameScript } from '../../../src/bridge/frame-script.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import { type BridgeInput, bridgeOptionsSchema } from '../../../src/bridge/options.js';
 import { type Camera, connectCamera } from '../../../src/camera/camera.js';
@@ -47,7 +47,14 @@ async function frameIds(camera: Camera): Promise<number[]> {
   return (await camera.channels()).filter(({ name }) => name === 'frame').map(({ id }) => id);
 }
 
-const options = (input: BridgeInput) => bridgeOptionsSchema.parse({ port: 'virtual', ...input });
+const never = new AbortController().signal;
+
+function frameScript(input: BridgeInput): FrameScript {
+  return new FrameScript(bridgeOptionsSchema.parse({ port: 'virtual', ...input }), () => undefined);
+}
+
+const prepare = (camera: Camera, input: BridgeInput): Promise<void> =>
+  frameScript(input).prepare(camera, never);
 
 async function bridgeWith(input: BridgeInput) {
   const bridge = await openBridge({ port: 'virtual', shm: false, ...input });
@@ -61,14 +68,16 @@ async function bridgeWith(input: BridgeInput) {
 
 describe('a script that was stopped and left its channels', () => {
   it.each([
-    ['at the start', prepareChannel],
-    ['later', restoreChannel],
-  ])('is sent again %s', async (_, make) => {
+    ['at the start', false],
+    ['later', true],
+  ])('is sent again %s', async (_, later) => {
     const camera = await connect();
+    const script = frameScript({});
+    if (later) await script.prepare(camera, never);
     await camera.stop();
     const [left] = await frameIds(camera);
     expect(left).toBeDefined();
-    await make(camera, options({}));
+    await script.prepare(camera, never);
     expect(await camera.running()).toBe(true);
     expect((await frameIds(camera)).at(-1)).toBeGreaterThan(left!);
   });
@@ -76,7 +85,7 @@ describe('a script that was stopped and left its channels', () => {
   it('is told of when none may be sent', async () => {
     const camera = await connect();
     await camera.stop();
-    await expect(prepareChannel(camera, options({ script: false }))).rejects.toMatchObject({
+    await expect(prepare(camera, { script: false })).rejects.toMatchObject({
       code: 'CHANNEL_MISSING',
       message: expect.stringMatching(/^No script runs on the camera/),
     });
@@ -107,8 +116,8 @@ describe('a script that runs', () => {
   it('is left alone', async () => {
     const camera = await connect();
     const ids = await frameIds(camera);
-    await prepareChannel(camera, options({}));
-    await restoreChannel(camera, options({ script: false }));
+    await prepare(camera, {});
+    await prepare(camera, { script: false });
     expect(await frameIds(camera)).toEqual(ids);
     expect(camera.restarts).toBe(0);
   });
@@ -117,7 +126,7 @@ describe('a script that runs', () => {
 describe('the wanted script', () => {
   it('that registers no channel has failed, whatever channels are left', async () => {
     const camera = await connect();
-    await expect(prepareChannel(camera, options({ script: SILENT }))).rejects.toMatchObject({
+    await expect(prepare(camera, { script: SILENT })).rejects.toMatchObject({
       code: 'SCRIPT_FAILED',
       message: expect.stringMatching(/silent\.py registered no channel `frame`/),
     });
@@ -154,7 +163,7 @@ describe('the wanted script', () => {
 
   it('that ends by itself has failed, with what it printed', async () => {
     const camera = await connect();
-    await expect(prepareChannel(camera, options({ script: ENDING }))).rejects.toMatchObject({
+    await expect(prepare(camera, { script: ENDING })).rejects.toMatchObject({
       code: 'SCRIPT_FAILED',
       context: { output: 'that was all' },
     });
@@ -169,8 +178,8 @@ describe('the wanted script', () => {
 
   it('takes the place of another one that was sent', async () => {
     const camera = await connect();
-    await prepareChannel(camera, options({ script: SMALL }));
-    await prepareChannel(camera, options({ script: SMALL }));
+    await prepare(camera, { script: SMALL });
+    await prepare(camera, { script: SMALL });
     expect(await frameIds(camera)).toHaveLength(1);
     expect(await camera.running()).toBe(true);
   });

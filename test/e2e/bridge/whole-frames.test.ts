@@ -12,6 +12,7 @@ it('frames are whole while the host asks for the shape all the time', async () =
   const asking = (async () => {
     while (bridge.camera.connected) await channel.shape().catch(() => undefined);
   })();
+  await bridge.start();
   await bridge.done;
   await asking;
   expect(bridge.stats().delivered).toBe(4_000);

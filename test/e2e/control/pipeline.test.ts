@@ -26,7 +26,7 @@ describe('a file that cannot be finished', () => {
     const seen = events(bridge);
     await ask(path, 'set_pipeline', { pipeline: UNFINISHED });
     await ask(path, 'start_stream');
-    await expect.poll(() => bridge.streaming.pipelineStats.written, { timeout: 20_000 }).toBeGreaterThan(5);
+    await expect.poll(() => bridge.pipeline.stats.written, { timeout: 20_000 }).toBeGreaterThan(5);
     const message = expect.stringMatching(/unfinished.*No space left/);
     expect(await ask(path, 'stop_stream')).toEqual({ status: 'error', message });
     const stopped = { streaming: false, pipeline: UNFINISHED, pipeline_running: false };
@@ -89,6 +89,7 @@ describe('a pipeline that fails while frames flow', () => {
     await ask(path, 'start_stream');
     await ask(path, 'stop_stream');
     expect(seen).toContainEqual({
+      runId: bridge.runId,
       type: 'pipeline',
       cameraId: bridge.cameraId,
       text: expect.stringMatching(/WARNING.*max-rate/),

@@ -111,6 +111,7 @@ export async function controlled(
   const server = await ControlServer.open(path);
   atEnd(() => server.close());
   server.add(bridge);
+  await bridge.start();
   return { bridge, path, server };
 }
 

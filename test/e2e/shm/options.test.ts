@@ -1,8 +1,7 @@
 /** The bridge's options for shared memory: names that collide, and permissions that nobody should give. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { bridgeOptionsSchema } from '../../../src/bridge/options.js';
-import { Stores } from '../../../src/bridge/stores.js';
+import { createBridge } from '../../../src/bridge/open-bridge.js';
 import { openArrayWriter } from '../../../src/shm/arrays/array-writer.js';
 import { openRingWriter } from '../../../src/shm/ring/ring-writer.js';
 import { openViznWriter } from '../../../src/shm/vizn/vizn-writer.js';
@@ -10,18 +9,15 @@ import { run } from '../program/program.js';
 import { expectFailure, leftovers, pathOf, uniqueName } from './support.js';
 
 test.each([
-  [(name: string) => ({ shmName: name, ring: name.slice(1) }), '--ring and --shm-name'],
-  [(name: string) => ({ shmName: `${name}_image_shm`, arrays: name.slice(1) }), '--arrays and --shm-name'],
-  [
-    (name: string) => ({ shm: false, ring: `${name}_image_shm`, arrays: name.slice(1) }),
-    '--arrays and --ring',
-  ],
-])('two options for one segment are told apart by name: %#', (options, said) => {
-  const stores = new Stores((error) => {
-    throw error;
+  [(name: string) => ({ shmName: name, ring: name.slice(1) }), 'ring and shmName'],
+  [(name: string) => ({ shmName: `${name}_image_shm`, arrays: name.slice(1) }), 'arrays and shmName'],
+  [(name: string) => ({ shm: false, ring: `${name}_image_shm`, arrays: name.slice(1) }), 'arrays and ring'],
+])('two options for one segment are told apart by name: %#', async (options, said) => {
+  const bridge = createBridge({ port: 'virtual', ...options(uniqueName()) });
+  await expect(bridge.open()).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+    message: expect.stringContaining(said),
   });
-  const given = bridgeOptionsSchema.parse({ port: 'virtual', ...options(uniqueName()) });
-  expect(expectFailure('OPTION_INVALID', () => stores.open(given)).message).toContain(said);
   expect(leftovers()).toEqual([]);
 });
 

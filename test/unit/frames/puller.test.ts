@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Camera } from '../../../src/camera/camera.js';
-import { type DropReason, FramePuller, type PulledFrame } from '../../../src/frames/frame-puller.js';
+import { FramePuller } from '../../../src/frames/frame-puller.js';
+import type { DropReason, PulledFrame } from '../../../src/frames/source.js';
 import { connectFake, type Damage, FakeCamera } from '../../fakes/fake-camera.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
 import { LatchedChannel, type LatchOptions } from '../../fakes/latched-channel.js';
@@ -36,16 +37,17 @@ async function pull(
   if (damage) fake.damage = damage;
   const frames: PulledFrame[] = [];
   const drops: Partial<Record<DropReason, number>> = {};
+  const end = new AbortController();
   const puller = new FramePuller('frame', {
     frame: (frame) => {
       frames.push(frame);
-      if (frames.length === wanted) puller.stop();
+      if (frames.length === wanted) end.abort();
     },
     dropped: (reason, count) => {
       drops[reason] = (drops[reason] ?? 0) + count;
     },
   });
-  await puller.run(camera);
+  await puller.run(camera, end.signal);
   return { frames, drops, puller, channel, fake };
 }
 
@@ -178,21 +180,24 @@ describe('backpressure', () => {
     const camera = await connectFake(fake);
     cameras.push(camera);
     let release: () => void = () => undefined;
+    let room: Promise<void> | undefined;
     let count = 0;
+    const end = new AbortController();
     const puller = new FramePuller('frame', {
       frame: () => {
         count++;
-        return new Promise((resolve) => {
+        room = new Promise((resolve) => {
           release = resolve;
         });
       },
+      ready: () => room,
       dropped: () => undefined,
     });
-    const running = puller.run(camera);
+    const running = puller.run(camera, end.signal);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(count).toBe(1);
     expect(channel.captured.length).toBe(2);
-    puller.stop();
+    end.abort();
     release();
     await running;
   });

@@ -1,7 +1,8 @@
 /** What changes at the camera while a frame is being read: one fault a test, on a line that is good. */
 import { afterEach, expect, it } from 'vitest';
 import type { Camera } from '../../../src/camera/camera.js';
-import { type DropReason, FramePuller, type PulledFrame } from '../../../src/frames/frame-puller.js';
+import { FramePuller } from '../../../src/frames/frame-puller.js';
+import type { DropReason, PulledFrame } from '../../../src/frames/source.js';
 import { SystemEvent } from '../../../src/protocol/constants.js';
 import { connectFake, FakeCamera } from '../../fakes/fake-camera.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
@@ -20,19 +21,25 @@ interface Pulling {
   readonly running: Promise<void>;
 }
 
+/** As the bridge does it: a restart of the interpreter ends a run, and another one follows. */
+async function pullOn(puller: FramePuller, camera: Camera, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await puller.run(camera, signal);
+}
+
 async function pull(fake: FakeCamera, wanted: number): Promise<Pulling> {
   const camera = await connectFake(fake);
   cameras.push(camera);
   const frames: PulledFrame[] = [];
   const drops: [DropReason, number][] = [];
+  const end = new AbortController();
   const puller = new FramePuller('frame', {
     frame: (frame) => {
       frames.push(frame);
-      if (frames.length === wanted) puller.stop();
+      if (frames.length === wanted) end.abort();
     },
     dropped: (reason, count) => drops.push([reason, count]),
   });
-  const running = puller.run(camera);
+  const running = pullOn(puller, camera, end.signal);
   running.catch(() => undefined);
   return { frames, drops, puller, running };
 }

@@ -1,7 +1,8 @@
 /** The same bytes once more after a release whose answer was lost: the same capture, or a new one exactly like it? */
 import { afterEach, expect, it } from 'vitest';
 import type { Camera } from '../../../src/camera/camera.js';
-import { type DropReason, FramePuller } from '../../../src/frames/frame-puller.js';
+import { FramePuller } from '../../../src/frames/frame-puller.js';
+import type { DropReason } from '../../../src/frames/source.js';
 import { connectFake, FakeCamera } from '../../fakes/fake-camera.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
 
@@ -47,15 +48,16 @@ async function pull(numbered: boolean, pauses: number) {
   cameras.push(camera);
   let delivered = 0;
   const drops: Partial<Record<DropReason, number>> = {};
+  const end = new AbortController();
   const puller = new FramePuller('frame', {
     frame: () => {
-      if (++delivered === 4) puller.stop();
+      if (++delivered === 4) end.abort();
     },
     dropped: (reason, count) => {
       drops[reason] = (drops[reason] ?? 0) + count;
     },
   });
-  await puller.run(camera);
+  await puller.run(camera, end.signal);
   return { captured, delivered, drops };
 }
 

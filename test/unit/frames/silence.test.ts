@@ -1,7 +1,9 @@
 /** A channel that has nothing to say: its script may have been stopped, or its frames be rare. */
 import { afterEach, expect, it } from 'vitest';
+import { realClock } from '../../../src/async.js';
 import type { Camera } from '../../../src/camera/camera.js';
-import { FramePuller, type PulledFrame } from '../../../src/frames/frame-puller.js';
+import { FramePuller } from '../../../src/frames/frame-puller.js';
+import type { PulledFrame } from '../../../src/frames/source.js';
 import { connectFake, FakeCamera } from '../../fakes/fake-camera.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
 import { LatchedChannel } from '../../fakes/latched-channel.js';
@@ -19,6 +21,7 @@ async function pull(
   const camera = await connectFake(fake);
   cameras.push(camera);
   const frames: PulledFrame[] = [];
+  const end = new AbortController();
   const puller = new FramePuller(
     'frame',
     {
@@ -27,11 +30,11 @@ async function pull(
       },
       dropped: () => undefined,
     },
-    () => 100 * performance.now(),
+    { now: () => 100 * performance.now(), after: realClock.after },
   );
-  const running = puller.run(camera);
+  const running = puller.run(camera, end.signal);
   running.catch(() => undefined);
-  return { frames, running, stop: () => puller.stop() };
+  return { frames, running, stop: () => end.abort() };
 }
 
 it('a stopped script, whose channel stays and answers, ends the pulling in CHANNEL_MISSING', async () => {

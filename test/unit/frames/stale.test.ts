@@ -1,7 +1,9 @@
 /** A frame that waited at the camera while nobody was there is not delivered as one of now; every other is. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { realClock } from '../../../src/async.js';
 import type { Camera } from '../../../src/camera/camera.js';
-import { type DropReason, FramePuller, type PulledFrame } from '../../../src/frames/frame-puller.js';
+import { FramePuller } from '../../../src/frames/frame-puller.js';
+import type { DropReason, PulledFrame } from '../../../src/frames/source.js';
 import { SystemEvent } from '../../../src/protocol/constants.js';
 import { connectFake, FakeCamera } from '../../fakes/fake-camera.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
@@ -28,7 +30,7 @@ class Host {
       },
       dropped: (reason, count) => this.drops.push([reason, count]),
     },
-    () => this.now,
+    { now: () => this.now, after: realClock.after },
   );
 
   /** Pulls over a new connection until `wanted` frames have come in all; then the line is cut. */
@@ -36,7 +38,9 @@ class Host {
     const camera = await connectFake(fake);
     cameras.push(camera);
     before?.(camera);
-    const pulling = this.#puller.run(camera);
+    const { signal } = new AbortController();
+    // As the bridge does it: a restart of the interpreter ends a run, and another one follows.
+    const pulling = this.#puller.run(camera, signal).then(() => this.#puller.run(camera, signal));
     pulling.catch(() => undefined);
     await expect.poll(() => this.frames.length).toBe(wanted);
     fake.unplug();

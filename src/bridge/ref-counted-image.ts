@@ -1,22 +1,22 @@
-/** The image file of a call: who holds it, and whether what was said about it is to be believed. */
+/** The image file of a frame, shared by the calls and the reference picture that need it. */
 import { existsSync } from 'node:fs';
 import { BridgeError } from '../errors.js';
 import { type CallResult, failedCall, type ImageReference } from '../runner/index.js';
 import type { ImageLease } from '../shm/index.js';
 
-/** An image file that several hold; it goes when the last one lets go. */
-export class SharedImage {
+/** An image file with several holders; it is removed when the last one releases it. */
+export class RefCountedImage {
   readonly reference: ImageReference;
   readonly #lease: ImageLease;
   #holders = 1;
 
-  /** Its first holder is whoever made it. */
+  /** The maker is the first holder. */
   constructor(reference: ImageReference, lease: ImageLease) {
     this.reference = reference;
     this.#lease = lease;
   }
 
-  /** Whether its file still stands. An adapter takes one that is gone for a black picture, without a word. */
+  /** Whether its file still exists. An adapter reads a missing file as a black picture, without an error. */
   get intact(): boolean {
     return existsSync(this.#lease.path);
   }
@@ -31,14 +31,14 @@ export class SharedImage {
   }
 }
 
-/** A verdict stands only if its pictures stood until it was there. */
-export function distrust(result: CallResult, images: readonly SharedImage[]): CallResult {
+/** A verdict counts only if its image files existed until it came. */
+export function distrust(result: CallResult, images: readonly RefCountedImage[]): CallResult {
   const gone = result.outcome === 'failed' ? undefined : images.find((image) => !image.intact);
   if (gone === undefined) return result;
   const { id } = gone.reference;
   const error = new BridgeError(
     'SHM_FAILED',
-    `The image file of ${id} was removed while the algorithm worked: what it says is no verdict. Keep other programs out of the directory (--image-dir).`,
+    `The image file of ${id} was removed while the algorithm worked, so its verdict does not count. Keep other programs out of the image directory.`,
     { context: { id, requestId: result.requestId } },
   );
   return failedCall(result.requestId, error, result.latencyMs, result.data);

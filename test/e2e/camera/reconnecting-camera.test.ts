@@ -3,14 +3,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CameraKeeper } from '../../../src/camera/keeper.js';
 import { cameraOptionsSchema } from '../../../src/camera/options.js';
+import { type Attempts, ReconnectingCamera } from '../../../src/camera/reconnecting-camera.js';
 import type { PortInfo } from '../../../src/port/port-info.js';
 import { openPty, type PtyMaster } from '../../../src/virtual/line/pty.js';
 import { FakeCamera } from '../../fakes/fake-camera.js';
 
+const never = new AbortController().signal;
+const attempts = (count: number, failed: Attempts['failed'] = () => undefined, signal = never): Attempts => ({
+  attempts: count,
+  signal,
+  failed,
+});
+
 let dir: string;
-const keepers: CameraKeeper[] = [];
+const keepers: ReconnectingCamera[] = [];
 const served: { pty: PtyMaster; fake: FakeCamera }[] = [];
 
 beforeEach(async () => {
@@ -55,13 +62,12 @@ const info = (path: string, serialNumber?: string, byId?: string): PortInfo => (
   ...(byId === undefined ? {} : { byId }),
 });
 
-async function keep(port: string, list: () => Promise<PortInfo[]>): Promise<CameraKeeper> {
-  const keeper = await CameraKeeper.connect(cameraOptionsSchema.parse({ port }), list);
+async function keep(port: string, list: () => Promise<PortInfo[]>): Promise<ReconnectingCamera> {
+  const keeper = new ReconnectingCamera(cameraOptionsSchema.parse({ port }), list);
+  await keeper.connect(never);
   keepers.push(keeper);
   return keeper;
 }
-
-const never = new AbortController().signal;
 
 describe('a camera that comes back', () => {
   it('under another number is known by its USB serial number', async () => {
@@ -72,7 +78,7 @@ describe('a camera that comes back', () => {
     await plugIn('ttyACM0'); // another device has taken the old number
     const back = await plugIn('ttyACM7');
     ports = [info(first.path, 'B2'), info(back.path, 'A1')];
-    const camera = await keeper.reconnect(10, never, () => undefined);
+    const camera = await keeper.reconnect(attempts(10));
     expect(camera.info().port).toBe(back.path);
     expect(keeper.camera).toBe(camera);
   });
@@ -84,7 +90,7 @@ describe('a camera that comes back', () => {
     await first.pull();
     const back = await plugIn('ttyACM3');
     ports = [info(back.path, undefined, 'usb-OpenMV')];
-    expect((await keeper.reconnect(10, never, () => undefined)).info().port).toBe(back.path);
+    expect((await keeper.reconnect(attempts(10))).info().port).toBe(back.path);
   });
 
   it('without either is looked for where it was, as often as asked', async () => {
@@ -92,10 +98,12 @@ describe('a camera that comes back', () => {
     const keeper = await keep(first.path, () => Promise.resolve([]));
     await first.pull();
     const failures: string[] = [];
-    const returning = keeper.reconnect(20, never, (error) => {
-      failures.push(error.code);
-      if (failures.length === 2) void plugIn('ttyACM0');
-    });
+    const returning = keeper.reconnect(
+      attempts(20, (error) => {
+        failures.push(error.code);
+        if (failures.length === 2) void plugIn('ttyACM0');
+      }),
+    );
     expect((await returning).info().port).toBe(first.path);
     expect(failures.slice(0, 2)).toEqual(['PORT_NOT_FOUND', 'PORT_NOT_FOUND']);
   });
@@ -107,9 +115,11 @@ describe('a camera that does not come back', () => {
     const keeper = await keep(first.path, () => Promise.resolve([]));
     await first.pull();
     let failures = 0;
-    const returning = keeper.reconnect(3, never, () => {
-      failures++;
-    });
+    const returning = keeper.reconnect(
+      attempts(3, () => {
+        failures++;
+      }),
+    );
     await expect(returning).rejects.toMatchObject({ code: 'PORT_NOT_FOUND' });
     expect(failures).toBe(2);
   });
@@ -119,8 +129,9 @@ describe('a camera that does not come back', () => {
     const keeper = await keep(first.path, () => Promise.resolve([]));
     await first.pull();
     const stop = new AbortController();
-    const returning = keeper.reconnect(1_000, stop.signal, () => stop.abort());
-    await expect(returning).rejects.toMatchObject({ code: 'PORT_CLOSED' });
+    const why = new Error('stopped');
+    const returning = keeper.reconnect(attempts(1_000, () => stop.abort(why), stop.signal));
+    await expect(returning).rejects.toBe(why);
   });
 
   it('is not confused with another one on its port', async () => {
@@ -129,7 +140,7 @@ describe('a camera that does not come back', () => {
     await first.pull();
     await plugIn('ttyACM0');
     served.at(-1)!.fake.deviceId = [1, 2, 3];
-    await expect(keeper.reconnect(2, never, () => undefined)).rejects.toMatchObject({
+    await expect(keeper.reconnect(attempts(2))).rejects.toMatchObject({
       code: 'NOT_A_CAMERA',
       context: { found: [1, 2, 3] },
     });

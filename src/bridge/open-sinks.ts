@@ -1,0 +1,105 @@
+/** The list of sinks: which options ask for one, and how it is opened. A new kind of sink is added here. */
+import { BridgeError } from '../errors.js';
+import {
+  channelNames,
+  type DecodedStore,
+  type FrameStore,
+  openDecodedArrays,
+  openDecodedVizn,
+  openRingWriter,
+  openViznWriter,
+  type PixelFormat,
+} from '../shm/index.js';
+import { Algorithm, type AlgorithmHandlers } from './algorithm.js';
+import { FrameFiles } from './frame-files.js';
+import type { BridgeOptions } from './options.js';
+import { Pipeline } from './pipeline.js';
+import type { PipelineReports } from './pipeline-keeper.js';
+import type { FrameSinks, Sink } from './sinks.js';
+
+export type SegmentOptions = Pick<BridgeOptions, 'shmName' | 'shmSize' | 'shmMode' | 'shmFormat'>;
+
+/** Sinks that can do more than take frames. */
+export interface Parts {
+  readonly pipeline: Pipeline;
+  readonly files: FrameFiles | undefined;
+  readonly algorithm: Algorithm | undefined;
+}
+
+/**
+ * Opens the sinks that the options ask for. Ends in SHM_IN_USE, OPTION_INVALID, FILE_FAILED, RUNNER_NOT_FOUND ...; what
+ * was opened before is in `sinks` and is closed with them.
+ */
+export async function openSinks(
+  options: BridgeOptions,
+  cameraId: string,
+  sinks: FrameSinks,
+  reports: { readonly pipeline: PipelineReports; readonly algorithm: AlgorithmHandlers },
+): Promise<Parts> {
+  checkNames(options);
+  const { shmMode: mode, ring, ringSlots: slots, ringSlotSize: slotSize, arrays, save, runner } = options;
+  // What another process may hold, or a person may have mistyped, comes before what takes long.
+  const pipeline = new Pipeline(options.pipeline, reports.pipeline);
+  sinks.put('pipeline', pipeline);
+  if (options.shm) await sinks.add('segment', (failed) => segmentSink(options, failed));
+  if (ring !== undefined) {
+    await sinks.add('ring', () => storeSink(openRingWriter({ name: ring, slots, slotSize, mode })));
+  }
+  if (arrays !== undefined) {
+    await sinks.add('arrays', (failed) => storeSink(openDecodedArrays({ base: arrays, mode }, failed)));
+  }
+  let files: FrameFiles | undefined;
+  if (save !== undefined) {
+    files = await FrameFiles.open(save);
+    await files.begin(cameraId);
+    sinks.put('files', files);
+  }
+  let algorithm: Algorithm | undefined;
+  if (runner !== undefined) {
+    algorithm = await Algorithm.open(runner, options, reports.algorithm);
+    sinks.put('algorithm', algorithm);
+  }
+  return { pipeline, files, algorithm };
+}
+
+/** A VIZN segment with the frame as it came, or with its pixels. SHM_*, OPTION_INVALID. */
+export function segmentSink(options: SegmentOptions, failed: (error: BridgeError) => void): Sink {
+  const { shmName, shmSize, shmMode, shmFormat } = options;
+  const vizn = { name: shmName, size: shmSize, mode: shmMode };
+  if (shmFormat === 'mjpg') return storeSink(openViznWriter(vizn));
+  return storeSink(openDecodedVizn({ ...vizn, format: shmFormat.toUpperCase() as PixelFormat }, failed));
+}
+
+function storeSink(store: FrameStore | DecodedStore): Sink {
+  return {
+    sharedName: store.name,
+    get skipped() {
+      return 'skipped' in store ? store.skipped : 0;
+    },
+    write: (frame) => store.write(frame),
+    close: () => store.close(),
+  };
+}
+
+/** Throws `OPTION_INVALID` when two of the options make the same shared memory. */
+function checkNames({ shm, shmName, ring, arrays }: BridgeOptions): void {
+  const names = [
+    ...(shm ? [{ option: 'shmName', name: bareName(shmName) }] : []),
+    ...(ring === undefined ? [] : [{ option: 'ring', name: bareName(ring) }]),
+    ...(arrays === undefined
+      ? []
+      : [{ option: 'arrays', name: bareName(channelNames(arrays, 'image').segment) }]),
+  ];
+  for (const [index, { option, name }] of names.entries()) {
+    const other = names.slice(0, index).find((before) => before.name === name);
+    if (other === undefined) continue;
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `${option} and ${other.option} both make the shared memory /${name}. Give ${option} another name.`,
+      { context: { name: `/${name}` } },
+    );
+  }
+}
+
+/** A name in shared memory may be written with a slash before it. */
+export const bareName = (name: string): string => name.replace(/^\//, '');
