@@ -75,7 +75,7 @@ export class HostHandshake {
     const session = this.#session;
     session.sequence = 0;
     this.#sender.sync();
-    this.#attempts.sent(session.now);
+    this.#attempts.sent();
     session.wait.arm(session.now, this.#attempts.waitMs);
   }
 

@@ -28,14 +28,14 @@ export class SyncAttempts {
   }
 
   /** A SYNC is sent. */
-  sent(now: number): void {
-    this.#waitMs = Math.min(HOST_TIMING.maxSyncMs, this.#firstMs(now) * 2 ** this.#unanswered);
+  sent(): void {
+    this.#waitMs = Math.min(HOST_TIMING.maxSyncMs, this.#firstMs * 2 ** this.#unanswered);
   }
 
   /** A SYNC was answered: what its answer took at most is a measure for what follows. */
   answered(now: number): void {
     this.#unanswered = 0;
-    this.#waitMs = Math.min(HOST_TIMING.maxSyncMs, Math.max(this.#firstMs(now), 2 * (now - this.#since)));
+    this.#waitMs = Math.min(HOST_TIMING.maxSyncMs, Math.max(this.#firstMs, 2 * (now - this.#since)));
   }
 
   /** What followed the answer was lost: the next SYNC is the first again. */
@@ -60,7 +60,7 @@ export class SyncAttempts {
     );
   }
 
-  #firstMs(now: number): number {
-    return Math.min(HOST_TIMING.syncMs, this.#roundTrip.shortestMs(now));
+  get #firstMs(): number {
+    return Math.min(HOST_TIMING.syncMs, this.#roundTrip.shortMs);
   }
 }

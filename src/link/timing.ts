@@ -10,9 +10,9 @@ export const HOST_TIMING = {
    */
   initialReplyMs: 500,
   /**
-   * Range of the measured wait: twice the slowest answer of the last `memoryMs` to twice that. The lower floor covers
-   * one late turn of either event loop, and holds while the line is known to lose packets; the higher one a process
-   * or a thread that waits for its turn on a busy machine, where an early end gains nothing.
+   * Range of the measured wait. The lower floor covers one late turn of either event loop, and holds where packets are
+   * lost; the higher one a process or a thread that waits for its turn on a busy machine. What was seen counts for
+   * `memoryMs` to twice that.
    */
   minReplyMs: 60,
   cleanReplyMs: 250,
