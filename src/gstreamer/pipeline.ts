@@ -1,8 +1,9 @@
 /** A GStreamer pipeline as a child process that is fed JPEGs. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { deferred, within } from '../async.js';
 import { splitWords } from '../command-line.js';
-import { asBridgeError, BridgeError } from '../errors.js';
+import { BridgeError } from '../errors.js';
 import { matroskaFrameHead, matroskaHead } from './matroska.js';
 
 const PROGRAM = 'gst-launch-1.0';
@@ -48,11 +49,13 @@ export function pipelineWords(text: string): string[] {
 export class GstPipeline {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #text: string;
-  readonly #gone: Promise<void>;
+  readonly #ready = deferred();
+  readonly #gone = deferred();
   #output = '';
   #ended = false;
   #ending = false;
-  #ready: (error?: BridgeError) => void = () => undefined;
+  /** Why it ended before it was ready. */
+  #startError: BridgeError | undefined;
   #beganMs: number | undefined;
   #busy = false;
   /** The signal it got because it took too long to finish. */
@@ -76,37 +79,37 @@ export class GstPipeline {
     // A pipe that is closed is explained by the child's end.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => undefined);
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      if (READY.test(chunk)) this.#ready();
+      if (READY.test(chunk)) this.#ready.resolve();
     });
     child.stderr.on('data', (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-TAIL);
       handlers.stderr?.(chunk);
     });
     process.on('exit', this.#kill);
-    this.#gone = new Promise((resolve) => {
-      const over = (code: number | null, cause: unknown): void => {
-        if (this.#ended) return;
-        this.#ended = true;
-        process.off('exit', this.#kill);
-        const error = this.#failure(cause);
-        this.#ready(error);
-        if (!this.#ending) handlers.ended(error);
-        // Without a single frame there is nothing to finish, and GStreamer takes an empty stream for an error.
-        else if (code !== 0 && this.#beganMs !== undefined) this.#unfinished = this.#loss(cause);
-        resolve();
-      };
-      child.once('error', (error) => over(null, error));
-      child.once('close', (code, signal) => over(code, signal === null ? undefined : `ended by ${signal}`));
-    });
+    const over = (code: number | null, cause: unknown): void => {
+      if (this.#ended) return;
+      this.#ended = true;
+      process.off('exit', this.#kill);
+      const error = this.#failure(cause);
+      this.#startError = error;
+      this.#ready.resolve();
+      if (!this.#ending) handlers.ended(error);
+      // Without a single frame there is nothing to finish, and GStreamer takes an empty stream for an error.
+      else if (code !== 0 && this.#beganMs !== undefined) this.#unfinished = this.#loss(cause);
+      this.#gone.resolve();
+    };
+    child.once('error', (error) => over(null, error));
+    child.once('close', (code, signal) => over(code, signal === null ? undefined : `ended by ${signal}`));
   }
 
   /**
    * Starts a pipeline; resolves when all its elements are ready for frames. UNSUPPORTED: GStreamer is not installed, or an
-   * element is not; OPTION_INVALID: the pipeline is wrong or cannot be set up, with GStreamer's own words, or `signal`
-   * ended the attempt. Handlers hear of its end after that only.
+   * element is not; OPTION_INVALID: the pipeline is wrong or cannot be set up, with GStreamer's own words;
+   * `signal.reason` when aborted. Handlers hear of its end after that only.
    */
   static async start(text: string, handlers: GstHandlers, signal?: AbortSignal): Promise<GstPipeline> {
     const words = pipelineWords(text);
+    signal?.throwIfAborted();
     let started = false;
     const pipeline = new GstPipeline(text, words, {
       ...handlers,
@@ -114,27 +117,17 @@ export class GstPipeline {
         if (started) handlers.ended(error);
       },
     });
-    const cancelled = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
+    const late = (): BridgeError =>
+      new BridgeError('OPTION_INVALID', `The GStreamer pipeline does not start: ${text}`);
     try {
-      await new Promise<void>((resolve, reject) => {
-        const refuse = (why: string) => (): void =>
-          reject(new BridgeError('OPTION_INVALID', `The GStreamer pipeline ${why}: ${text}`));
-        pipeline.#ready = (error) => (error ? reject(error) : resolve());
-        timer = setTimeout(refuse('does not start'), START_MS);
-        signal?.addEventListener('abort', refuse('was closed while it started'), {
-          signal: cancelled.signal,
-        });
-      });
+      await within(pipeline.#ready.promise, START_MS, late, signal);
+      if (pipeline.#startError) throw pipeline.#startError;
       started = true;
       return pipeline;
     } catch (error) {
       pipeline.#kill();
-      await pipeline.#gone;
-      throw asBridgeError(error);
-    } finally {
-      clearTimeout(timer);
-      cancelled.abort();
+      await pipeline.#gone.promise;
+      throw error;
     }
   }
 
@@ -177,7 +170,7 @@ export class GstPipeline {
     };
     const terms = setTimeout(end('SIGTERM'), FINISH_MS);
     const kills = setTimeout(end('SIGKILL'), FINISH_MS + KILL_MS);
-    await this.#gone;
+    await this.#gone.promise;
     clearTimeout(terms);
     clearTimeout(kills);
     if (this.#unfinished) throw this.#unfinished;
@@ -190,41 +183,26 @@ export class GstPipeline {
       this.#late === undefined
         ? `Its last frame was followed by a failure. ${message}`
         : `It had not finished ${FINISH_MS / SECOND_MS} s after its last frame and was ended (${this.#late}): ${this.#text}`;
-    return new BridgeError(
-      'FILE_FAILED',
-      `What the GStreamer pipeline writes, such as a file, may be unfinished. ${why}`,
-      {
-        context,
-        cause,
-      },
-    );
+    const what = 'What the GStreamer pipeline writes, such as a file, may be unfinished.';
+    return new BridgeError('FILE_FAILED', `${what} ${why}`, { context, cause });
   }
 
   #failure(cause: unknown): BridgeError {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
-      return new BridgeError(
-        'UNSUPPORTED',
-        `There is no ${PROGRAM} here. Install the packages ${PACKAGES}.`,
-        {
-          cause,
-        },
-      );
-    }
     const output = this.#output.trim();
-    const context = { pipeline: this.#text, output };
+    const fail = (code: 'UNSUPPORTED' | 'OPTION_INVALID', message: string): BridgeError =>
+      new BridgeError(code, message, { context: { pipeline: this.#text, output }, cause });
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+      return fail('UNSUPPORTED', `There is no ${PROGRAM} here. Install the packages ${PACKAGES}.`);
+    }
     const element = /no element "([^"]+)"/.exec(output)?.[1];
     if (element !== undefined) {
-      return new BridgeError(
+      return fail(
         'UNSUPPORTED',
         `GStreamer has no element "${element}". Install the package it is in (the packages ${PACKAGES}; x264enc is in gstreamer1.0-plugins-ugly), or correct the pipeline.`,
-        { context },
       );
     }
     const words = /ERROR: (.*)/.exec(output)?.[1] ?? /erroneous pipeline: (.*)/.exec(output)?.[1];
-    return new BridgeError(
-      'OPTION_INVALID',
-      `The GStreamer pipeline ended: ${words ?? String(cause ?? (output || 'it gave no reason'))} (${this.#text})`,
-      { context, cause },
-    );
+    const why = words ?? String(cause ?? (output || 'it gave no reason'));
+    return fail('OPTION_INVALID', `The GStreamer pipeline ended: ${why} (${this.#text})`);
   }
 }

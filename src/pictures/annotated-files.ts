@@ -1,49 +1,58 @@
-/** Annotated pictures as files of a directory. */
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+/** What is drawn on pictures: out of a result or a JSON line of one, into files of a directory. */
 import { join } from 'node:path';
-import { BridgeError } from '../errors.js';
+import { z } from 'zod';
+import { makeFolder, writeWhole } from '../files.js';
+import { type CallResult, readRects } from '../runner/index.js';
 import { type Annotation, annotatePicture } from './annotate.js';
 
-function failure(path: string, cause: unknown): BridgeError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new BridgeError(
-    'FILE_FAILED',
-    `Annotated pictures cannot be saved to ${path}: ${reason}. Free some space or choose another directory.`,
-    { context: { path }, cause },
-  );
+/** What is drawn for a result of the library. */
+export function annotationOf(result: CallResult): Annotation {
+  if (result.outcome === 'failed') return { outcome: 'failed', text: result.error.message };
+  const { outcome, ngReason: text, defectRects, positionRects = [], calibrationRects = [] } = result;
+  return { outcome, text, defectRects, positionRects, calibrationRects };
+}
+
+/** A JSON line of type `result`, as the commands print it. */
+export const resultLineSchema = z.looseObject({
+  type: z.literal('result'),
+  cameraId: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+  sequence: z.number().int().min(1),
+  /** The picture's path, from `algo run`. */
+  file: z.string().min(1).optional(),
+  resultStatus: z.enum(['OK', 'NG']).nullable(),
+  data: z.record(z.string(), z.unknown()).nullish(),
+  error: z.looseObject({ message: z.string() }).optional(),
+});
+export type ResultLine = z.infer<typeof resultLineSchema>;
+
+/** What is drawn for such a line. */
+export function annotationOfLine(line: ResultLine): Annotation {
+  if (line.resultStatus === null) return { outcome: 'failed', text: line.error?.message };
+  const data = line.data ?? {};
+  const reason = data['ng_reason'];
+  const rects = (name: string) => readRects(data[name], new Set()) ?? [];
+  return {
+    outcome: line.resultStatus === 'OK' ? 'ok' : 'ng',
+    text: typeof reason === 'string' && reason !== '' ? reason : undefined,
+    defectRects: rects('defect_rects'),
+    positionRects: rects('position_rects'),
+    calibrationRects: rects('calibration_rects'),
+  };
 }
 
 export class AnnotatedFiles {
-  readonly #directory: string;
-
-  private constructor(directory: string) {
-    this.#directory = directory;
-  }
+  private constructor(private readonly directory: string) {}
 
   /** Creates the directory if need be; FILE_FAILED. */
   static async open(directory: string): Promise<AnnotatedFiles> {
-    try {
-      await mkdir(directory, { recursive: true });
-    } catch (cause) {
-      throw failure(directory, cause);
-    }
+    await makeFolder('Annotated pictures cannot be saved', directory);
     return new AnnotatedFiles(directory);
   }
 
-  /**
-   * Draws and writes `<name>.jpg`, which appears only when it is whole; gives its path. FILE_FAILED, FRAME_CORRUPT.
-   */
+  /** Draws and writes `<name>.jpg`, which appears only when it is whole; gives its path. FILE_FAILED, FRAME_CORRUPT. */
   async save(name: string, jpeg: Uint8Array, annotation: Annotation): Promise<string> {
-    const drawn = await annotatePicture(jpeg, annotation);
-    const path = join(this.#directory, `${name}.jpg`);
-    const hidden = join(this.#directory, `.${name}.jpg.part`);
-    try {
-      await writeFile(hidden, drawn);
-      await rename(hidden, path);
-      return path;
-    } catch (cause) {
-      await rm(hidden, { force: true }).catch(() => undefined);
-      throw failure(path, cause);
-    }
+    const path = join(this.directory, `${name}.jpg`);
+    await writeWhole('Annotated pictures cannot be saved', path, await annotatePicture(jpeg, annotation));
+    return path;
   }
 }

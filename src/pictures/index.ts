@@ -1,4 +1,9 @@
 export { type Annotation, annotatePicture } from './annotate.js';
-export { AnnotatedFiles } from './annotated-files.js';
-export { annotationOf, annotationOfLine, type ResultLine, resultLineSchema } from './annotation.js';
+export {
+  AnnotatedFiles,
+  annotationOf,
+  annotationOfLine,
+  type ResultLine,
+  resultLineSchema,
+} from './annotated-files.js';
 export { expandPicturePaths, type PictureFile, readPicture } from './picture-file.js';

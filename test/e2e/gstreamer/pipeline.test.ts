@@ -163,7 +163,7 @@ describe('a pipeline', () => {
     const fifo = join(scratch, 'fifo');
     execFileSync('mkfifo', [fifo]);
     const start = GstPipeline.start(`fakesink filesrc location=${fifo} ! fakesink`, unexpected, abort.signal);
-    abort.abort();
+    abort.abort(new Error('closed while it started'));
     await expect(start).rejects.toMatchObject({
       message: expect.stringContaining('closed while it started'),
     });

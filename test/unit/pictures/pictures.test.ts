@@ -5,8 +5,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { annotatePicture, annotationSvg } from '../../../src/pictures/annotate.js';
-import { AnnotatedFiles } from '../../../src/pictures/annotated-files.js';
-import { annotationOfLine, resultLineSchema } from '../../../src/pictures/annotation.js';
+import { AnnotatedFiles, annotationOfLine, resultLineSchema } from '../../../src/pictures/annotated-files.js';
 import { expandPicturePaths, readPicture } from '../../../src/pictures/picture-file.js';
 
 let dir: string;
