@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { ERROR_CODES } from '../../src/errors.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WIDEST = 160;
@@ -84,6 +85,11 @@ describe('pages', () => {
   it.each(SHIPPED)(`%s has no line wider than ${WIDEST} characters`, (page) => {
     const lines = readFileSync(join(ROOT, page), 'utf8').split('\n');
     expect(lines.filter((line) => line.length > WIDEST)).toEqual([]);
+  });
+
+  it('explains every error code', () => {
+    const { anchors } = read(join(ROOT, 'docs/troubleshooting.md'));
+    expect(ERROR_CODES.filter((code) => !anchors.has(code.toLowerCase()))).toEqual([]);
   });
 
   it('links all of docs from README', () => {
