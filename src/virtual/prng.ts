@@ -1,6 +1,6 @@
 /**
  * Mulberry32: a generator of 32-bit numbers with 32 bits of state. Small, fast and the same on every machine,
- * which is what a fault that must be repeatable needs; no use for anything secret.
+ * as faults that can be repeated need it. Not for secrets.
  *
  * Returns a function that gives the next number, at least 0 and below 1.
  */

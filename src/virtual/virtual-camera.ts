@@ -112,7 +112,7 @@ export class VirtualCamera {
     );
   }
 
-  /** Power off and on again: the connection breaks, main.py runs anew. */
+  /** Power off and on again: the connection breaks, main.py runs again. */
   reset(): void {
     if (this.#closing || this.#failure) return;
     this.#line?.end(new BridgeError('PORT_CLOSED', 'The virtual camera was reset. It boots again.'));
@@ -144,7 +144,7 @@ export class VirtualCamera {
 
   #boot({ mainScript, stdout }: Boot): void {
     const { identity, maxPayload, fps, compressMs, onCapture } = this.#options;
-    // The Worker before this one may have tried to wake the main thread in vain.
+    // The Worker before this one may have tried to wake the main thread without effect.
     this.#host.awake();
     const setup = {
       line: this.#memory,

@@ -1,7 +1,6 @@
 /**
- * The firmware's heart: answers the host from within whatever the script does. The script's jumps, its sleeps and
- * its waits for a frame all come here; while a reply waits for its acknowledgement nothing returns to the script,
- * as on the device.
+ * Answers the host while a script runs. The script's jumps, its sleeps and its waits for a frame all come here. While a
+ * reply waits for its ACK nothing returns to the script, as on the device.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { ChannelId, SystemEvent } from '../../protocol/index.js';
@@ -31,7 +30,7 @@ export class Board {
   readonly stdin: StdinChannel;
   readonly stdout: StdoutChannel;
   readonly preview: PreviewChannel;
-  /** Present when somebody keeps a ledger. */
+  /** Present when captures are recorded. */
   readonly reportCapture?: (capture: Capture) => void;
   /** Raises the interrupt in the script. */
   interrupt: () => void = () => {};
@@ -131,10 +130,10 @@ export class Board {
     this.idleness.active();
     const { releases } = this.preview;
     const sent = this.link.sendEvent(channel, event, waitAck, performance.now());
-    // Only a wait answers requests here: behind SOFT_REBOOT the host takes an answer for one of the next session.
+    // Requests are answered here only during that wait: an answer behind SOFT_REBOOT belongs to no session.
     if (this.link.busy && !this.#serving) this.#serve(performance.now());
     this.#line.flush();
-    // The link releases all locks when it gives up or begins anew: the acknowledgement has not come then.
+    // The link releases all locks when it gives up or is synchronised: the ACK has not come then.
     return sent && (!waitAck || (this.link.active && this.preview.releases === releases));
   }
 
@@ -152,7 +151,7 @@ export class Board {
     this.idleness.active();
     for (;;) {
       const now = performance.now();
-      // From within a channel's method: the link is in the middle of a request.
+      // Called by a channel's method: the link is in the middle of a request.
       if (this.#serving) this.#takeMessages();
       else if (this.#line.signalled || now >= this.#due) this.#serve(now);
       if (this.#stopping && this.stdin.running && !this.#serving) {
@@ -162,7 +161,7 @@ export class Board {
       if (ready()) return true;
       const rest = until - performance.now();
       if (rest <= 0) return true;
-      // What is signalled meanwhile is for the request under way to find.
+      // The request under way takes what is signalled meanwhile.
       if (this.#serving) Atomics.wait(this.#pause, 0, 0, Math.min(rest, NESTED_WAIT_MS));
       else this.#line.wait(Math.min(rest, this.#due - now));
     }

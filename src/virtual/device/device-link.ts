@@ -1,9 +1,9 @@
 /**
  * The camera's end of the line: the vendor's device state machine (protocol/omv_protocol.c, firmware 5.0.0)
  * without its I/O. Bytes and `now` go in; packets come out through `transmit`; `deadline` says when `tick`
- * wants to be called. It answers from the channels that were registered and keeps the vendor's habits, the
- * unpleasant ones included: a request it has answered is not answered again, a NAK makes it repeat at once,
- * a request cut short swallows what follows, a lost ACK ends in a reset to the default capabilities.
+ * wants to be called. It answers from the channels that were registered and behaves as the vendor's firmware
+ * does, also where that is hard on a host: a request it has answered is not answered again, a NAK makes it repeat at
+ * once, a request cut short swallows what follows, a lost ACK ends in a reset to the default capabilities.
  */
 
 import type { PacketHeader } from '../../protocol/index.js';

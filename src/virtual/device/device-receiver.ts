@@ -99,7 +99,7 @@ export class DeviceReceiver {
     else if (!this.#host.acceptsSequence(header)) refusal = Status.SEQUENCE;
     if (refusal !== undefined) {
       this.#consume(1);
-      // A header with a bad CRC is skipped without a word.
+      // A header with a bad CRC is not answered.
       if (refusal !== Status.SUCCESS) this.#host.sendStatus(header.opcode, header.channel, refusal);
       return true;
     }

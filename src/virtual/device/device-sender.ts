@@ -111,7 +111,7 @@ export class DeviceSender {
     if (transfer.source && transfer.source.remaining > 0) this.send(transfer);
   }
 
-  /** An event that nobody waits for: it uses up no number. */
+  /** An event that needs no ACK. It uses up no number. */
   sendEvent(opcode: number, channel: number, payload: Uint8Array | undefined): void {
     const header = this.#header(opcode, channel, Flag.EVENT, payload?.length ?? 0);
     this.#host.options.transmit(this.#build(header, payload));
@@ -127,7 +127,7 @@ export class DeviceSender {
       this.#advance(waiting.transfer.flags);
       this.continue(waiting.transfer);
     } else {
-      // The vendor's loop leaves the NAK's mark standing: it repeats until its retries are used up.
+      // The vendor's loop does not clear the status that the NAK has set: it repeats until its retries are used up.
       while (this.#waiting === waiting) this.#repeat(waiting);
     }
     return true;

@@ -1,10 +1,9 @@
 /**
- * Finds out that a script does nothing but turn round and round until its frame has been fetched, and lets it
- * sleep meanwhile. A script that computes looks the same from here, so it is only slowed, to a fraction of its
- * time that still is about the speed of a camera's processor.
+ * Notices a script that only loops until its frame has been fetched, and lets it sleep meanwhile. A script that computes
+ * looks the same from here, so it is only slowed, to about the speed of a camera's processor.
  */
 
-/** A script that calls nothing of the board for this long may be turning round. */
+/** A script that calls nothing of the board for this long may be looping. */
 const QUIET_MS = 2;
 /** Longest sleep; it ends early when the host sends something. */
 const SLEEP_MS = 20;

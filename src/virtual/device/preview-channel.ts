@@ -92,7 +92,7 @@ export class PreviewChannel implements DeviceChannel {
     this.#lastUpdate = now;
   }
 
-  /** Whether a picture would be taken: somebody wants it, and nobody is reading. */
+  /** Whether a picture would be taken: a host wants previews and is not reading one. */
   get wanting(): boolean {
     return this.enabled && !this.#locked;
   }

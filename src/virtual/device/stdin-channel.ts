@@ -29,7 +29,7 @@ export class StdinChannel implements DeviceChannel {
     return this.running;
   }
 
-  /** Offset 0 begins anew; every other write is appended, whatever its offset. */
+  /** Offset 0 begins a new script; every other write is appended, whatever its offset. */
   write(offset: number, data: Uint8Array): number {
     if (offset === 0) this.clear();
     if (this.#length + data.length > MAX_SCRIPT) return 0;

@@ -165,7 +165,7 @@ export class Interpreter {
 }
 
 /**
- * The package hides its exports, has no limit of memory, and hands over stdout byte by byte: all three are mended while it
+ * The package hides its exports, has no limit of memory, and hands over stdout byte by byte: this changes all three while it
  * instantiates the module.
  */
 async function load(stdout: (text: Uint8Array) => void): Promise<{ python: MicroPython; exports: Exports }> {

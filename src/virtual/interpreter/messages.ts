@@ -6,7 +6,7 @@ import type { PictureSpec } from '../pictures/picture-spec.js';
 
 /** One JPEG that a script made. */
 export interface Capture {
-  /** Counts captures since the camera was opened, from 1; reboots do not begin anew. */
+  /** Counts captures since the camera was opened, from 1; reboots do not reset it. */
   readonly frame: number;
   /** IEEE CRC-32 of the JPEG, 8 hex digits. */
   readonly crc32: string;
@@ -26,9 +26,9 @@ export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'picture'; readonly id: number; readonly spec: PictureSpec; readonly index: number }
   | { readonly type: 'capture'; readonly capture: Capture }
-  /** The interpreter is to be started anew; `stdout` is what the host has not read yet. */
+  /** The interpreter is to be started again; `stdout` is what the host has not read yet. */
   | { readonly type: 'soft-reboot'; readonly stdout: Uint8Array; readonly captures: number }
-  /** The whole board is to be started anew. */
+  /** The whole board is to be started again. */
   | { readonly type: 'reset'; readonly captures: number }
   /** The firmware itself has failed. */
   | { readonly type: 'failed'; readonly message: string };

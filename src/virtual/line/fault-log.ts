@@ -1,6 +1,6 @@
 /**
- * The log of injected faults: a line of JSON for each, written as it happens, so that it is whole when the run ends
- * in whatever way. Several cameras may write to one file.
+ * The log of injected faults: a line of JSON for each, written as it happens, so that it is whole however the run
+ * ends. Several cameras may write to one file.
  *
  * - `line`: a camera's line begins: `camera` (its id), `life` (how often it was switched on), `startedAt`, `throttle`,
  *   `faults` (what was asked for)

@@ -72,7 +72,7 @@ export class HostEnd {
     if (host === this.#markedHost) return Atomics.load(control, Word.TO_HOST_READ);
     const mark = Atomics.load(control, Word.TO_HOST_MARK);
     if (((mark - to) | 0) > 0) return to;
-    // Looked at once: positions wrap, and an old mark would some day lie ahead of them.
+    // Looked at once: positions wrap, and an old mark would lie ahead of them after 4 GiB.
     this.#markedHost = host;
     return mark;
   }

@@ -20,8 +20,8 @@ export class JsonLinesFile {
   }
 
   /**
-   * Writes at once: whoever has seen the consequence finds the line in the file. A failure ends the record; what the
-   * camera does goes on, and a warning of the process says it.
+   * Writes at once: the line is in the file before anything that follows from it can be seen. A failure ends the record;
+   * the camera goes on, and a warning of the process says so.
    */
   add(value: object): void {
     if (this.#file === undefined || this.#failure) return;

@@ -101,7 +101,7 @@ export function resetPty(pty: PtyDevice): void {
       libc().tcsetattr(slave, SET_NOW, pty.raw);
     });
   } catch {
-    // The last host kept the slave from being opened: the next one finds it as it was left.
+    // The last host has locked the slave: the next one finds it as it was left.
   }
 }
 

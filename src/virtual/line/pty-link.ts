@@ -79,7 +79,7 @@ export function removeLink(path: string): void {
   try {
     if (lstatSync(path).isSymbolicLink() && readlinkSync(path) === slavePath) unlinkSync(path);
   } catch {
-    // Removed by somebody else.
+    // Another program has removed it.
   }
 }
 

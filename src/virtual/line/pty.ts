@@ -57,7 +57,7 @@ class Master implements PtyMaster {
     this.#device = device;
     this.linkPath = linkPath;
     this.#poll = new PollEntry(device.fd);
-    // Not at once: whoever made this has callbacks to add.
+    // Not at once: the caller adds its callbacks first.
     this.#timer = setTimeout(() => this.#look(), 0);
   }
 

@@ -4,10 +4,8 @@
  */
 import sharp, { type Sharp } from 'sharp';
 import { mulberry32 } from '../prng.js';
-import { ByteCache } from './byte-cache.js';
-import { loopLength, type PictureSpec, specKey } from './picture-spec.js';
+import { loopLength, type PictureSpec, specKey, type Tone } from './picture-spec.js';
 import { drawScene } from './scene.js';
-import { applyTone } from './tone.js';
 
 /** Bytes of finished pictures, and of frames as they were before the settings were applied. */
 const PICTURE_CACHE = 64 * 1024 * 1024;
@@ -18,13 +16,16 @@ const NOISE_SIZE = 256;
 const NOISE_LEVEL = 26;
 const NOISE_SEED = 2;
 
+/** Blur of one level below 0, in pixels. */
+const BLUR_LEVEL = 0.8;
+
 const IDENTITY = '1,0,0,0,1,0,0,0,1';
 
 export class PictureSource {
   readonly #files: readonly string[] | undefined;
   readonly #frames = new ByteCache(FRAME_CACHE);
   readonly #pictures = new ByteCache(PICTURE_CACHE);
-  /** Pictures being drawn: whoever asks for the same one waits for the same result. */
+  /** Pictures being drawn: a second request for the same one waits for the same result. */
   readonly #drawing = new Map<string, Promise<Uint8Array>>();
   readonly #noise = makeNoise();
 
@@ -129,4 +130,54 @@ function shared(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
   copy.set(bytes);
   return copy;
+}
+
+/** Draws the picture so far, three bytes a pixel, and gives it back with its tone changed. */
+async function applyTone(image: Sharp, tone: Tone): Promise<Sharp> {
+  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+  const curve = toneCurve(tone);
+  for (let at = 0; at < data.length; at++) data[at] = curve[data[at]!]!;
+  const { width, height } = info;
+  const made = sharp(data, { raw: { width, height, channels: 3 } });
+  if (tone.sharpness > 0) return made.sharpen({ sigma: 1, m1: tone.sharpness, m2: 3 * tone.sharpness });
+  return tone.sharpness < 0 ? made.blur(-tone.sharpness * BLUR_LEVEL) : made;
+}
+
+/** New value of each of the 256 old ones. */
+function toneCurve({ gamma, negative }: Tone): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, value) => {
+    const lifted = Math.round(255 * (value / 255) ** (1 / gamma));
+    return negative ? 255 - lifted : lifted;
+  });
+}
+
+/** Byte arrays by name, up to a number of bytes in all; the one that was not asked for longest goes first. */
+export class ByteCache {
+  readonly #limit: number;
+  readonly #entries = new Map<string, Uint8Array>();
+  #bytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get(name: string): Uint8Array | undefined {
+    const found = this.#entries.get(name);
+    if (found) {
+      this.#entries.delete(name);
+      this.#entries.set(name, found);
+    }
+    return found;
+  }
+
+  set(name: string, bytes: Uint8Array): void {
+    this.#bytes += bytes.length - (this.#entries.get(name)?.length ?? 0);
+    this.#entries.delete(name);
+    this.#entries.set(name, bytes);
+    for (const [oldest, old] of this.#entries) {
+      if (this.#bytes <= this.#limit) break;
+      this.#entries.delete(oldest);
+      this.#bytes -= old.length;
+    }
+  }
 }

@@ -34,11 +34,6 @@ export interface PictureSpec {
 /** Equal specs have equal keys. */
 export const specKey = (spec: PictureSpec): string => JSON.stringify(spec);
 
-/** A drawn picture; its bytes are shared, never written to again. */
-export interface Picture {
-  readonly bytes: Uint8Array;
-}
-
 /** At most this many pictures make a loop of the test scene. */
 const LONGEST_LOOP = 48;
 const SHORTEST_LOOP = 4;

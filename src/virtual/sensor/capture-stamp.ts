@@ -1,6 +1,6 @@
 /**
- * Makes each JPEG of a loop of pictures one of its own: a comment segment (COM, behind SOI) with the capture's
- * number and time. Two captures never have the same bytes, so a frame that arrives can be told from every other.
+ * Makes each JPEG unique, although pictures repeat: a comment segment (COM, behind SOI) has the capture's number and
+ * time. Two captures never have the same bytes, so a frame that arrives can be told from every other.
  */
 const HEAD = 'openmv-bridge virtual camera, capture ';
 const MIDDLE = ', time ';

@@ -31,7 +31,7 @@ export class FrameClock {
     }
   }
 
-  /** The stream begins anew: the next frame is there at once. */
+  /** The stream begins again: the next frame is there at once. */
   restart(): void {
     this.#period = 0;
   }

@@ -181,7 +181,7 @@ function setFrame(settings: SensorSettings, framesize: number, width: number, he
   return NONE;
 }
 
-/** The firmware chooses anew whenever the size of a frame may have changed. */
+/** The firmware chooses again each time the size of a frame may have changed. */
 function chooseFramebuffers(settings: SensorSettings): void {
   if (settings.pixformat !== 0 && settings.framesize !== 0) settings.framebuffers = AUTO_FRAMEBUFFERS;
 }

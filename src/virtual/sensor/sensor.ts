@@ -1,6 +1,6 @@
 /**
  * The virtual image sensor with its frame buffer: takes pictures at the sensor's rate and turns them into JPEGs
- * or pixels when a script asks. A picture exists as a number until then: pixels are drawn only when needed.
+ * or pixels when a script asks. Until then a picture is only a number: nothing is drawn that is not used.
  */
 import crc32 from 'crc/calculators/crc32';
 import { PixelFormat } from '../../protocol/index.js';
@@ -10,9 +10,8 @@ import type { Interpreter } from '../interpreter/interpreter.js';
 import type { Capture } from '../interpreter/messages.js';
 import { PictureShelf } from '../pictures/picture-shelf.js';
 import { loopLength, type PictureSpec } from '../pictures/picture-spec.js';
-import { writePixels } from '../pictures/pixels.js';
 import { STAMP_SIZE, stampJpeg } from './capture-stamp.js';
-import { FrameBuffer } from './frame-buffer.js';
+import { FrameBuffer, writePixels } from './frame-buffer.js';
 import { FrameClock } from './frame-clock.js';
 import { CsiError, getControl, setControl, setWindow } from './sensor-control.js';
 import { SensorSettings } from './sensor-settings.js';
@@ -33,7 +32,7 @@ export interface SensorBoard {
   block(ms: number): void;
   askPicture(id: number, spec: PictureSpec, index: number): void;
   reportCapture?(capture: Capture): void;
-  /** Text for whoever reads the camera's output. */
+  /** Text for the camera's stdout. */
   print(text: string): void;
   readonly preview: PreviewChannel;
 }
