@@ -3,7 +3,6 @@
 import type { PacketHeader } from '../../protocol/index.js';
 import {
   type Capabilities,
-  ChannelId,
   type DeviceStats,
   encodeCaps,
   encodeChannelList,
@@ -17,8 +16,6 @@ import {
   IOCTL_REQUEST_SIZE,
   Opcode,
   Status,
-  StdinIoctl,
-  StreamIoctl,
 } from '../../protocol/index.js';
 import type { DeviceChannels } from './device-channels.js';
 import type { DeviceChannel, DeviceLinkOptions } from './device-types.js';
@@ -26,37 +23,6 @@ import { exactly, once, piecewise, type ReplySource } from './reply-source.js';
 
 /** A READ of a script's channel that is longer than this crashes the vendor's device; here it is refused. */
 const LONGEST_READ = 64 * 1024 * 1024;
-
-/** Bytes of the argument of each ioctl that a built-in channel knows (vendor: OMV_PROTOCOL_CHANNEL_IOCTL_TABLE). */
-const IOCTL_ARGUMENTS = new Map<number, ReadonlyMap<number, number>>([
-  [
-    ChannelId.STDIN,
-    new Map([
-      [StdinIoctl.STOP, 0],
-      [StdinIoctl.EXEC, 0],
-      [StdinIoctl.RESET, 0],
-    ]),
-  ],
-  [
-    ChannelId.STREAM,
-    new Map([
-      [StreamIoctl.ENABLE, 4],
-      [StreamIoctl.RAW_ENABLE, 4],
-      [StreamIoctl.RAW_CONFIG, 8],
-      [StreamIoctl.SOURCE, 4],
-    ]),
-  ],
-  // Mode, event, reset, statistics.
-  [
-    ChannelId.PROFILE,
-    new Map([
-      [0, 4],
-      [1, 8],
-      [2, 0],
-      [3, 0],
-    ]),
-  ],
-]);
 
 /** What answering takes of the device machine. */
 export interface RequestHost {
@@ -110,7 +76,6 @@ export function answerRequest(link: RequestHost, header: Readonly<PacketHeader>,
     case Opcode.CHANNEL_WRITE:
       return status(write(channel, payload));
     case Opcode.CHANNEL_IOCTL:
-      if (!link.channels.isDynamic(id) && !isKnownIoctl(id, payload)) return status(Status.INVALID);
       return status(ioctl(channel, payload));
     default:
       return status(Status.INVALID);
@@ -127,13 +92,13 @@ function answerRead(
   const whole = payload.length >= IO_REQUEST_SIZE;
   const offset = whole ? view.getUint32(0, true) : 0;
   const length = whole ? view.getUint32(4, true) : 0;
-  if (length === 0 || !channel || !(channel.read || channel.readp)) {
+  const refused = length > LONGEST_READ && link.channels.isDynamic(id);
+  if (length === 0 || refused || !channel || !(channel.read || channel.readp)) {
     link.sendStatus(Opcode.CHANNEL_READ, id, Status.INVALID);
     return;
   }
-  const refused = length > LONGEST_READ && (channel.readp || link.channels.isDynamic(id));
-  if (channel.readp || refused) {
-    const buffer = refused ? undefined : channel.readp?.(offset, length);
+  if (channel.readp) {
+    const buffer = channel.readp(offset, length);
     if (!buffer) link.sendStatus(Opcode.CHANNEL_READ, id, Status.FAILED);
     else link.sendData(Opcode.CHANNEL_READ, id, once(exactly(buffer, length)));
     return;
@@ -150,15 +115,10 @@ function write(channel: DeviceChannel | undefined, payload: Uint8Array): number 
   return channel.write(view.getUint32(0, true), data) === 0 ? Status.FAILED : Status.SUCCESS;
 }
 
-/** The firmware checks the requests of built-in channels itself, by number and size of the argument. */
-function isKnownIoctl(id: number, payload: Uint8Array): boolean {
-  if (payload.length < IOCTL_REQUEST_SIZE) return false;
-  const request = new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getUint32(0, true);
-  return IOCTL_ARGUMENTS.get(id)?.get(request) === payload.length - IOCTL_REQUEST_SIZE;
-}
-
 function ioctl(channel: DeviceChannel | undefined, payload: Uint8Array): number {
   if (!channel?.ioctl || payload.length < IOCTL_REQUEST_SIZE) return Status.INVALID;
   const request = new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getUint32(0, true);
-  return channel.ioctl(request, payload.subarray(IOCTL_REQUEST_SIZE)) === 0 ? Status.SUCCESS : Status.FAILED;
+  const argument = payload.subarray(IOCTL_REQUEST_SIZE);
+  if (channel.ioctls && channel.ioctls.get(request) !== argument.length) return Status.INVALID;
+  return channel.ioctl(request, argument) === 0 ? Status.SUCCESS : Status.FAILED;
 }

@@ -25,6 +25,11 @@ export interface DeviceChannel {
   read?(offset: number, length: number): Uint8Array | undefined;
   /** 0 is answered NAK FAILED, everything else ACK (the vendor acknowledges even a write that raised). */
   write?(offset: number, data: Uint8Array): number;
+  /**
+   * Bytes of the argument of each ioctl that a built-in channel knows (vendor: OMV_PROTOCOL_CHANNEL_IOCTL_TABLE); others
+   * are INVALID. Absent, as for a script's channel: all are passed on.
+   */
+  readonly ioctls?: ReadonlyMap<number, number>;
   /** 0 is answered ACK, everything else NAK FAILED. `argument` is empty when the request had none. */
   ioctl?(request: number, argument: Uint8Array): number;
   /** false: NAK BUSY. */

@@ -9,19 +9,20 @@ import type { DeviceChannel } from './device-types.js';
 
 /** The header's fields take 24 bytes; its data is aligned to a cache line of the processor. */
 const HEADER_SIZE = 32;
-/** Lengths of the ioctls' arguments. */
-const ARGUMENT_SIZES: ReadonlyMap<number, number> = new Map([
-  [StreamIoctl.ENABLE, 4],
-  [StreamIoctl.RAW_ENABLE, 4],
-  [StreamIoctl.RAW_CONFIG, 8],
-  [StreamIoctl.SOURCE, 4],
-]);
+/** No preview is longer. */
+const LONGEST_READ = 64 * 1024 * 1024;
 /** Weight of the newest frame in the average frame time. */
 const SMOOTHING = 0.1;
 
 export class PreviewChannel implements DeviceChannel {
   readonly name = 'stream';
   readonly flags = ChannelFlag.READ | ChannelFlag.LOCK | ChannelFlag.STREAM;
+  readonly ioctls: ReadonlyMap<number, number> = new Map([
+    [StreamIoctl.ENABLE, 4],
+    [StreamIoctl.RAW_ENABLE, 4],
+    [StreamIoctl.RAW_CONFIG, 8],
+    [StreamIoctl.SOURCE, 4],
+  ]);
   enabled = false;
   /** Goes up with each session that ended: the link releases all locks then. */
   releases = 0;
@@ -68,14 +69,11 @@ export class PreviewChannel implements DeviceChannel {
   readp(offset: number, length: number): Uint8Array | undefined {
     // The firmware adds in 32 bits: an offset of 0xFFFFFFFF reads what lies before the buffer.
     const end = (offset + length) >>> 0;
-    if (end > this.#size) return undefined;
-    return end < offset
-      ? new Uint8Array(end + 0x1_0000_0000 - offset)
-      : this.#buffer.subarray(offset, offset + length);
+    if (end > this.#size || length > LONGEST_READ) return undefined;
+    return end < offset ? new Uint8Array(length) : this.#buffer.subarray(offset, end);
   }
 
   ioctl(request: number, argument: Uint8Array): number {
-    if (ARGUMENT_SIZES.get(request) !== argument.length) return -1;
     if (request !== StreamIoctl.ENABLE) return 0;
     this.enabled = argument.some((byte) => byte !== 0);
     this.#locked = false;

@@ -14,6 +14,11 @@ const FAILED = -1;
 export class StdinChannel implements DeviceChannel {
   readonly name = 'stdin';
   readonly flags = ChannelFlag.WRITE | ChannelFlag.EXEC;
+  readonly ioctls: ReadonlyMap<number, number> = new Map([
+    [StdinIoctl.STOP, 0],
+    [StdinIoctl.EXEC, 0],
+    [StdinIoctl.RESET, 0],
+  ]);
   /** A script runs. */
   running = false;
   readonly #interrupt: () => void;
@@ -38,8 +43,7 @@ export class StdinChannel implements DeviceChannel {
     return data.length;
   }
 
-  ioctl(request: number, argument: Uint8Array): number {
-    if (argument.length > 0) return FAILED;
+  ioctl(request: number): number {
     switch (request) {
       case StdinIoctl.STOP:
         this.#interrupt();

@@ -190,8 +190,8 @@ describe('built-in channels', () => {
         return 0;
       },
     };
-    line.device.register(channel, ChannelId.STDIN);
-    line.device.register(channel, ChannelId.STREAM);
+    line.device.register({ ...channel, ioctls: new Map([[2, 0]]) }, ChannelId.STDIN);
+    line.device.register({ ...channel, ioctls: new Map([[2, 8]]) }, ChannelId.STREAM);
     const dynamic = line.device.register(channel);
     const ask = (id: number, request: number, size: number) =>
       line.ask({
