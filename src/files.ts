@@ -1,27 +1,8 @@
 /** Files that are written whole or not at all, and why one could not be written, in plain words. */
-import { constants } from 'node:fs';
-import {
-  chmod,
-  type FileHandle,
-  lstat,
-  mkdir,
-  open,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, lstat, mkdir, open, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { BridgeError } from './errors.js';
-
-/** How long the reader of a FIFO or a device may take to come, and to take the bytes. */
-const READER_MS = 10_000;
-const LOOK_MS = 20;
-/** As many as the kernel follows. */
-const MAX_LINKS = 40;
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code;
 
@@ -36,32 +17,28 @@ export async function fileFailure(what: string, path: string, cause: unknown): P
   });
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full. Free some space or choose another place.',
+  EDQUOT: 'the disk is full. Free some space or choose another place.',
+  EACCES: 'there is no permission to write there. Choose another place, or change its permissions.',
+  EPERM: 'there is no permission to write there. Choose another place, or change its permissions.',
+  EROFS: 'that disk can only be read. Choose another place.',
+  EISDIR: 'it is a folder. Name a file in it.',
+  EEXIST: 'a file of that name is there already. Choose another folder.',
+};
+
 async function reason(path: string, cause: unknown): Promise<string> {
-  const code = codeOf(cause);
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'the disk is full. Free some space or choose another place.';
-    case 'EACCES':
-    case 'EPERM':
-      return 'there is no permission to write there. Choose another place, or change its permissions.';
-    case 'EROFS':
-      return 'that disk can only be read. Choose another place.';
-    case 'EISDIR':
-      return 'it is a folder. Name a file in it.';
-    case 'EEXIST':
-      return 'a file of that name is there already. Choose another folder.';
-    case 'ENOTDIR':
-    case 'ENOENT': {
-      const folder = await firstMissing(path);
-      if (code === 'ENOTDIR') return `${folder} is no folder. Choose another place.`;
-      return (await exists(folder).catch(() => false))
-        ? `no file can be made in ${folder}. Choose another place.`
-        : `the folder ${folder} does not exist. Make it first, or choose another place.`;
-    }
-    default:
-      return `${cause instanceof Error ? cause.message : String(cause)}. Choose another place.`;
+  const code = codeOf(cause) ?? '';
+  if (code !== 'ENOTDIR' && code !== 'ENOENT') {
+    return (
+      REASONS[code] ?? `${cause instanceof Error ? cause.message : String(cause)}. Choose another place.`
+    );
   }
+  const folder = await firstMissing(path);
+  if (code === 'ENOTDIR') return `${folder} is no folder. Choose another place.`;
+  return (await exists(folder).catch(() => false))
+    ? `no file can be made in ${folder}. Choose another place.`
+    : `the folder ${folder} does not exist. Make it first, or choose another place.`;
 }
 
 /** The uppermost part of the path above a file that is no folder. */
@@ -82,15 +59,16 @@ async function firstMissing(path: string): Promise<string> {
 export async function makeFolder(what: string, path: string): Promise<void> {
   const folder = resolve(path);
   const missing: string[] = [];
+  const failure = (why: string, cause?: unknown): BridgeError =>
+    new BridgeError('FILE_FAILED', `${what} to ${path}: ${why}. Choose another folder.`, {
+      context: { path },
+      cause,
+    });
   try {
     let at = folder;
     for (; (await exists(at)) === false; at = dirname(at)) missing.unshift(at);
     if (!(await stat(at)).isDirectory()) {
-      throw new BridgeError(
-        'FILE_FAILED',
-        `${what} to ${path}: ${at === folder ? 'it is a file, not a folder' : `${at} is no folder`}. Choose another folder.`,
-        { context: { path } },
-      );
+      throw failure(at === folder ? 'it is a file, not a folder' : `${at} is no folder`);
     }
     for (const one of missing) {
       await mkdir(one).catch((error: unknown) => {
@@ -100,14 +78,8 @@ export async function makeFolder(what: string, path: string): Promise<void> {
     }
   } catch (cause) {
     // There is a folder above it: the file system takes no new ones.
-    if (codeOf(cause) === 'ENOENT' && missing.length > 0) {
-      throw new BridgeError(
-        'FILE_FAILED',
-        `${what} to ${path}: no folder can be made in ${dirname(missing[0]!)}. Choose another folder.`,
-        { context: { path }, cause },
-      );
-    }
-    throw await fileFailure(what, path, cause);
+    if (codeOf(cause) !== 'ENOENT' || missing.length === 0) throw await fileFailure(what, path, cause);
+    throw failure(`no folder can be made in ${dirname(missing[0]!)}`, cause);
   }
 }
 
@@ -123,73 +95,67 @@ async function exists(path: string): Promise<boolean> {
 
 /**
  * Writes a file so that it appears under its name only when it is whole, with the permissions of the one it replaces. A
- * symbolic link is followed; a FIFO or a device is written to as it is. FILE_FAILED begins with `what`.
+ * symbolic link is followed. FILE_FAILED begins with `what`.
  */
 export async function writeWhole(what: string, path: string, bytes: Uint8Array): Promise<void> {
   try {
-    const found = await stat(path).catch(() => undefined);
+    const found = (await exists(path)) ? await stat(path) : undefined;
     if (found?.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
-    if (found?.isBlockDevice() || found?.isSocket()) {
-      const kind = found.isSocket() ? 'a socket' : 'a disk';
-      throw new BridgeError('FILE_FAILED', `${what} to ${path}: it is ${kind}. Name a file.`, {
-        context: { path },
-      });
-    }
-    if (found && !found.isFile()) await writeInto(path, bytes);
-    else await replace(found ? await realpath(path) : await targetOf(path), bytes, found?.mode);
+    if (found && !found.isFile()) throw new Error('it is a device, a FIFO or a socket, not a file');
+    const target = await targetOf(path);
+    await throughPart(target, bytes, found?.mode, (part) => rename(part, target));
   } catch (cause) {
     throw await fileFailure(what, path, cause);
   }
 }
 
-/** Where a link that leads to nothing yet leads to; else the path itself. */
-async function targetOf(path: string): Promise<string> {
-  let at = path;
-  for (let links = 0; links < MAX_LINKS; links++) {
-    const found = await lstat(at).catch(() => undefined);
-    if (!found?.isSymbolicLink()) return at;
-    at = resolve(dirname(at), await readlink(at));
-  }
-  throw new Error('its links lead in a circle');
+/** As `writeWhole`, for a name that is free. Rejects as the file system does: EEXIST when the name is taken. */
+export function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+  return throughPart(path, bytes, undefined, (part) => appear(part, path));
 }
 
-async function replace(path: string, bytes: Uint8Array, mode: number | undefined): Promise<void> {
-  const part = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
+/** Where a link leads to, also one that leads to nothing yet; else the path itself. */
+async function targetOf(path: string): Promise<string> {
+  const next = await readlink(path).catch(() => undefined);
+  return next === undefined ? path : targetOf(resolve(dirname(path), next));
+}
+
+/**
+ * Writes beside `path` and has `place` give the file its name. The part has a name that cannot be foretold and must not
+ * exist: neither a link nor a file that another program put there is written to.
+ */
+async function throughPart(
+  path: string,
+  bytes: Uint8Array,
+  mode: number | undefined,
+  place: (part: string) => Promise<void>,
+): Promise<void> {
+  const part = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
+  const file = await open(part, 'wx');
   try {
-    await writeFile(part, bytes);
-    if (mode !== undefined) await chmod(part, mode & 0o7777);
-    await rename(part, path);
+    try {
+      await file.writeFile(bytes);
+      if (mode !== undefined) await file.chmod(mode & 0o7777);
+    } finally {
+      await file.close();
+    }
+    await place(part);
   } catch (error) {
     await rm(part, { force: true }).catch(() => undefined);
     throw error;
   }
 }
 
-/** What is no file: a FIFO whose reader may still have to come, a terminal, a device. Never blocks a thread. */
-async function writeInto(path: string, bytes: Uint8Array): Promise<void> {
-  const until = performance.now() + READER_MS;
-  const waiting = async <T>(passing: string, action: () => Promise<T>): Promise<T> => {
-    for (;;) {
-      try {
-        return await action();
-      } catch (error) {
-        if (codeOf(error) !== passing || performance.now() > until) throw unread(error, passing);
-        await pause(LOOK_MS);
-      }
-    }
-  };
-  const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
-  const file: FileHandle = await waiting('ENXIO', () => open(path, flags));
+/** Gives a file its name. EEXIST: the name is taken. */
+async function appear(part: string, path: string): Promise<void> {
   try {
-    for (let at = 0; at < bytes.length; ) {
-      at += (await waiting('EAGAIN', () => file.write(bytes, at))).bytesWritten;
-    }
-  } finally {
-    await file.close();
+    await link(part, path);
+    await rm(part);
+  } catch (error) {
+    // File systems without hard links, such as FAT, say one of these.
+    if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'].includes(codeOf(error) ?? '')) throw error;
+    const found = await lstat(path).catch(() => undefined);
+    if (found) throw Object.assign(new Error('the name is taken'), { code: 'EEXIST' });
+    await rename(part, path);
   }
-}
-
-function unread(error: unknown, passing: string): unknown {
-  if (codeOf(error) !== passing) return error;
-  return new Error(`no program reads from it within ${READER_MS / 1_000} s`);
 }
