@@ -19,13 +19,6 @@ export function wrong(what: string, value: unknown): BridgeError {
   );
 }
 
-/** `SHM_FAILED`: a writer that was closed is asked to write. */
-export function writerClosed(name: string): BridgeError {
-  return new BridgeError('SHM_FAILED', `The writer of ${name} is closed: open it again to write.`, {
-    context: { name },
-  });
-}
-
 /** Throws `OPTION_INVALID` unless `value` is a whole number from `lowest` to `highest`. */
 export function checkInteger(what: string, value: number, lowest: number, highest: number): void {
   if (!Number.isInteger(value) || value < lowest || value > highest) throw wrong(what, value);

@@ -26,7 +26,6 @@ export {
 } from './memory/owner.js';
 export { type FollowOptions, openShm, type ShmReader, type WaitOptions, waitForShm } from './open-shm.js';
 export type { InPlace, ShmFrame, ShmLayout, ShmState } from './reader.js';
-export { RING_DEFAULT_SLOT_SIZE, RING_DEFAULT_SLOTS } from './ring/ring-layout.js';
 export { openRingReader, type RingFrame, type RingReader, type RingState } from './ring/ring-reader.js';
 export {
   openRingWriter,
@@ -35,16 +34,7 @@ export {
   type RingWriterOptions,
 } from './ring/ring-writer.js';
 export type { FrameStore, StoredFrame } from './store.js';
-export {
-  PIXEL_FORMATS,
-  type PixelFormat,
-  VIZN_DEFAULT_NAME,
-  VIZN_DEFAULT_SIZE,
-  VIZN_FORMAT_MJPG,
-  VIZN_HEADER_SIZE,
-  VIZN_MAGIC,
-  VIZN_OFFSET,
-} from './vizn/vizn-layout.js';
+export type { PixelFormat } from './vizn/vizn-layout.js';
 export { openViznReader, type ViznReader, type ViznState } from './vizn/vizn-reader.js';
 export {
   openViznWriter,

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Observable } from 'rxjs';
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
-import { ARRAY_HEADER_SIZE, ARRAY_MAGIC } from './arrays/array-layout.js';
+import { ARRAY } from './arrays/array-layout.js';
 import { ArraySegmentReader } from './arrays/array-reader.js';
 import { segmentName } from './memory/segment-layout.js';
 import type { SegmentView } from './memory/segment-view.js';
@@ -17,9 +17,9 @@ import {
   type ShmLayout,
   type ShmState,
 } from './reader.js';
-import { RING_MAGIC } from './ring/ring-layout.js';
-import { type RingFrame, RingSegmentReader } from './ring/ring-reader.js';
-import { ViznSegmentReader } from './vizn/vizn-reader.js';
+import { RING } from './ring/ring-layout.js';
+import { type RingFrame, RingReader } from './ring/ring-reader.js';
+import { ViznReader } from './vizn/vizn-reader.js';
 
 export interface FollowOptions {
   /** Ends the iteration. */
@@ -40,40 +40,6 @@ export interface WaitOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface ShmReader {
-  /** The segment's: `/cam_image_shm` also when `cam_image` was asked for. */
-  readonly name: string;
-  readonly layout: ShmLayout;
-  /** Bytes of the segment. */
-  readonly size: number;
-  /**
-   * A copy of the newest frame; undefined when there is none, or none could be had at this moment. A segment whose writer
-   * has ended, and that was taken away or over, is left: what has the name now is opened, and as long as nothing has it
-   * the answer is undefined. Throws `SHM_INVALID` for what was cut short, `SHM_FAILED` after `close()`.
-   */
-  latest(): ShmFrame | undefined;
-  /**
-   * Every frame of a ring, the newest of the other layouts, as they come, copied. Sleeps in between: neither the event
-   * loop nor a processor is kept busy. Each call has a cursor and a mapping of its own, given back when the iteration
-   * ends: it begins with the segment that has the name by then. If there is none, because the writer has ended since
-   * `openShm`, it waits for the next writer, or ends at once without `follow`. Throws what `openShm` throws, except for
-   * that.
-   */
-  frames(options?: FollowOptions): AsyncGenerator<ShmFrame, void, void>;
-  /**
-   * The same of a ring without copying: calls `use` with each frame in place, and gives what it returned and whether the
-   * frame was whole until then. `use` does not wait, and nothing touches the frame's `data` after it: that is read-only
-   * memory which the writer uses again, and which goes with the reader. `OPTION_INVALID` for another layout.
-   */
-  inPlace<T>(use: (frame: RingFrame) => T, options?: FollowOptions): AsyncGenerator<InPlace<T>, void, void>;
-  /** `frames()` as an observable: one iteration for every subscription. */
-  readonly frames$: Observable<ShmFrame>;
-  /** Of the segment that was opened last, by `openShm` or by `latest()`. */
-  state(): ShmState;
-  /** Ends all iterations and unmaps the segment. Idempotent. */
-  close(): Promise<void>;
-}
-
 /** How often to look for a segment that is not there. */
 const REOPEN_MS = 50;
 /** How long to sleep before looking whether the writer still lives. */
@@ -81,7 +47,7 @@ const LOOK_AFTER_MS = 500;
 /** Frames in a row before other work on the event loop gets its turn. */
 const FRAMES_A_TURN = 32;
 /** Anything smaller is no segment. */
-const LEAST_SIZE = ARRAY_HEADER_SIZE;
+const LEAST_SIZE = ARRAY.headerSize;
 /** What the bridge calls `cam_image` is the segment `cam_image_shm`. */
 const ARRAY_SUFFIX = '_shm';
 
@@ -92,12 +58,12 @@ const hasCode = (error: unknown, code: string): boolean =>
 /** A reader for the layout that the segment begins with. */
 function readerOf(view: SegmentView): SegmentReader {
   switch (new Uint32Array(view.buffer, 0, 1)[0]) {
-    case RING_MAGIC:
-      return new RingSegmentReader(view);
-    case ARRAY_MAGIC:
+    case RING.magic:
+      return new RingReader(view);
+    case ARRAY.magic:
       return new ArraySegmentReader(view);
     default:
-      return new ViznSegmentReader(view);
+      return new ViznReader(view);
   }
 }
 
@@ -157,8 +123,11 @@ async function nextOf<T>(
   return undefined;
 }
 
-class Reader implements ShmReader {
+/** What `openShm` gives: a segment, and what has its name after it. */
+export class ShmReader {
+  /** The segment's: `/cam_image_shm` also when `cam_image` was asked for. */
   readonly name: string;
+  /** `frames()` as an observable: one iteration for every subscription. */
   readonly frames$: Observable<ShmFrame>;
   #source: SegmentReader;
   readonly #closed = new AbortController();
@@ -183,10 +152,16 @@ class Reader implements ShmReader {
     return this.#source.layout;
   }
 
+  /** Bytes of the segment. */
   get size(): number {
     return this.#source.size;
   }
 
+  /**
+   * A copy of the newest frame; undefined when there is none, or none could be had at this moment. A segment whose writer
+   * has ended, and that was taken away or over, is left: what has the name now is opened, and as long as nothing has it
+   * the answer is undefined. Throws `SHM_INVALID` for what was cut short, `SHM_FAILED` after `close()`.
+   */
   latest(): ShmFrame | undefined {
     if (this.#source.gone) {
       const fresh = openIfThere(this.name);
@@ -200,20 +175,33 @@ class Reader implements ShmReader {
     return this.#source.latest();
   }
 
+  /** Of the segment that was opened last, by `openShm` or by `latest()`. */
   state(): ShmState {
     return this.#source.state();
   }
 
+  /**
+   * Every frame of a ring, the newest of the other layouts, as they come, copied. Sleeps in between: neither the event
+   * loop nor a processor is kept busy. Each call has a cursor and a mapping of its own, given back when the iteration
+   * ends: it begins with the segment that has the name by then. If there is none, because the writer has ended since
+   * `openShm`, it waits for the next writer, or ends at once without `follow`. Throws what `openShm` throws, except for
+   * that.
+   */
   frames(options: FollowOptions = {}): AsyncGenerator<ShmFrame, void, void> {
     return this.#iterate(options, (source) => source.next());
   }
 
+  /**
+   * The same of a ring without copying: calls `use` with each frame in place, and gives what it returned and whether the
+   * frame was whole until then. `use` does not wait, and nothing touches the frame's `data` after it: that is read-only
+   * memory which the writer uses again, and which goes with the reader. `OPTION_INVALID` for another layout.
+   */
   inPlace<T>(
     use: (frame: RingFrame) => T,
     options: FollowOptions = {},
   ): AsyncGenerator<InPlace<T>, void, void> {
     return this.#iterate(options, (source) => {
-      if (source instanceof RingSegmentReader) return source.inPlace(use);
+      if (source instanceof RingReader) return source.inPlace(use);
       throw new BridgeError('OPTION_INVALID', `${this.name} is no ring: read it with frames().`, {
         context: { name: this.name, layout: source.layout },
       });
@@ -285,6 +273,7 @@ class Reader implements ShmReader {
     return undefined;
   }
 
+  /** Ends all iterations and unmaps the segment. Idempotent. */
   async close(): Promise<void> {
     this.#closed.abort();
     await Promise.all([...this.#iterations].map((close) => close()));
@@ -299,7 +288,7 @@ class Reader implements ShmReader {
  * `OPTION_INVALID` or `UNSUPPORTED`.
  */
 export function openShm(name: string): ShmReader {
-  return new Reader(name);
+  return new ShmReader(name);
 }
 
 /**

@@ -123,8 +123,11 @@ export function openSegment<T>(name: string, leastSize: number, make: (view: Seg
   }
 }
 
-/** The name of a format, out of a field that is padded with NULs. */
-export function formatName(field: Uint8Array): string {
+const FORMAT_NAME_SIZE = 16;
+
+/** The name of a format, out of the NUL-padded field at `offset`. */
+export function formatName(bytes: Uint8Array, offset: number): string {
+  const field = bytes.subarray(offset, offset + FORMAT_NAME_SIZE);
   const end = field.indexOf(0);
   return String.fromCharCode(...field.subarray(0, end < 0 ? field.length : end));
 }

@@ -6,28 +6,23 @@
 import { BridgeError } from '../../errors.js';
 import { MAX_SEGMENT_SIZE, type SegmentLayout, segmentName } from '../memory/segment-layout.js';
 
-export const ARRAY_MAGIC = 0x12345678;
-export const ARRAY_HEADER_SIZE = 64;
-export const ARRAY_MAX_DIMENSIONS = 5;
-
-/** Byte offsets of the header's fields. */
-export const ARRAY_OFFSET = {
-  magic: 0,
-  dtype: 4,
-  ndim: 8,
-  dims: 12,
-  timestamp: 32,
-  owner: 40,
-  data: 64,
+export const ARRAY = {
+  magic: 0x12345678,
+  headerSize: 64,
+  maxDimensions: 5,
+  /** Places of the header's 32-bit words. */
+  word: { dtype: 1, ndim: 2, dims: 3 },
+  /** Byte offsets of the header's other fields. */
+  offset: { timestamp: 32, owner: 40 },
 } as const;
 
-/** The bytes `OMVT` on a little-endian machine. */
-export const TRAILER_MAGIC = 0x54564d4f;
-export const TRAILER_SIZE = 16;
-/**
- * Byte offsets in the trailer, which ends the segment: u32 magic, u32 write sequence, u32 wake word, u32 the producer's
- * count of the array. */
-export const TRAILER_OFFSET = { magic: 0, writeSequence: 4, wake: 8, sequence: 12 } as const;
+/** What ends the segment: 32-bit words, by their place. */
+export const TRAILER = {
+  /** The bytes `OMVT` on a little-endian machine. */
+  magic: 0x54564d4f,
+  size: 16,
+  word: { magic: 0, writeSequence: 1, wake: 2, sequence: 3 },
+} as const;
 
 export type ArrayData =
   | Uint8Array
@@ -66,18 +61,13 @@ export interface ArrayForm {
   readonly shape: readonly number[];
 }
 
-/** The number of a dtype; undefined for a name that is none. */
-export function dtypeNumber(dtype: string): number | undefined {
-  const number = TYPES.findIndex(({ name }) => name === dtype);
-  return number < 0 ? undefined : number;
-}
-
-export function dtypeAt(number: number): DType | undefined {
-  return TYPES[number]?.name;
+/** The number of a dtype; -1 for a name that is none. */
+export function dtypeNumber(dtype: string): number {
+  return TYPES.findIndex(({ name }) => name === dtype);
 }
 
 function typeOf(dtype: DType): Type {
-  return TYPES[dtypeNumber(dtype)!]!;
+  return TYPES[dtypeNumber(dtype)]!;
 }
 
 /** Bytes of an array. */
@@ -95,7 +85,7 @@ export function elements(bytes: Uint8Array<ArrayBuffer>, dtype: DType): ArrayDat
 export function dtypeOf(data: ArrayData): DType {
   // Of a Buffer too, which is a Uint8Array.
   const name = data[Symbol.toStringTag].replace(/Array$/, '').toLowerCase();
-  if (dtypeNumber(name) === undefined) {
+  if (dtypeNumber(name) < 0) {
     throw new BridgeError('OPTION_INVALID', `A ${data[Symbol.toStringTag]} has no dtype in this layout.`);
   }
   return name as DType;
@@ -103,25 +93,25 @@ export function dtypeOf(data: ArrayData): DType {
 
 /** Where the trailer of an array of that many bytes stands. */
 export function trailerOffset(dataBytes: number): number {
-  return ARRAY_HEADER_SIZE + Math.ceil(dataBytes / 8) * 8;
+  return ARRAY.headerSize + Math.ceil(dataBytes / 8) * 8;
 }
 
 export function arraySegmentSize(form: ArrayForm): number {
-  return trailerOffset(byteLength(form)) + TRAILER_SIZE;
+  return trailerOffset(byteLength(form)) + TRAILER.size;
 }
 
 /** Throws `OPTION_INVALID` for what no channel can have. */
 export function checkForm({ dtype, shape }: ArrayForm): void {
   const possible =
-    dtypeNumber(dtype) !== undefined &&
+    dtypeNumber(dtype) >= 0 &&
     shape.length >= 1 &&
-    shape.length <= ARRAY_MAX_DIMENSIONS &&
+    shape.length <= ARRAY.maxDimensions &&
     shape.every((size) => Number.isInteger(size) && size >= 1) &&
     arraySegmentSize({ dtype, shape }) <= MAX_SEGMENT_SIZE;
   if (possible) return;
   throw new BridgeError(
     'OPTION_INVALID',
-    `An array of ${dtype} with shape [${shape.join(', ')}] is not possible: 1 to ${ARRAY_MAX_DIMENSIONS} dimensions of ` +
+    `An array of ${dtype} with shape [${shape.join(', ')}] is not possible: 1 to ${ARRAY.maxDimensions} dimensions of ` +
       `at least 1, and at most ${MAX_SEGMENT_SIZE} bytes in all.`,
     { context: { dtype, shape } },
   );
@@ -129,24 +119,19 @@ export function checkForm({ dtype, shape }: ArrayForm): void {
 
 /** What a header tells of the array, or why it cannot be. `size` is that of the segment. */
 export function readForm(words: Uint32Array, size: number): ArrayForm | string {
-  if (words[0] !== ARRAY_MAGIC) return 'holds no array: another program uses this name';
-  const dtype = dtypeAt(words[ARRAY_OFFSET.dtype / 4]!);
-  if (dtype === undefined) return `has dtype number ${words[ARRAY_OFFSET.dtype / 4]}, which does not exist`;
-  const ndim = words[ARRAY_OFFSET.ndim / 4]!;
-  if (ndim > ARRAY_MAX_DIMENSIONS) return `has ${ndim} dimensions`;
-  const shape = Array.from(words.subarray(ARRAY_OFFSET.dims / 4, ARRAY_OFFSET.dims / 4 + ndim));
-  if (ARRAY_HEADER_SIZE + byteLength({ dtype, shape }) > size)
+  if (words[0] !== ARRAY.magic) return 'holds no array: another program uses this name';
+  const dtype = TYPES[words[ARRAY.word.dtype]!]?.name;
+  if (dtype === undefined) return `has dtype number ${words[ARRAY.word.dtype]}, which does not exist`;
+  const ndim = words[ARRAY.word.ndim]!;
+  if (ndim > ARRAY.maxDimensions) return `has ${ndim} dimensions`;
+  const shape = Array.from(words.subarray(ARRAY.word.dims, ARRAY.word.dims + ndim));
+  if (ARRAY.headerSize + byteLength({ dtype, shape }) > size)
     return `is too small for its shape [${shape.join(', ')}]`;
   return { dtype, shape };
 }
 
-export interface ChannelNames {
-  readonly segment: string;
-  readonly semaphore: string;
-}
-
 /** Names of a channel's segment and semaphore. Throws `OPTION_INVALID`. */
-export function channelNames(base: string, channel: string): ChannelNames {
+export function channelNames(base: string, channel: string): { segment: string; semaphore: string } {
   const bare = base.startsWith('/') ? base.slice(1) : base;
   return { segment: segmentName(`${bare}_${channel}_shm`), semaphore: segmentName(`${bare}_${channel}_sem`) };
 }
@@ -159,10 +144,10 @@ export function semaphoreOf(segment: string): string {
 /** `retire` takes away what belongs to a channel beside its segment. */
 export function arrayLayout(retire: () => void): SegmentLayout {
   return {
-    magic: ARRAY_MAGIC,
-    headerSize: ARRAY_HEADER_SIZE,
-    ownerOffset: ARRAY_OFFSET.owner,
+    magic: ARRAY.magic,
+    headerSize: ARRAY.headerSize,
+    ownerOffset: ARRAY.offset.owner,
     retire,
-    wakeOffset: (size) => size - TRAILER_SIZE + TRAILER_OFFSET.wake,
+    wakeOffset: (size) => size - TRAILER.size + 4 * TRAILER.word.wake,
   };
 }

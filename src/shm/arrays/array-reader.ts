@@ -7,8 +7,7 @@ import { readStable } from '../memory/seqlock.js';
 import { systemCode } from '../memory/system-errors.js';
 import { openSegment, SegmentReader, type ShmFrame, type ShmState } from '../reader.js';
 import {
-  ARRAY_HEADER_SIZE,
-  ARRAY_OFFSET,
+  ARRAY,
   type ArrayData,
   type ArrayForm,
   byteLength,
@@ -17,9 +16,7 @@ import {
   elements,
   readForm,
   semaphoreOf,
-  TRAILER_MAGIC,
-  TRAILER_OFFSET,
-  TRAILER_SIZE,
+  TRAILER,
   trailerOffset,
 } from './array-layout.js';
 
@@ -32,27 +29,6 @@ export interface ArraySnapshot {
   readonly timestampMs: number;
   /** The producer's count, of the bridge's arrays that of delivered frames; 0 of other programs. */
   readonly sequence: number;
-}
-
-export interface ArrayReader {
-  readonly base: string;
-  /**
-   * The channel's array; undefined when there is no such channel, nothing in it yet, or its writer did not let go of it
-   * within a second. Rejects with `SHM_INVALID` or `SHM_FAILED`.
-   */
-  getArray(name: string): Promise<ArraySnapshot | undefined>;
-  getImage(): Promise<ArraySnapshot | undefined>;
-  getDepth(): Promise<ArraySnapshot | undefined>;
-  getPointcloud(): Promise<ArraySnapshot | undefined>;
-  getMask(): Promise<ArraySnapshot | undefined>;
-  /** Undefined when there is no such channel. */
-  getShape(name: string): readonly number[] | undefined;
-  getDtype(name: string): DType | undefined;
-  getNdim(name: string): number | undefined;
-  /** Waits until the channel exists; false when it does not within `timeoutMs` (default 5000). */
-  waitForArray(name: string, timeoutMs?: number): Promise<boolean>;
-  /** Unmaps everything; what is asked for afterwards ends in `SHM_FAILED`. Idempotent. */
-  close(): void;
 }
 
 const MS_PER_S = 1_000;
@@ -73,28 +49,28 @@ export class ArraySegmentReader extends SegmentReader {
   #last: number | undefined;
 
   constructor(view: SegmentView) {
-    super(view, ARRAY_OFFSET.owner);
-    const form = readForm(new Uint32Array(view.buffer, 0, ARRAY_HEADER_SIZE / 4), view.size);
+    super(view, ARRAY.offset.owner);
+    const form = readForm(new Uint32Array(view.buffer, 0, ARRAY.headerSize / 4), view.size);
     if (typeof form === 'string') throw invalid(view.name, `${form}.`);
     this.form = form;
     this.#length = byteLength(form);
     this.#bytes = new Uint8Array(view.buffer);
-    this.#timestamp = new Float64Array(view.buffer, ARRAY_OFFSET.timestamp, 1);
+    this.#timestamp = new Float64Array(view.buffer, ARRAY.offset.timestamp, 1);
     const at = trailerOffset(this.#length);
-    const words = at + TRAILER_SIZE === view.size ? new Int32Array(view.buffer, at, 4) : undefined;
-    this.#trailer = words?.[TRAILER_OFFSET.magic / 4] === TRAILER_MAGIC ? words : undefined;
+    const words = at + TRAILER.size === view.size ? new Int32Array(view.buffer, at, 4) : undefined;
+    this.#trailer = words?.[TRAILER.word.magic] === TRAILER.magic ? words : undefined;
     // What has a write sequence is read without the lock, and by users who may not take it.
     this.#lock = this.#trailer ? undefined : Lock.open(semaphoreOf(view.name));
   }
 
   get wakeAddress(): number | undefined {
-    return this.#trailer && this.view.address + this.#trailer.byteOffset + TRAILER_OFFSET.wake;
+    return this.#trailer && this.view.address + this.#trailer.byteOffset + 4 * TRAILER.word.wake;
   }
 
   get wake(): number {
     this.view.check();
-    if (this.#trailer) return Atomics.load(this.#trailer, TRAILER_OFFSET.wake / 4);
-    return new Int32Array(this.view.buffer, ARRAY_OFFSET.timestamp, 2).reduce((a, b) => (a ^ b) | 0, 0);
+    if (this.#trailer) return Atomics.load(this.#trailer, TRAILER.word.wake);
+    return new Int32Array(this.view.buffer, ARRAY.offset.timestamp, 2).reduce((a, b) => (a ^ b) | 0, 0);
   }
 
   /** Whether the name still leads to this segment. */
@@ -139,15 +115,15 @@ export class ArraySegmentReader extends SegmentReader {
     this.view.check();
     const trailer = this.#trailer;
     if (trailer === undefined) return this.#readLocked();
-    return readStable(trailer, TRAILER_OFFSET.writeSequence / 4, () => {
-      const sequence = trailer[TRAILER_OFFSET.sequence / 4]! >>> 0;
+    return readStable(trailer, TRAILER.word.writeSequence, () => {
+      const sequence = trailer[TRAILER.word.sequence]! >>> 0;
       return sequence === 0 ? undefined : this.#copy(sequence);
     })?.value;
   }
 
   /** Other writers tell by the timestamp alone that there is an array. */
   get #empty(): boolean {
-    return (this.#trailer?.[TRAILER_OFFSET.sequence / 4] ?? this.#timestamp[0]) === 0;
+    return (this.#trailer?.[TRAILER.word.sequence] ?? this.#timestamp[0]) === 0;
   }
 
   get #timestampMs(): number {
@@ -155,7 +131,7 @@ export class ArraySegmentReader extends SegmentReader {
   }
 
   #copy(sequence: number): ArraySnapshot {
-    const bytes = this.#bytes.slice(ARRAY_HEADER_SIZE, ARRAY_HEADER_SIZE + this.#length);
+    const bytes = this.#bytes.slice(ARRAY.headerSize, ARRAY.headerSize + this.#length);
     const data = elements(bytes, this.form.dtype);
     return { ...this.form, data, timestampMs: this.#timestampMs, sequence };
   }
@@ -178,7 +154,7 @@ export class ArraySegmentReader extends SegmentReader {
   }
 
   #same({ data, timestampMs }: ArraySnapshot): boolean {
-    const now = Buffer.from(this.#bytes.buffer, ARRAY_HEADER_SIZE, this.#length);
+    const now = Buffer.from(this.#bytes.buffer, ARRAY.headerSize, this.#length);
     const copied = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     return now.equals(copied) && Object.is(this.#timestampMs, timestampMs);
   }
@@ -205,7 +181,8 @@ function mark(frame: ShmFrame): number {
   return frame.sequence || Number(frame.timestampNs) / NS_PER_MS;
 }
 
-class ChannelsReader implements ArrayReader {
+/** Reads the channels of a base name; what is asked for after `close()` ends in `SHM_FAILED`. */
+export class ArrayReader {
   readonly base: string;
   readonly #channels = new Map<string, ArraySegmentReader>();
   #open = true;
@@ -215,6 +192,10 @@ class ChannelsReader implements ArrayReader {
     this.base = base;
   }
 
+  /**
+   * The channel's array; undefined when there is no such channel, nothing in it yet, or its writer did not let go of it
+   * within a second. Rejects with `SHM_INVALID` or `SHM_FAILED`.
+   */
   async getArray(name: string): Promise<ArraySnapshot | undefined> {
     const end = performance.now() + LOCK_TIMEOUT_MS;
     for (;;) {
@@ -232,6 +213,7 @@ class ChannelsReader implements ArrayReader {
   getPointcloud = (): Promise<ArraySnapshot | undefined> => this.getArray('pointcloud');
   getMask = (): Promise<ArraySnapshot | undefined> => this.getArray('mask');
 
+  /** Undefined when there is no such channel. */
   getShape(name: string): readonly number[] | undefined {
     return this.#channel(name)?.form.shape;
   }
@@ -244,6 +226,7 @@ class ChannelsReader implements ArrayReader {
     return this.getShape(name)?.length;
   }
 
+  /** Waits until the channel exists; false when it does not within `timeoutMs`. */
   async waitForArray(name: string, timeoutMs = 5_000): Promise<boolean> {
     const end = performance.now() + timeoutMs;
     for (;;) {
@@ -268,7 +251,7 @@ class ChannelsReader implements ArrayReader {
     try {
       opened = openSegment(
         channelNames(this.base, name).segment,
-        ARRAY_HEADER_SIZE,
+        ARRAY.headerSize,
         (view) => new ArraySegmentReader(view),
       );
       this.#channels.set(name, opened);
@@ -281,6 +264,7 @@ class ChannelsReader implements ArrayReader {
     return opened;
   }
 
+  /** Unmaps everything. Idempotent. */
   close(): void {
     this.#open = false;
     for (const channel of this.#channels.values()) channel.close();
@@ -290,5 +274,5 @@ class ChannelsReader implements ArrayReader {
 
 /** A reader of the channels of a base name; they need not exist yet. Throws `OPTION_INVALID`. */
 export function openArrayReader(base: string): ArrayReader {
-  return new ChannelsReader(base);
+  return new ArrayReader(base);
 }

@@ -29,18 +29,6 @@ export interface SegmentOptions {
   readonly initialise?: (buffer: ArrayBuffer) => void;
 }
 
-/** A segment that this process made and owns. */
-export interface Segment {
-  readonly name: string;
-  readonly size: number;
-  /** The mapped bytes, readable and writable; not to be touched after `close()`. */
-  readonly buffer: ArrayBuffer;
-  /** Raises the layout's wake word and wakes the readers that wait on it. */
-  readonly wake: () => void;
-  /** Marks the segment closed, unlinks its name, wakes its readers and unmaps it. Idempotent. */
-  close(): void;
-}
-
 const OWNER_READ_WRITE = 0o600;
 const MAX_MODE = 0o777;
 const CREATE_ATTEMPTS = 20;
@@ -66,29 +54,64 @@ function checkOptions(size: number, mode: number, { headerSize }: SegmentLayout)
   }
 }
 
-function owned(made: TempSegment, name: string, size: number, layout: SegmentLayout): Segment {
-  let open = true;
-  const wake = waker(made.mapping, size, layout);
-  const close = () => {
-    if (!open) return;
-    open = false;
-    forget();
-    const state = new Int32Array(made.mapping.buffer, layout.ownerOffset + OWNER_STATE_OFFSET, 1);
-    Atomics.store(state, 0, OWNER_CLOSED);
+/** What `createSegment` made. */
+export interface MadeSegment {
+  readonly temp: TempSegment;
+  readonly name: string;
+  readonly size: number;
+  readonly layout: SegmentLayout;
+}
+
+/** The writing end of a segment that this process made and owns. */
+export class SegmentWriter {
+  /** Like `/openmv_frame`. */
+  readonly name: string;
+  /** Bytes, the header included. */
+  readonly size: number;
+  /** The mapped bytes, readable and writable; not to be touched after `close()`. */
+  protected readonly buffer: ArrayBuffer;
+  /** Raises the layout's wake word and wakes the readers that wait on it. */
+  protected readonly wake: () => void;
+  readonly #made: MadeSegment;
+  readonly #forget: () => void;
+  #open = true;
+
+  constructor(made: MadeSegment) {
+    this.#made = made;
+    this.name = made.name;
+    this.size = made.size;
+    this.buffer = made.temp.mapping.buffer;
+    this.wake = waker(made.temp.mapping, made.size, made.layout);
+    this.#forget = closeAtExit(() => this.close());
+  }
+
+  /** Throws `SHM_FAILED` after `close()`. */
+  protected check(): void {
+    if (this.#open) return;
+    throw new BridgeError('SHM_FAILED', `The writer of ${this.name} is closed: open it again to write.`, {
+      context: { name: this.name },
+    });
+  }
+
+  /** Marks the segment closed and removes it; readers keep what they mapped, and are woken. Idempotent. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#forget();
+    const { temp, layout } = this.#made;
+    Atomics.store(new Int32Array(this.buffer, layout.ownerOffset + OWNER_STATE_OFFSET, 1), 0, OWNER_CLOSED);
     try {
       // Another program may have removed the name and made a segment of its own: that one stays.
-      const path = segmentPath(name);
-      if (lstatSync(path, { throwIfNoEntry: false })?.ino === made.inode) unlinkSync(path);
+      const path = segmentPath(this.name);
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === temp.inode) unlinkSync(path);
     } catch {
       // It stays, marked closed: the next start takes it over.
     }
-    wake();
-    made.mapping.unmap();
+    this.wake();
+    temp.mapping.unmap();
     // The lock goes with it, after the name: no process takes the segment for a leftover meanwhile.
-    closeSync(made.fd);
-  };
-  const forget = closeAtExit(close);
-  return { name, size, buffer: made.mapping.buffer, wake, close };
+    closeSync(temp.fd);
+  }
 }
 
 /**
@@ -99,7 +122,7 @@ function owned(made: TempSegment, name: string, size: number, layout: SegmentLay
  * Throws `SHM_IN_USE` (a living owner, or another program's file, has the name), `SHM_FULL`, `OPTION_INVALID`,
  * `UNSUPPORTED` or `SHM_FAILED`, and leaves nothing then.
  */
-export function createSegment(options: SegmentOptions, layout: SegmentLayout): Segment {
+export function createSegment(options: SegmentOptions, layout: SegmentLayout): MadeSegment {
   const name = segmentName(options.name);
   const { size, mode = OWNER_READ_WRITE } = options;
   checkOptions(size, mode, layout);
@@ -114,8 +137,8 @@ export function createSegment(options: SegmentOptions, layout: SegmentLayout): S
     for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
       // Before allocating, so that the room of a leftover can be had again.
       if (clearName(name, layout) === 'free') {
-        const made = TempSegment.make(size, mode, fill);
-        if (made?.name(segmentPath(name), false)) return owned(made, name, size, layout);
+        const temp = TempSegment.make(size, mode, fill);
+        if (temp?.name(segmentPath(name), false)) return { temp, name, size, layout };
       }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_PAUSE_MS);
     }

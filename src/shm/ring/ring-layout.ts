@@ -1,58 +1,56 @@
 /**
- * The ring layout: the last frames, each in a slot of its own, for programs that must see every one. The README has
- * it to the byte. A slot's version is a sequence lock: odd while the writer fills the slot.
+ * The ring layout: the last frames, each in a slot of its own, for programs that must see every one. The README of the
+ * room has it to the byte. A slot's version is a sequence lock: odd while the writer fills the slot.
  */
 import { BridgeError } from '../../errors.js';
 import type { SegmentLayout } from '../memory/segment-layout.js';
 import { formatName } from '../reader.js';
 
-/** The bytes `OMVR` on a little-endian machine. */
-export const RING_MAGIC = 0x52564d4f;
-export const RING_VERSION = 1;
-export const RING_HEADER_SIZE = 128;
-export const RING_SLOT_HEADER_SIZE = 64;
+const [PAGE, LINE] = [4_096, 64];
 
-/** Byte offsets of the header's fields. */
-export const RING_OFFSET = {
-  magic: 0,
-  version: 4,
-  slotCount: 8,
-  slotStride: 12,
-  slotCapacity: 16,
-  indexOffset: 20,
-  slotsOffset: 24,
-  owner: 32,
-  head: 64,
-  wake: 72,
+export const RING = {
+  /** The bytes `OMVR` on a little-endian machine. */
+  magic: 0x52564d4f,
+  version: 1,
+  headerSize: 128,
+  slotHeaderSize: 64,
+  formatNameSize: 16,
+  /** Places of the header's 32-bit words. */
+  word: {
+    version: 1,
+    slotCount: 2,
+    slotStride: 3,
+    slotCapacity: 4,
+    indexOffset: 5,
+    slotsOffset: 6,
+    wake: 18,
+  },
+  /** Byte offsets of the header's other fields. */
+  offset: { owner: 32, head: 64, wake: 72 },
+  /** Byte offsets in a slot. */
+  slot: {
+    version: 0,
+    size: 4,
+    number: 8,
+    timestampNs: 16,
+    width: 24,
+    height: 28,
+    formatName: 32,
+    sequence: 48,
+    data: 64,
+  },
+  minSlots: 4,
+  maxSlots: 1_024,
+  defaultSlots: 16,
+  /** Room for a frame, bytes. */
+  defaultSlotSize: 524_288,
 } as const;
-
-/** Byte offsets in a slot. */
-export const SLOT_OFFSET = {
-  version: 0,
-  size: 4,
-  number: 8,
-  timestampNs: 16,
-  width: 24,
-  height: 28,
-  formatName: 32,
-  sequence: 48,
-  data: RING_SLOT_HEADER_SIZE,
-} as const;
-
-export const RING_FORMAT_NAME_SIZE = 16;
-export const RING_DEFAULT_SLOTS = 16;
-/** Room for a frame, bytes. */
-export const RING_DEFAULT_SLOT_SIZE = 524_288;
-export const RING_MIN_SLOTS = 4;
-export const RING_MAX_SLOTS = 1_024;
-const PAGE = 4_096;
-const LINE = 64;
 
 export const RING_LAYOUT: SegmentLayout = {
-  magic: RING_MAGIC,
-  headerSize: RING_HEADER_SIZE,
-  ownerOffset: RING_OFFSET.owner,
-  wakeOffset: () => RING_OFFSET.wake,
+  magic: RING.magic,
+  headerSize: RING.headerSize,
+  ownerOffset: RING.offset.owner,
+  wakeOffset: () => RING.offset.wake,
 };
 
 export interface RingGeometry {
@@ -61,62 +59,63 @@ export interface RingGeometry {
   readonly slotStride: number;
   /** Bytes of the largest frame. */
   readonly slotCapacity: number;
-  /** Where the u32 table stands that says in which slot frame n is: at n modulo slotCount. */
+  /** Where the u32 table is that says in which slot frame n is: at n modulo slotCount. */
   readonly indexOffset: number;
   readonly slotsOffset: number;
-  /** Bytes of the segment. */
-  readonly size: number;
 }
 
 const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
 
+/** Bytes of the segment. */
+export function ringSize({ slotsOffset, slotCount, slotStride }: RingGeometry): number {
+  return slotsOffset + slotCount * slotStride;
+}
+
 /** Where everything is in a ring of `slotCount` slots for frames of up to `slotSize` bytes. Throws `OPTION_INVALID`. */
 export function ringGeometry(slotCount: number, slotSize: number): RingGeometry {
-  const fits = Number.isInteger(slotCount) && slotCount >= RING_MIN_SLOTS && slotCount <= RING_MAX_SLOTS;
+  const { minSlots, maxSlots } = RING;
+  const fits = Number.isInteger(slotCount) && slotCount >= minSlots && slotCount <= maxSlots;
   if (!fits || !Number.isInteger(slotSize) || slotSize < 1) {
     throw new BridgeError(
       'OPTION_INVALID',
-      `A ring of ${slotCount} slots of ${slotSize} bytes is not possible: ${RING_MIN_SLOTS} to ${RING_MAX_SLOTS} ` +
-        'slots with at least 1 byte.',
+      `A ring of ${slotCount} slots of ${slotSize} bytes is not possible: ${minSlots} to ${maxSlots} slots with at ` +
+        'least 1 byte.',
       { context: { slotCount, slotSize } },
     );
   }
-  const slotsOffset = roundUp(RING_HEADER_SIZE + 4 * slotCount, PAGE);
-  const slotStride = roundUp(RING_SLOT_HEADER_SIZE + slotSize, LINE);
-  const size = slotsOffset + slotCount * slotStride;
   return {
     slotCount,
-    slotStride,
+    slotStride: roundUp(RING.slotHeaderSize + slotSize, LINE),
     slotCapacity: slotSize,
-    indexOffset: RING_HEADER_SIZE,
-    slotsOffset,
-    size,
+    indexOffset: RING.headerSize,
+    slotsOffset: roundUp(RING.headerSize + 4 * slotCount, PAGE),
   };
 }
 
-/** The geometry that a header tells, or why it cannot be. */
+/** The geometry that a header tells, or why it cannot be. `size` is that of the segment. */
 export function readGeometry(words: Uint32Array, size: number): RingGeometry | string {
-  const at = (offset: number): number => words[offset / 4]!;
-  if (at(RING_OFFSET.version) !== RING_VERSION) return `has version ${at(RING_OFFSET.version)} of the layout`;
+  const { word, minSlots, maxSlots, headerSize, slotHeaderSize } = RING;
+  if (words[0] !== RING.magic) return 'holds no ring: another program uses this name';
+  if (words[word.version] !== RING.version) return `has version ${words[word.version]} of the layout`;
   const told = {
-    slotCount: at(RING_OFFSET.slotCount),
-    slotStride: at(RING_OFFSET.slotStride),
-    slotCapacity: at(RING_OFFSET.slotCapacity),
-    indexOffset: at(RING_OFFSET.indexOffset),
-    slotsOffset: at(RING_OFFSET.slotsOffset),
+    slotCount: words[word.slotCount]!,
+    slotStride: words[word.slotStride]!,
+    slotCapacity: words[word.slotCapacity]!,
+    indexOffset: words[word.indexOffset]!,
+    slotsOffset: words[word.slotsOffset]!,
   };
   const possible =
-    told.slotCount >= RING_MIN_SLOTS &&
-    told.slotCount <= RING_MAX_SLOTS &&
+    told.slotCount >= minSlots &&
+    told.slotCount <= maxSlots &&
     told.slotCapacity >= 1 &&
     told.slotStride % LINE === 0 &&
-    told.slotStride >= RING_SLOT_HEADER_SIZE + told.slotCapacity &&
+    told.slotStride >= slotHeaderSize + told.slotCapacity &&
     told.indexOffset % 4 === 0 &&
-    told.indexOffset >= RING_HEADER_SIZE &&
+    told.indexOffset >= headerSize &&
     told.slotsOffset % LINE === 0 &&
     told.slotsOffset >= told.indexOffset + 4 * told.slotCount &&
-    told.slotsOffset + told.slotCount * told.slotStride <= size;
-  return possible ? { ...told, size } : 'has a header that contradicts itself or its size';
+    ringSize(told) <= size;
+  return possible ? told : 'has a header that contradicts itself or its size';
 }
 
 /** A frame as its slot describes it. */
@@ -157,40 +156,31 @@ export class RingSlots {
 
   /** A slot's sequence lock. */
   version(slot: number): number {
-    return Atomics.load(this.atomics, (this.offset(slot) + SLOT_OFFSET.version) / 4);
+    return Atomics.load(this.atomics, this.offset(slot) / 4);
   }
 
   /** The number of the newest frame, 0 before the first. */
   get head(): number {
-    return Number(Atomics.load(this.#longs, RING_OFFSET.head / 8));
+    return Number(Atomics.load(this.#longs, RING.offset.head / 8));
   }
 
   set head(value: number) {
-    Atomics.store(this.#longs, RING_OFFSET.head / 8, BigInt(value));
-  }
-
-  /** The wake word as it is now. */
-  get wake(): number {
-    return Atomics.load(this.atomics, RING_OFFSET.wake / 4);
+    Atomics.store(this.#longs, RING.offset.head / 8, BigInt(value));
   }
 
   /** What a slot's header says now; it may be torn while the writer fills the slot. */
   describe(slot: number): SlotHeader {
     const at = this.offset(slot);
-    const format = at + SLOT_OFFSET.formatName;
+    const long = (offset: number): bigint => this.#longs[(at + offset) / 8]!;
     return {
-      size: this.words[(at + SLOT_OFFSET.size) / 4]!,
-      number: Number(this.#long(at + SLOT_OFFSET.number)),
-      timestampNs: this.#long(at + SLOT_OFFSET.timestampNs),
-      width: this.words[(at + SLOT_OFFSET.width) / 4]!,
-      height: this.words[(at + SLOT_OFFSET.height) / 4]!,
-      format: formatName(this.bytes.subarray(format, format + RING_FORMAT_NAME_SIZE)),
-      sequence: Number(this.#long(at + SLOT_OFFSET.sequence)),
+      size: this.words[(at + RING.slot.size) / 4]!,
+      number: Number(long(RING.slot.number)),
+      timestampNs: long(RING.slot.timestampNs),
+      width: this.words[(at + RING.slot.width) / 4]!,
+      height: this.words[(at + RING.slot.height) / 4]!,
+      format: formatName(this.bytes, at + RING.slot.formatName),
+      sequence: Number(long(RING.slot.sequence)),
     };
-  }
-
-  #long(offset: number): bigint {
-    return this.#longs[offset / 8]!;
   }
 
   setLong(offset: number, value: bigint): void {

@@ -9,15 +9,7 @@ import {
   type ShmFrame,
   type ShmState,
 } from '../reader.js';
-import {
-  RING_HEADER_SIZE,
-  RING_MAGIC,
-  RING_OFFSET,
-  RingSlots,
-  readGeometry,
-  SLOT_OFFSET,
-  type SlotHeader,
-} from './ring-layout.js';
+import { RING, RingSlots, readGeometry, type SlotHeader } from './ring-layout.js';
 
 export interface RingFrame extends ShmFrame {
   /** The ring's own count of frames, from 1 without gaps. */
@@ -30,46 +22,21 @@ export interface RingState extends ShmState {
   readonly slotCount: number;
 }
 
-export interface RingReader {
-  readonly name: string;
-  /** Bytes of the segment. */
-  readonly size: number;
-  /** Number of the last frame taken. Where a reader starts: before the oldest frame there is. */
-  readonly cursor: number;
-  /**
-   * Frames that were overwritten before this reader took them; without those that were there before the reader: it
-   * begins with the oldest that it can have.
-   */
-  readonly missed: number;
-  /**
-   * A copy of the next frame; undefined when there is none yet. What was overwritten is skipped and counted.
-   * Throws `SHM_INVALID` when the segment contradicts itself or was cut short, `SHM_FAILED` after `close()`.
-   */
-  next(): RingFrame | undefined;
-  /**
-   * Calls `use` with the next frame in place, without a copy, and tells afterwards whether it was whole until `use`
-   * returned; undefined when there is none yet. The frame's `data` is read-only memory that the writer uses again
-   * whenever it comes round: writing to it, or touching it after `close()`, kills the process.
-   */
-  inPlace<T>(use: (frame: RingFrame) => T): InPlace<T> | undefined;
-  /** A copy of the newest frame; the cursor moves to it, and what is in between is not counted as missed. */
-  latest(): RingFrame | undefined;
-  /** Moves the cursor to the newest frame: `next()` gives the one after it. */
-  skip(): void;
-  state(): RingState;
-  /** Unmaps the segment. Idempotent. */
-  close(): void;
-}
-
 /** What stood in a slot at version `version`. */
 interface Look extends SlotHeader {
   readonly slot: number;
   readonly version: number;
 }
 
-export class RingSegmentReader extends SegmentReader implements RingReader {
+/** Reads a ring. Calls throw `SHM_INVALID` when the segment contradicts itself or was cut short. */
+export class RingReader extends SegmentReader {
   readonly layout = 'ring';
+  /** Number of the last frame taken. Where a reader starts: before the oldest frame there is. */
   cursor: number;
+  /**
+   * Frames that were overwritten before this reader took them; without those that were there before the reader: it
+   * begins with the oldest that it can have.
+   */
   missed = 0;
   readonly #slots: RingSlots;
   /** Newest of the frames that were there before this reader; 0 once it has taken one. */
@@ -80,12 +47,11 @@ export class RingSegmentReader extends SegmentReader implements RingReader {
   #open = true;
 
   constructor(view: SegmentView) {
-    super(view, RING_OFFSET.owner);
-    const words = new Uint32Array(view.buffer, 0, Math.min(view.size, RING_HEADER_SIZE) / 4);
-    const geometry =
-      words[0] === RING_MAGIC
-        ? readGeometry(words, view.size)
-        : 'holds no ring: another program uses this name';
+    super(view, RING.offset.owner);
+    const geometry = readGeometry(
+      new Uint32Array(view.buffer, 0, Math.min(view.size, RING.headerSize) / 4),
+      view.size,
+    );
     if (typeof geometry === 'string') throw invalid(view.name, `${geometry}.`);
     this.#slots = new RingSlots(view.buffer, geometry);
     this.#backlog = this.#slots.head;
@@ -93,14 +59,15 @@ export class RingSegmentReader extends SegmentReader implements RingReader {
   }
 
   get wakeAddress(): number {
-    return this.view.address + RING_OFFSET.wake;
+    return this.view.address + RING.offset.wake;
   }
 
   get wake(): number {
     this.#check();
-    return this.#slots.wake;
+    return Atomics.load(this.#slots.atomics, RING.word.wake);
   }
 
+  /** A copy of the next frame; undefined when there is none yet. What was overwritten is skipped and counted. */
   next(): RingFrame | undefined {
     return this.#advance((look, missed) => {
       const data = this.#bytes(look).slice();
@@ -108,6 +75,11 @@ export class RingSegmentReader extends SegmentReader implements RingReader {
     });
   }
 
+  /**
+   * Calls `use` with the next frame in place, without a copy, and tells afterwards whether it was whole until `use`
+   * returned; undefined when there is none yet. The frame's `data` is read-only memory that the writer uses again
+   * whenever it comes round: writing to it, or touching it after `close()`, kills the process.
+   */
   inPlace<T>(use: (frame: RingFrame) => T): InPlace<T> | undefined {
     const taken = this.#advance((look, missed) => ({ look, missed }));
     if (taken === undefined) return undefined;
@@ -122,6 +94,7 @@ export class RingSegmentReader extends SegmentReader implements RingReader {
     }
   }
 
+  /** A copy of the newest frame; the cursor moves to it, and what is in between is not counted as missed. */
   latest(): RingFrame | undefined {
     this.#check();
     const { head } = this.#slots;
@@ -134,6 +107,7 @@ export class RingSegmentReader extends SegmentReader implements RingReader {
     return frame;
   }
 
+  /** Moves the cursor to the newest frame: `next()` gives the one after it. */
   skip(): void {
     this.#check();
     this.cursor = this.#slots.head;
@@ -193,7 +167,7 @@ export class RingSegmentReader extends SegmentReader implements RingReader {
   }
 
   #bytes({ slot, size }: Look): Uint8Array {
-    const start = this.#slots.offset(slot) + SLOT_OFFSET.data;
+    const start = this.#slots.offset(slot) + RING.slot.data;
     return this.#slots.bytes.subarray(start, start + size);
   }
 
@@ -234,5 +208,5 @@ function frameOf(look: Look, data: Uint8Array, missed: number): RingFrame {
  * `SHM_INVALID`, `OPTION_INVALID` or `UNSUPPORTED`.
  */
 export function openRingReader(name: string): RingReader {
-  return openSegment(name, RING_HEADER_SIZE, (view) => new RingSegmentReader(view));
+  return openSegment(name, RING.headerSize, (view) => new RingReader(view));
 }

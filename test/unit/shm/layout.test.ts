@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { OWNER_SIZE } from '../../../src/shm/memory/owner.js';
-import { VIZN_OFFSET, VIZN_RESERVED_OFFSET } from '../../../src/shm/vizn/vizn-layout.js';
+import { VIZN } from '../../../src/shm/vizn/vizn-layout.js';
 import { openViznWriter, type ViznWriter } from '../../../src/shm/vizn/vizn-writer.js';
 import { pathOf, uniqueName } from '../../e2e/shm/support.js';
 
@@ -55,7 +55,7 @@ test('a published frame has this header, byte for byte', () => {
   expect([...file.subarray(88, 128)]).toEqual(new Array(40).fill(0)); // 88: reserved
   expect([...file.subarray(128, 134)]).toEqual([0xff, 0xd8, 0xff, 0xd9, 0xaa, 0]); // 128: the frame
   expect(file.length).toBe(4096);
-  expect([VIZN_OFFSET.owner, VIZN_RESERVED_OFFSET, OWNER_SIZE]).toEqual([56, 88, 24]);
+  expect([VIZN.offset.owner, OWNER_SIZE]).toEqual([56, 24]);
 });
 
 test('a segment without a frame is zero but for magic and owner', () => {
