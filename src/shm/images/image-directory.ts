@@ -1,8 +1,8 @@
 /**
- * The directories behind image files. `files` is where the images stand that algorithms open; `work` is ours alone
- * and holds the owner marker and one hard link to every image in `files`. Without a given directory the two are one,
- * private, under `/dev/shm`. In a given one, `work` is a hidden directory inside it, and an image there is ours
- * exactly when it is the same file as one in `work`: what a dead process left can be removed without a guess.
+ * The directories behind image files. `files` is where the images are that algorithms open; `work` is ours alone and
+ * holds the owner marker and one hard link to every image in `files`. Without a given directory the two are one,
+ * private, under `/dev/shm`. In a given one, `work` is a hidden directory inside it, and an image there is ours exactly
+ * when it is the same file as one in `work`: what a dead process left can be removed without a guess.
  */
 import {
   lstatSync,
@@ -27,39 +27,38 @@ export interface ImageDirectory {
   /** Where algorithms find the images; absolute. */
   readonly files: string;
   readonly work: string;
-  /** Permissions of an image, before the umask. */
-  readonly fileMode: number;
   /** Whether other programs may have files of their own in `files`. */
   readonly shared: boolean;
 }
 
 const MARKER = 'owner';
-const PRIVATE_PREFIX = 'openmv-bridge-';
-const WORK_PREFIX = '.openmv-bridge-';
 const WORK_NAME = /^\.?openmv-bridge-\d+-[0-9A-Za-z]{6}$/;
 /** What is younger may be a directory that another process has made and not marked yet. */
 const UNMARKED_GRACE_MS = 60_000;
 
-function directoryError(path: string, cause: unknown): BridgeError {
+const REASONS: Readonly<Record<string, string>> = {
+  EEXIST: 'something there is not a directory',
+  ENOTDIR: 'something there is not a directory',
+  EACCES: 'this user may not write there',
+  EROFS: 'the file system is read-only',
+  ENOENT: 'its directory was removed',
+  EPERM: 'this user may not write there, or the file system has no hard links',
+  ENOTSUP: 'the file system of its directory has no hard links',
+};
+
+/** `SHM_FULL` or `FILE_FAILED`. `what` cannot be used or made, at `path`. */
+export function imageError(what: string, path: string, bytes: number, cause: unknown): BridgeError {
+  if (isFull(cause)) return fullError(what, path, bytes, cause);
   const errno = systemCode(cause) ?? 'unknown';
-  const why =
-    errno === 'EEXIST' || errno === 'ENOTDIR'
-      ? 'something there is not a directory'
-      : errno === 'EACCES' || errno === 'EPERM'
-        ? 'this user may not write there'
-        : errno === 'EROFS'
-          ? 'the file system is read-only'
-          : cause instanceof Error
-            ? cause.message
-            : String(cause);
+  const why = REASONS[errno] ?? (cause instanceof Error ? cause.message : String(cause));
   return new BridgeError(
     'FILE_FAILED',
-    `Cannot use ${path} for image files: ${why} (${errno}). Choose another directory (--image-dir).`,
+    `${what} in ${path} is not possible: ${why} (${errno}). Choose another directory for images.`,
     { context: { path, errno }, cause },
   );
 }
 
-/** The bytes of the marker; none when there is none yet, or its owner died before he wrote it. */
+/** The bytes of the marker; none when there is none yet, or its owner died before it wrote it. */
 function readMarker(work: string): Uint8Array {
   try {
     return readFileSync(join(work, MARKER));
@@ -69,27 +68,24 @@ function readMarker(work: string): Uint8Array {
   }
 }
 
-/** Whether the owner is certainly dead, or never came to sign. */
-function isLeftover(work: string, marker: Uint8Array): boolean {
-  if (marker.length === 0) return Date.now() - statSync(work).mtimeMs > UNMARKED_GRACE_MS;
-  const owner = decodeOwner(marker);
-  return owner !== undefined && !isAlive(owner);
-}
-
-function identity(path: string): string {
-  const { dev, ino } = lstatSync(path);
-  return `${dev}:${ino}`;
-}
-
-/** Removes from `files` what is the same file as one in `work`, then `work`. */
-function removeLeftover(work: string, files: string, signed: boolean): void {
+/** Removes a directory whose owner is certainly dead, or never came to sign, and from `files` what is the same file. */
+function removeLeftover(work: string, files: string): void {
+  const marker = readMarker(work);
   const names = readdirSync(work);
-  if (!signed) {
+  if (marker.length === 0) {
+    const old = Date.now() - statSync(work).mtimeMs > UNMARKED_GRACE_MS;
     // Gone if there is nothing else in it, left alone if there is.
-    if (names.every((name) => name === MARKER)) rmSync(join(work, MARKER), { force: true });
+    if (!old || names.some((name) => name !== MARKER)) return;
+    rmSync(join(work, MARKER), { force: true });
     rmdirSync(work);
     return;
   }
+  const owner = decodeOwner(marker);
+  if (owner === undefined || isAlive(owner)) return;
+  const identity = (path: string): string => {
+    const { dev, ino } = lstatSync(path);
+    return `${dev}:${ino}`;
+  };
   const ours = new Set(names.map((name) => identity(join(work, name))));
   for (const name of readdirSync(files)) {
     const path = join(files, name);
@@ -105,49 +101,34 @@ function sweep(base: string): void {
     const work = join(base, name);
     try {
       const found = lstatSync(work);
-      if (!found.isDirectory() || found.uid !== (process.geteuid?.() ?? found.uid)) continue;
-      const marker = readMarker(work);
-      if (isLeftover(work, marker)) removeLeftover(work, base, marker.length > 0);
+      const ours = found.isDirectory() && found.uid === (process.geteuid?.() ?? found.uid);
+      if (ours) removeLeftover(work, base);
     } catch {
-      // Gone meanwhile, or not to be read: whoever can clear it will.
+      // Gone meanwhile, or not to be read: a later start clears it.
     }
   }
 }
 
-function makeWork(base: string, prefix: string): string {
-  // mkdtemp makes it 0700 under a name that nobody had.
-  const work = mkdtempSync(join(base, `${prefix}${process.pid}-`));
-  try {
-    writeFileSync(join(work, MARKER), encodeOwner(thisOwner()), { flag: 'wx', mode: 0o600 });
-    return work;
-  } catch (error) {
-    rmSync(work, { recursive: true, force: true });
-    throw error;
-  }
-}
-
 function privateBase(): string {
-  try {
-    if (statSync(SHM_DIRECTORY).isDirectory()) return SHM_DIRECTORY;
-  } catch {
-    // Not Linux, or a container without it.
-  }
-  return tmpdir();
+  // Not Linux, or a container without it: not in memory then.
+  return statSync(SHM_DIRECTORY, { throwIfNoEntry: false })?.isDirectory() ? SHM_DIRECTORY : tmpdir();
 }
 
-/** Makes the directories, after clearing leftovers. Throws `FILE_FAILED` or `SHM_FULL`. */
+/** Makes the directories, after clearing leftovers. Throws `FILE_FAILED` or `SHM_FULL`, and leaves nothing then. */
 export function openImageDirectory(given: string | undefined): ImageDirectory {
-  const base = given === undefined ? privateBase() : resolve(given);
+  const shared = given !== undefined;
+  const base = shared ? resolve(given) : privateBase();
+  let work: string | undefined;
   try {
-    if (given !== undefined) mkdirSync(base, { recursive: true, mode: 0o700 });
+    if (shared) mkdirSync(base, { recursive: true, mode: 0o700 });
     sweep(base);
-    const work = makeWork(base, given === undefined ? PRIVATE_PREFIX : WORK_PREFIX);
-    if (given === undefined) return { files: work, work, fileMode: 0o600, shared: false };
-    // Whoever chose the directory chose who may look into it.
-    return { files: base, work, fileMode: 0o666, shared: true };
+    // mkdtemp makes it 0700 under a name that was free.
+    work = mkdtempSync(join(base, `${shared ? '.' : ''}openmv-bridge-${process.pid}-`));
+    writeFileSync(join(work, MARKER), encodeOwner(thisOwner()), { flag: 'wx', mode: 0o600 });
+    return { files: shared ? base : work, work, shared };
   } catch (error) {
-    if (isFull(error)) throw fullError('A directory for image files', base, 0, error);
-    throw directoryError(base, error);
+    if (work !== undefined) rmSync(work, { recursive: true, force: true });
+    throw imageError('A directory for image files', base, 0, error);
   }
 }
 
@@ -156,6 +137,6 @@ export function closeImageDirectory(directory: ImageDirectory): void {
   try {
     rmSync(directory.work, { recursive: true, force: true });
   } catch {
-    // Made unreadable by somebody: the next start tries again.
+    // Another program made it unreadable: the next start tries again.
   }
 }

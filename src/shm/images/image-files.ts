@@ -1,18 +1,24 @@
 /**
  * Image files for algorithms: what the adapter's `read_image_from_shared_memory(id, ...)` opens under PROC_SHM_DIR.
  * An adapter takes a missing or truncated file for a black picture without a word, so a file appears under its name
- * only when it is whole, and stays until its lease is released.
+ * only when it is whole, and stays until it is released.
  *
- * Every image is a new file: whoever still has an old one open or mapped keeps that picture, where writing over it
- * would give him half of another, or kill him.
+ * Every image is a new file: a program that still has an old one open or mapped keeps that picture, where writing over
+ * it would give half of another, or kill the program.
  */
-import { closeSync, existsSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, existsSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { BridgeError } from '../../errors.js';
 import { closeAtExit } from '../memory/cleanup.js';
-import { fullError, isFull, systemCode } from '../memory/system-errors.js';
-import { closeImageDirectory, type ImageDirectory, openImageDirectory } from './image-directory.js';
+import { systemCode } from '../memory/system-errors.js';
+import {
+  closeImageDirectory,
+  type ImageDirectory,
+  imageError,
+  openImageDirectory,
+} from './image-directory.js';
 
 export interface ImageFilesOptions {
   /**
@@ -20,11 +26,11 @@ export interface ImageFilesOptions {
    * directory (0700) under `/dev/shm`, removed by `close()`.
    */
   readonly dir?: string;
-  /** How many files may stand at once. Default 64. */
+  /** How many files may be held at once. Default 64. */
   readonly limit?: number;
 }
 
-/** An image file that stands until it is released. */
+/** An image file that stays until it is released. */
 export interface ImageLease {
   readonly id: string;
   readonly path: string;
@@ -32,25 +38,13 @@ export interface ImageLease {
   release(): void;
 }
 
-export interface ImageFiles {
-  /** The directory, absolute: the adapter's PROC_SHM_DIR. */
-  readonly dir: string;
-  /** Files that stand at the moment. */
-  readonly count: number;
-  /**
-   * Writes one image, synchronously, as `<id>.bin`, with every character of the id outside `[a-zA-Z0-9._-]` replaced
-   * by `_`. Throws `SHM_FULL` (too many leases, or no space: then nothing stays), `SHM_IN_USE` (the name is taken),
-   * `OPTION_INVALID` (an impossible id, no bytes) or `FILE_FAILED`.
-   */
-  put(id: string, jpeg: Uint8Array): ImageLease;
-  /** Releases all and removes what is ours. Idempotent. */
-  close(): void;
-}
-
-export const DEFAULT_IMAGE_LIMIT = 64;
+const DEFAULT_LIMIT = 64;
 const MAX_LIMIT = 65_536;
 const MAX_ID_LENGTH = 200;
 const IDS_SHOWN = 8;
+const CREATE_ATTEMPTS = 20;
+/** A new file, never through a symbolic link. */
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /** The file name that an adapter makes of an id. Whole characters are replaced, also those of two UTF-16 units. */
 export function imageFileName(id: string): string {
@@ -62,16 +56,6 @@ export function imageFileName(id: string): string {
   return `${id.replace(/[^a-zA-Z0-9._-]/gu, '_')}.bin`;
 }
 
-function writeWhole(path: string, bytes: Uint8Array, mode: number): void {
-  const fd = openSync(path, 'wx', mode);
-  try {
-    // A nearly full file system takes a part first and refuses the rest.
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 function removeQuietly(path: string): void {
   try {
     unlinkSync(path);
@@ -80,14 +64,38 @@ function removeQuietly(path: string): void {
   }
 }
 
-class DirectoryImageFiles implements ImageFiles {
+/** Writes a new file under a hidden name that no other has; nothing is left when that fails. */
+function writeHidden(directory: string, bytes: Uint8Array, mode: number): string {
+  for (let attempt = 1; ; attempt++) {
+    const path = join(directory, `.${randomBytes(8).toString('hex')}`);
+    let fd: number;
+    try {
+      fd = openSync(path, CREATE_FLAGS, mode);
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST' && attempt < CREATE_ATTEMPTS) continue;
+      throw error;
+    }
+    try {
+      // A nearly full file system takes a part first and refuses the rest.
+      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+      return path;
+    } catch (error) {
+      removeQuietly(path);
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+export class ImageFiles {
+  /** The directory, absolute: the adapter's PROC_SHM_DIR. */
   readonly dir: string;
   readonly #directory: ImageDirectory;
   readonly #limit: number;
   /** By file name: two ids may lead to the same one. */
   readonly #leases = new Map<string, ImageLease>();
   readonly #forget: () => void;
-  #made = 0;
   #open = true;
 
   constructor(directory: ImageDirectory, limit: number) {
@@ -97,22 +105,31 @@ class DirectoryImageFiles implements ImageFiles {
     this.#forget = closeAtExit(() => this.close());
   }
 
+  /** Files that are held at the moment. */
   get count(): number {
     return this.#leases.size;
   }
 
+  /**
+   * Writes one image, synchronously, as `<id>.bin`, with every character of the id outside `[a-zA-Z0-9._-]` replaced
+   * by `_`; when it returns, the file is whole under its name. Throws `SHM_FULL` (too many are held, or no space: then
+   * nothing stays), `SHM_IN_USE` (the name is taken), `OPTION_INVALID` (an impossible id, no bytes) or `FILE_FAILED`.
+   */
   put(id: string, jpeg: Uint8Array): ImageLease {
     const name = imageFileName(id);
     this.#check(id, name, jpeg);
     const path = join(this.dir, name);
-    const hidden = join(this.#directory.work, `.${this.#made++}`);
+    const { work, shared } = this.#directory;
+    let hidden: string | undefined;
     try {
-      writeWhole(hidden, jpeg, this.#directory.fileMode);
-      // In one step, and never over a file that stands there.
+      // In a directory of the user's choice, the user chose who may look into it.
+      hidden = writeHidden(work, jpeg, shared ? 0o666 : 0o600);
+      // In one step, and never over a file that is there.
       linkSync(hidden, path);
     } catch (error) {
-      removeQuietly(hidden);
-      throw this.#explain(error, path, jpeg.length);
+      if (hidden !== undefined) removeQuietly(hidden);
+      if (systemCode(error) === 'EEXIST') throw taken(path, 'a file of another program');
+      throw imageError(`The image file ${name}`, this.dir, jpeg.length, error);
     }
     const lease: ImageLease = {
       id,
@@ -134,16 +151,12 @@ class DirectoryImageFiles implements ImageFiles {
       throw new BridgeError('OPTION_INVALID', `The image ${id} has no bytes.`, { context: { id } });
     }
     const holder = this.#leases.get(name);
-    if (holder !== undefined) {
-      throw this.#taken(join(this.dir, name), `the image ${holder.id}, which is not released`);
-    }
+    if (holder) throw taken(holder.path, `the image ${holder.id}, which is not released`);
     if (this.#leases.size >= this.#limit) this.#refuse();
-    if (this.#directory.shared) {
-      // An adapter prefers an array of the same name, and would look at that instead of the camera's picture.
-      const array = join(this.dir, name.replace(/bin$/, 'npy'));
-      if (existsSync(array))
-        throw this.#taken(array, 'a file of another program, which adapters would read instead');
-    }
+    // An adapter prefers an array of the same name, and would look at that instead of the camera's picture.
+    const array = join(this.dir, name.replace(/bin$/, 'npy'));
+    if (this.#directory.shared && existsSync(array))
+      throw taken(array, 'a file of another program, which adapters would read instead');
   }
 
   #refuse(): never {
@@ -157,33 +170,7 @@ class DirectoryImageFiles implements ImageFiles {
     );
   }
 
-  #taken(path: string, holder: string): BridgeError {
-    return new BridgeError(
-      'SHM_IN_USE',
-      `The image file ${path} is taken by ${holder}. Use another id, or another directory (--image-dir).`,
-      { context: { path } },
-    );
-  }
-
-  #explain(error: unknown, path: string, bytes: number): BridgeError {
-    if (isFull(error)) return fullError(`The image file ${path}`, this.dir, bytes, error);
-    const errno = systemCode(error) ?? 'unknown';
-    if (errno === 'EEXIST') return this.#taken(path, 'a file of another program');
-    const why =
-      errno === 'ENOENT'
-        ? 'its directory was removed'
-        : errno === 'EPERM' || errno === 'ENOTSUP'
-          ? 'the file system of its directory has no hard links'
-          : error instanceof Error
-            ? error.message
-            : String(error);
-    return new BridgeError(
-      'FILE_FAILED',
-      `Cannot write the image file ${path}: ${why} (${errno}). Choose another directory (--image-dir).`,
-      { context: { path, errno }, cause: error },
-    );
-  }
-
+  /** Releases all and removes what is ours. Idempotent. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -193,21 +180,27 @@ class DirectoryImageFiles implements ImageFiles {
   }
 }
 
+function taken(path: string, holder: string): BridgeError {
+  return new BridgeError(
+    'SHM_IN_USE',
+    `The image file ${path} is taken by ${holder}. Use another id, or another directory for images.`,
+    { context: { path } },
+  );
+}
+
 /**
  * Opens a place for image files and clears what dead processes left there. Works on every system; in memory on Linux.
  * Throws `OPTION_INVALID`, `FILE_FAILED` or `SHM_FULL`.
  */
 export function openImageFiles(options: ImageFilesOptions = {}): ImageFiles {
-  const { dir, limit = DEFAULT_IMAGE_LIMIT } = options;
+  const { dir, limit = DEFAULT_LIMIT } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
     throw new BridgeError(
       'OPTION_INVALID',
       `The limit of image files must be 1 to ${MAX_LIMIT}, not ${limit}.`,
-      {
-        context: { limit },
-      },
+      { context: { limit } },
     );
   }
   if (dir === '') throw new BridgeError('OPTION_INVALID', 'The directory for image files has an empty name.');
-  return new DirectoryImageFiles(openImageDirectory(dir), limit);
+  return new ImageFiles(openImageDirectory(dir), limit);
 }

@@ -36,43 +36,25 @@ const PAUSE_MS = 0.1;
 /** Copies that a faster writer spoiled before giving up. */
 const MAX_ATTEMPTS = 64;
 
-/** Time to wait for a writer, in all. */
-export class Patience {
-  #looks = 0;
-  #end: number | undefined;
-
-  /** After a look that found the writer at work: false when the time is up. */
-  again(): boolean {
-    if (++this.#looks <= QUICK_LOOKS) return true;
-    this.#end ??= performance.now() + PATIENCE_MS;
-    if (performance.now() >= this.#end) return false;
-    Atomics.wait(scratch, 0, 0, PAUSE_MS);
-    return true;
-  }
-}
-
-/** The counter when it is even; undefined: the writer does not let go in a bounded time. */
-export function settled(words: Int32Array, index: number, patience = new Patience()): number | undefined {
-  for (;;) {
-    const value = Atomics.load(words, index);
-    if ((value & 1) === 0) return value;
-    if (!patience.again()) return undefined;
-  }
-}
-
 /**
  * What `read` made of a moment when nothing was being written; undefined when there was none in a bounded time,
  * because the writer died or was halted in the middle of a write, or is always faster. `read` may see torn data on
  * the way and must not trust it: what it returned is dropped then.
  */
 export function readStable<T>(words: Int32Array, index: number, read: () => T): { value: T } | undefined {
-  const patience = new Patience();
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const before = settled(words, index, patience);
-    if (before === undefined) return undefined;
-    const value = read();
-    fence();
-    if (Atomics.load(words, index) === before) return { value };
+  let end: number | undefined;
+  for (let looks = 0, attempts = 0; attempts < MAX_ATTEMPTS; ) {
+    const before = Atomics.load(words, index);
+    if ((before & 1) === 0) {
+      attempts++;
+      const value = read();
+      fence();
+      if (Atomics.load(words, index) === before) return { value };
+    } else if (++looks > QUICK_LOOKS) {
+      end ??= performance.now() + PATIENCE_MS;
+      if (performance.now() >= end) return undefined;
+      Atomics.wait(scratch, 0, 0, PAUSE_MS);
+    }
   }
   return undefined;
 }

@@ -2,12 +2,14 @@ import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -95,9 +97,24 @@ describe.each([['a private directory'], ['a given directory']])('in %s', (kind) 
     expect(readFileSync(path, 'utf8')).toBe('precious');
     expect(images.count).toBe(0);
     const hidden = readdirSync(images.dir, { recursive: true }).map(String);
-    expect(hidden.filter((name) => /^\.\d/.test(basename(name)))).toEqual([]);
+    expect(hidden.filter((name) => /^\.[0-9a-f]/.test(basename(name)))).toEqual([]);
     rmSync(path);
     images.put('foreign', picture).release();
+  });
+
+  test('an image is put beside names and links that are there, and writes through none of them', () => {
+    const target = join(temporaryDirectory(), 'precious');
+    writeFileSync(target, 'precious');
+    const work = join(images.dir, readdirSync(images.dir).find((name) => name.startsWith('.openmv')) ?? '');
+    // Names that a counter would give, and the name of the image itself.
+    for (const name of ['.0', '.1', '.2', 'linked.bin.part']) symlinkSync(target, join(work, name));
+    symlinkSync(target, join(images.dir, 'linked.bin'));
+    expectFailure('SHM_IN_USE', () => images.put('linked', picture));
+    const lease = images.put('one', picture);
+    expect(lstatSync(lease.path).isFile()).toBe(true);
+    expect(readFileSync(lease.path).equals(picture)).toBe(true);
+    expect(readFileSync(target, 'utf8')).toBe('precious');
+    rmSync(join(images.dir, 'linked.bin'));
   });
 
   test('impossible ids and images are refused', () => {
