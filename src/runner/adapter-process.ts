@@ -231,10 +231,11 @@ export class AdapterProcess {
       heartbeat_interval_ms: timings.heartbeatIntervalMs,
       heartbeat_grace_ms: timings.heartbeatGraceMs,
     });
+    // Both SDKs load the algorithm after their hello. This is answered when that is done, and before any call.
+    const pings = hello.capabilities.includes('ping');
+    if (pings) this.ping('loaded');
     this.#handlers.hello(hello);
-    // Both SDKs load the algorithm after their hello and answer pings from then on.
-    if (hello.capabilities.includes('ping')) this.ping('loaded');
-    else this.#finishLoading();
+    if (!pings) this.#finishLoading();
   }
 
   ping(requestId: string): void {

@@ -85,7 +85,7 @@ describe('odd but whole frames', () => {
   });
 
   it('with an error of no request are reported, and calls go on', async () => {
-    const { call, runner, problems } = observe(node('error-then-result'));
+    const { call, runner, problems } = observe(node('note-then-result'));
     await runner.start();
     verdict(await call());
     expect(problems.map((error) => error.message)).toEqual([
