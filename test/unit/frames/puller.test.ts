@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { pause } from '../../../src/async.js';
 import type { Camera } from '../../../src/camera/camera.js';
 import { FramePuller } from '../../../src/frames/frame-puller.js';
 import type { DropReason, PulledFrame } from '../../../src/frames/source.js';
@@ -38,15 +39,19 @@ async function pull(
   const frames: PulledFrame[] = [];
   const drops: Partial<Record<DropReason, number>> = {};
   const end = new AbortController();
-  const puller = new FramePuller('frame', {
-    frame: (frame) => {
-      frames.push(frame);
-      if (frames.length === wanted) end.abort();
+  const puller = new FramePuller(
+    'frame',
+    {
+      frame: (frame) => {
+        frames.push(frame);
+        if (frames.length === wanted) end.abort();
+      },
+      dropped: (reason, count) => {
+        drops[reason] = (drops[reason] ?? 0) + count;
+      },
     },
-    dropped: (reason, count) => {
-      drops[reason] = (drops[reason] ?? 0) + count;
-    },
-  });
+    fake.clock,
+  );
   await puller.run(camera, end.signal);
   return { frames, drops, puller, channel, fake };
 }
@@ -183,18 +188,22 @@ describe('backpressure', () => {
     let room: Promise<void> | undefined;
     let count = 0;
     const end = new AbortController();
-    const puller = new FramePuller('frame', {
-      frame: () => {
-        count++;
-        room = new Promise((resolve) => {
-          release = resolve;
-        });
+    const puller = new FramePuller(
+      'frame',
+      {
+        frame: () => {
+          count++;
+          room = new Promise((resolve) => {
+            release = resolve;
+          });
+        },
+        ready: () => room,
+        dropped: () => undefined,
       },
-      ready: () => room,
-      dropped: () => undefined,
-    });
+      fake.clock,
+    );
     const running = puller.run(camera, end.signal);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await pause(200, undefined, fake.clock);
     expect(count).toBe(1);
     expect(channel.captured.length).toBe(2);
     end.abort();

@@ -32,13 +32,17 @@ async function pull(fake: FakeCamera, wanted: number): Promise<Pulling> {
   const frames: PulledFrame[] = [];
   const drops: [DropReason, number][] = [];
   const end = new AbortController();
-  const puller = new FramePuller('frame', {
-    frame: (frame) => {
-      frames.push(frame);
-      if (frames.length === wanted) end.abort();
+  const puller = new FramePuller(
+    'frame',
+    {
+      frame: (frame) => {
+        frames.push(frame);
+        if (frames.length === wanted) end.abort();
+      },
+      dropped: (reason, count) => drops.push([reason, count]),
     },
-    dropped: (reason, count) => drops.push([reason, count]),
-  });
+    fake.clock,
+  );
   const running = pullOn(puller, camera, end.signal);
   running.catch(() => undefined);
   return { frames, drops, puller, running };
@@ -140,9 +144,8 @@ it('a frame that was given up while the host was held up in the middle of it is 
       const bytes = current().subarray(offset, offset + length);
       if (offset === 0 && number === 1) {
         // The first READ is answered; then the host is held up, and the camera takes another picture.
-        setImmediate(() => {
-          const until = performance.now() + 250;
-          while (performance.now() < until);
+        fake.clock.after(0, () => {
+          fake.clock.jump(250);
           number = 2;
         });
       }

@@ -49,14 +49,18 @@ async function pull(numbered: boolean, pauses: number) {
   let delivered = 0;
   const drops: Partial<Record<DropReason, number>> = {};
   const end = new AbortController();
-  const puller = new FramePuller('frame', {
-    frame: () => {
-      if (++delivered === 4) end.abort();
+  const puller = new FramePuller(
+    'frame',
+    {
+      frame: () => {
+        if (++delivered === 4) end.abort();
+      },
+      dropped: (reason, count) => {
+        drops[reason] = (drops[reason] ?? 0) + count;
+      },
     },
-    dropped: (reason, count) => {
-      drops[reason] = (drops[reason] ?? 0) + count;
-    },
-  });
+    fake.clock,
+  );
   await puller.run(camera, end.signal);
   return { captured, delivered, drops };
 }

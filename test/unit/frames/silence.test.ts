@@ -1,6 +1,5 @@
 /** A channel that has nothing to say: its script may have been stopped, or its frames be rare. */
 import { afterEach, expect, it } from 'vitest';
-import { realClock } from '../../../src/async.js';
 import type { Camera } from '../../../src/camera/camera.js';
 import { FramePuller } from '../../../src/frames/frame-puller.js';
 import type { PulledFrame } from '../../../src/frames/source.js';
@@ -14,7 +13,6 @@ afterEach(async () => {
   for (const camera of cameras.splice(0)) await camera.close();
 });
 
-/** Pulls on a clock that goes a hundred times as fast, so that two seconds of silence are soon over. */
 async function pull(
   fake: FakeCamera,
 ): Promise<{ frames: PulledFrame[]; running: Promise<void>; stop(): void }> {
@@ -30,7 +28,7 @@ async function pull(
       },
       dropped: () => undefined,
     },
-    { now: () => 100 * performance.now(), after: realClock.after },
+    fake.clock,
   );
   const running = puller.run(camera, end.signal);
   running.catch(() => undefined);

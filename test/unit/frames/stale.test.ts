@@ -1,6 +1,5 @@
 /** A frame that waited at the camera while nobody was there is not delivered as one of now; every other is. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { realClock } from '../../../src/async.js';
 import type { Camera } from '../../../src/camera/camera.js';
 import { FramePuller } from '../../../src/frames/frame-puller.js';
 import type { DropReason, PulledFrame } from '../../../src/frames/source.js';
@@ -8,6 +7,7 @@ import { SystemEvent } from '../../../src/protocol/constants.js';
 import { connectFake, FakeCamera } from '../../fakes/fake-camera.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
 import { LatchedChannel } from '../../fakes/latched-channel.js';
+import { VirtualClock } from '../../fakes/virtual-clock.js';
 
 const cameras: Camera[] = [];
 
@@ -17,21 +17,26 @@ afterEach(async () => {
 
 const capture = (number: number): Uint8Array => fakeJpeg(number, 5_000 + number);
 
-/** One puller over several connections, on a clock of the test's own. */
+/** One puller over several connections. Its time stands still but for absences; what it waits for comes all the same. */
 class Host {
   readonly frames: PulledFrame[] = [];
   readonly drops: [DropReason, number][] = [];
+  readonly clock = new VirtualClock();
   now = 1_000_000;
-  readonly #puller = new FramePuller(
-    'frame',
-    {
-      frame: (frame) => {
-        this.frames.push(frame);
+  readonly #puller: FramePuller;
+
+  constructor() {
+    this.#puller = new FramePuller(
+      'frame',
+      {
+        frame: (frame) => {
+          this.frames.push(frame);
+        },
+        dropped: (reason, count) => this.drops.push([reason, count]),
       },
-      dropped: (reason, count) => this.drops.push([reason, count]),
-    },
-    { now: () => this.now, after: realClock.after },
-  );
+      { now: () => this.now, after: (ms, callback) => this.clock.after(ms, callback) },
+    );
+  }
 
   /** Pulls over a new connection until `wanted` frames have come in all; then the line is cut. */
   async pull(fake: FakeCamera, wanted: number, before?: (camera: Camera) => void): Promise<void> {
@@ -56,17 +61,18 @@ class Host {
 
 /** A camera on a USB line that was on before the host came. */
 function camera(
+  { clock }: Host,
   style: 'numbered' | 'vendor',
   captures: number,
 ): { fake: FakeCamera; channel: LatchedChannel } {
-  const fake = new FakeCamera('usb');
+  const fake = new FakeCamera('usb', undefined, clock);
   return { fake, channel: new LatchedChannel(fake, { style, capture, captures }) };
 }
 
 describe.each(['numbered', 'vendor'] as const)('a %s channel', (style) => {
   it('the frame that was latched before the first host came is let go and counted', async () => {
     const host = new Host();
-    const { fake, channel } = camera(style, 4);
+    const { fake, channel } = camera(host, style, 4);
     await host.pull(fake, 3);
     host.expectDelivered(channel.captured.slice(1));
     expect(host.drops).toEqual([['stale', 1]]);
@@ -74,13 +80,13 @@ describe.each(['numbered', 'vendor'] as const)('a %s channel', (style) => {
 
   it('a long absence makes it old, a short one does not', async () => {
     const host = new Host();
-    const first = camera(style, 3);
+    const first = camera(host, style, 3);
     await host.pull(first.fake, 2);
     host.now += 900;
-    const second = camera(style, 3);
+    const second = camera(host, style, 3);
     await host.pull(second.fake, 5);
     host.now += 60_000;
-    const third = camera(style, 3);
+    const third = camera(host, style, 3);
     await host.pull(third.fake, 7);
     host.expectDelivered([
       ...first.channel.captured.slice(1),
@@ -95,7 +101,7 @@ describe.each(['numbered', 'vendor'] as const)('a %s channel', (style) => {
 
   it('on a line that loses the answer to its release, it is let go once', async () => {
     const host = new Host();
-    const { fake, channel } = camera(style, 4);
+    const { fake, channel } = camera(host, style, 4);
     let losses = 1;
     fake.damage = (packet, direction) => {
       const isLastByte = direction === 'to-host' && packet[5] === 0x26 && packet[6] === 1 && packet[7] === 0;
@@ -110,7 +116,7 @@ describe.each(['numbered', 'vendor'] as const)('a %s channel', (style) => {
 
   it('a frame that is latched while the host is there is delivered, however late it is fetched', async () => {
     const host = new Host();
-    const fake = new FakeCamera('usb');
+    const fake = new FakeCamera('usb', undefined, host.clock);
     let made: LatchedChannel | undefined;
     await host.pull(fake, 2, () => {
       // As the device does it when a script that was sent begins.
@@ -126,7 +132,7 @@ describe.each(['numbered', 'vendor'] as const)('a %s channel', (style) => {
 
 it('a camera with nothing latched yet loses nothing', async () => {
   const host = new Host();
-  const fake = new FakeCamera('usb');
+  const fake = new FakeCamera('usb', undefined, host.clock);
   let latched = false;
   let looks = 0;
   const jpeg = capture(1);
