@@ -40,6 +40,10 @@ export function runnerOptions(
     strictStdio: options.strictStdio,
     logLevel: options.algorithmLogLevel,
     dialect: options.dialect,
+    preExecute: options.preExecute,
+    maxResultBytes: options.maxResultBytes,
+    // The frame is still the next one to be judged when the sensor waits for it.
+    retry: options.delivery === 'every',
     settings: callSettings(options),
     timings: {
       callMs: options.callTimeoutMs,

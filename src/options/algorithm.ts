@@ -102,6 +102,23 @@ export const algorithmShape = {
       unit: 'ms',
       needs,
     }),
+    preExecute: z.enum(['session', 'frame', 'never']).default('session').meta({
+      flag: '--pre-execute WHEN',
+      description:
+        'pre_execute of algorithms that have it: before the first frame, before each, or not at all',
+      needs,
+    }),
+    maxResultBytes: z
+      .int()
+      .min(1024)
+      .max(64 * 1024 * 1024)
+      .default(16 * 1024 * 1024)
+      .meta({
+        flag: '--max-result-size BYTES',
+        description: 'largest result; a larger one fails its call',
+        unit: 'bytes',
+        needs,
+      }),
     saveAnnotated: text.optional().meta({
       flag: '--save-annotated DIR',
       description: 'write every frame with a result, its verdict and rectangles drawn',
