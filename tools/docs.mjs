@@ -7,8 +7,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { runLines } from '../dist/bridge/json-lines.js';
 import { EXIT_STATUSES } from '../dist/cli/exit-status.js';
 import { defaultText } from '../dist/cli/flags.js';
+import { reportLines } from '../dist/cli/lines.js';
 import { makeProgram, SUBCOMMANDS } from '../dist/cli/program.js';
 import { configSchema, optionMetaSchema, optionSpecs } from '../dist/options/index.js';
 
@@ -72,6 +74,31 @@ for (const group of new Set(specs.map((spec) => spec.group))) {
   BLOCKS[`options ${group}`] = table(['option', 'key', 'what it does'], optionRows(group));
 }
 
+/** `name` or `name.inner` for each field of a line, with its form in a word. */
+function fieldRows(schema, prefix = '') {
+  const { properties = {}, required = [] } = schema;
+  return Object.entries(properties).flatMap(([name, field]) => {
+    if (['type', 'timestampMs'].includes(name) && prefix === '') return [];
+    const forms = field.anyOf ?? [field];
+    const kinds = forms.map((form) => (form.enum ? form.enum.join(', ') : String(form.const ?? form.type)));
+    const always = required.includes(name) ? '' : ', where there is one';
+    const row = [`\`${prefix}${name}\``, kinds.join(' or ') + always, field.description ?? ''];
+    const inner = field.properties ?? (field.items?.properties && field.items);
+    return inner && field.properties ? [row, ...fieldRows(field, `${prefix}${name}.`)] : [row];
+  });
+}
+
+function linesOf(schemas) {
+  const parts = Object.entries(schemas).map(([type, line]) => {
+    const schema = z.toJSONSchema(line);
+    return `### ${type}\n\n${schema.description}\n\n${table(['field', 'value', 'meaning'], fieldRows(schema))}`;
+  });
+  return parts.join('\n\n');
+}
+
+BLOCKS['run lines'] = linesOf(runLines);
+BLOCKS['report lines'] = linesOf(reportLines);
+
 const missing = new Set(Object.keys(BLOCKS));
 
 function filled(path) {
@@ -96,8 +123,17 @@ function configJsonSchema() {
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
+/** A line of any kind. */
+function linesJsonSchema() {
+  const lines = Object.values({ ...runLines, ...reportLines });
+  const schema = { title: 'A JSON line of openmv-bridge', ...z.toJSONSchema(z.union(lines)) };
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
 const files = {
   'docs/command-line.md': filled('docs/command-line.md'),
+  'docs/json-lines.md': filled('docs/json-lines.md'),
+  'tools/json-lines.schema.json': linesJsonSchema(),
   'tools/config.schema.json': configJsonSchema(),
 };
 if (missing.size > 0) throw new Error(`No page has a place for: ${[...missing].join(', ')}`);

@@ -1,44 +1,240 @@
-/** The JSON lines by which programs are told of frames and of an algorithm's results and log lines. */
+/** The JSON lines by which programs are told of a run: their forms, and how they are made. */
+import { z } from 'zod';
+import type { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/frame.js';
-import type { BridgeEvent, FrameResult } from './events.js';
+import { packageVersion } from '../package.js';
+import type { BridgeEvent, BridgeStats, FrameResult } from './events.js';
 
-type LogEvent = Extract<BridgeEvent, { type: 'log' }>;
+/** Of all lines; raised when a field is taken away or changes its meaning, which has not happened yet. */
+export const LINE_SCHEMA = 1;
 
-const round = (ms: number): number => Math.round(ms * 1_000) / 1_000;
+const text = (description: string) => z.string().meta({ description });
+const count = (description: string) => z.int().min(0).meta({ description });
+const milliseconds = (description: string) => z.number().min(0).meta({ description });
+const values = (description: string) => z.record(z.string(), z.unknown()).meta({ description });
+const cameraId = text('which camera');
+const sequence = z
+  .int()
+  .min(1)
+  .meta({ description: 'the frame: counts delivered frames of a camera from 1' });
 
-/** The JSON line of a result. */
-export function resultLine(result: FrameResult): object {
-  const { cameraId, sequence, requestId, status, worker } = result;
-  const { queueMs, transferMs, computeMs } = result.latency;
-  const common = { type: 'result', cameraId, sequence, requestId, status };
-  const times = {
-    latencyMs: result.latencyMs,
-    latency: { queueMs: round(queueMs), transferMs: round(transferMs), computeMs: round(computeMs) },
-    worker,
-  };
-  if (result.outcome === 'failed') {
-    const { code, message } = result.error;
-    const { algorithmCode } = result;
-    const own = algorithmCode === undefined ? {} : { algorithmCode };
-    return {
-      ...common,
-      resultStatus: null,
-      ...times,
-      data: result.data ?? null,
-      error: { code, message, ...own },
-    };
-  }
-  return { ...common, resultStatus: result.resultStatus, ...times, flags: result.flags, data: result.data };
+function line<Type extends string, Shape extends z.ZodRawShape>(
+  type: Type,
+  description: string,
+  shape: Shape,
+) {
+  const timestampMs = z.number().meta({ description: 'Unix milliseconds of what the line tells' });
+  return z.strictObject({ type: z.literal(type), timestampMs, ...shape }).meta({ description });
 }
 
-/** The JSON line of a line that the algorithm logged. */
-export function logLine({ cameraId, line, worker }: LogEvent): object {
-  const { level, message, fields } = line;
-  return { type: 'log', cameraId, worker, level, message, ...(fields === undefined ? {} : { fields }) };
+const problem = {
+  code: text('the error, for programs'),
+  message: text('the error, for people: what is wrong and what to do'),
+};
+
+/** The lines of a run. Fields are added, never taken away. */
+export const runLines = {
+  start: line('start', 'The first line.', {
+    schema: z.literal(LINE_SCHEMA).meta({ description: 'version of the form of all lines' }),
+    version: text('version of this program'),
+    runId: text('new at each start: runId, cameraId and sequence name a frame for ever'),
+  }),
+  connected: line('connected', 'A camera is connected, at first and again.', {
+    cameraId,
+    port: text('its port'),
+    protocolVersion: text('such as 1.0.2'),
+    firmwareVersion: text('such as 5.0.0'),
+    maxPayload: count('bytes a packet'),
+    ack: z.boolean().meta({ description: 'packets are acknowledged' }),
+  }),
+  frame: line('frame', 'A frame was delivered; `timestampMs` is when it was complete on the host.', {
+    cameraId,
+    sequence,
+    width: count('pixels'),
+    height: count('pixels'),
+    bytes: count('of the JPEG'),
+    crc32: text("the JPEG's IEEE CRC-32, 8 hexadecimal digits"),
+    sharedMemId: z.string().nullable().meta({
+      description: "the image file's id with an algorithm, else the segment's name; null: neither",
+    }),
+    file: z.string().optional().meta({ description: 'the file that it was saved to' }),
+  }),
+  result: line('result', "The algorithm's answer to a frame.", {
+    cameraId,
+    sequence,
+    requestId: text('of the call'),
+    status: z.enum(['OK', 'ERROR']).meta({ description: 'whether the call worked' }),
+    resultStatus: z.enum(['OK', 'NG']).nullable().meta({ description: 'the verdict; null: none' }),
+    latencyMs: milliseconds('from the call to its result'),
+    latency: z
+      .strictObject({
+        queueMs: milliseconds('waiting for a free worker'),
+        transferMs: milliseconds('handing the frame over'),
+        computeMs: milliseconds('from the call to its result'),
+      })
+      .meta({ description: "the time from the frame's arrival to its result, in parts" }),
+    worker: count('adapter that it came from, counted from 1; 0: none, for the image file failed'),
+    flags: z.array(z.string()).optional().meta({ description: 'what is odd about a verdict' }),
+    data: values("the result's own data; null: none").nullable(),
+    error: z
+      .strictObject({
+        ...problem,
+        algorithmCode: z
+          .strictObject({ code: z.string(), name: z.string() })
+          .optional()
+          .meta({ description: "the algorithm's own code, and its name" }),
+      })
+      .optional()
+      .meta({ description: 'why there is no verdict' }),
+  }),
+  skipped: line('skipped', 'The algorithm did not see a frame.', {
+    cameraId,
+    sequence,
+    reason: text('newer_frame: one took its place; algorithm_failed: for good; closed: the run ended first'),
+  }),
+  dropped: line('dropped', 'Captured frames that are not delivered.', {
+    cameraId,
+    reason: text('corrupt, too_large, unreadable, skipped, stale or repeated: see below'),
+    count: count('how many'),
+  }),
+  recovered: line('recovered', 'What had failed works again.', {
+    cameraId,
+    sink: text('what frames go to: segment, ring, arrays, files, pipeline, algorithm'),
+    lost: count('frames that it lacks'),
+  }),
+  disconnected: line('disconnected', 'The camera has gone.', { cameraId, ...problem }),
+  stdout: line('stdout', "What the camera's script prints.", { cameraId, text: text('as it came') }),
+  pipeline: line('pipeline', 'What GStreamer warns of.', { cameraId, text: text('its words') }),
+  runner: line('runner', "The state of the algorithm's process.", {
+    cameraId,
+    state: text('such as starting, ready, busy, restarting, failed'),
+  }),
+  log: line('log', "A line of the algorithm's log.", {
+    cameraId,
+    worker: count('adapter that it came from'),
+    level: text('debug, info, warn or error'),
+    message: text('what it says'),
+    fields: values('of a structured line').optional(),
+  }),
+  stats: line('stats', 'Figures, once a second; counters are since the start.', {
+    cameraId,
+    framesPerSecond: z.number().meta({ description: 'of the last second' }),
+    bytesPerSecond: count('of the last second'),
+    frameBytes: count('of the last frame'),
+    width: count('of the last frame'),
+    height: count('of the last frame'),
+    delivered: count('frames'),
+    dropped: count('captured frames that were not delivered'),
+    droppedByReason: values('the same by reason'),
+    repaired: count('ranges of frames that were damaged on the way and read again'),
+    undecoded: count('frames that pixels in shared memory lack'),
+    sinks: values('by sink: frames written, lost and skipped').optional(),
+    algorithm: values(
+      'of the algorithm: state, ok, ng, failed, skipped, latencyMs ...; null: none',
+    ).nullable(),
+    link: values('counters of the line'),
+  }),
+  error: line('error', 'Something went wrong that does not end the run, or ends it.', {
+    cameraId: cameraId.optional(),
+    ...problem,
+  }),
+  lost: line('lost', 'Lines, not of frames or results, were left out while the reader stalled.', {
+    cameraId: cameraId.optional(),
+    count: count('how many'),
+  }),
+} as const;
+
+export type RunLines = { readonly [Type in keyof typeof runLines]: z.infer<(typeof runLines)[Type]> };
+
+/** Microseconds are as far as times mean something. */
+const rounded = (value: number, digits = 3): number => Number(value.toFixed(digits));
+
+/** The first line of a run. */
+export function startLine(runId: string): RunLines['start'] {
+  return { type: 'start', timestampMs: Date.now(), schema: LINE_SCHEMA, version: packageVersion(), runId };
 }
 
 /** The JSON line of a frame. */
-export function frameLine(frame: Frame): object {
-  const { cameraId, sequence, width, height, bytes, crc32, timestampMs, sharedMemId } = frame;
-  return { type: 'frame', cameraId, sequence, width, height, bytes, crc32, timestampMs, sharedMemId };
+export function frameLine(frame: Frame): RunLines['frame'] {
+  const { cameraId, sequence, width, height, bytes, crc32, sharedMemId, file } = frame;
+  return {
+    type: 'frame',
+    timestampMs: rounded(frame.timestampMs),
+    ...{ cameraId, sequence, width, height, bytes, crc32, sharedMemId },
+    ...(file === null ? {} : { file }),
+  };
+}
+
+/** The JSON line of a result. */
+export function resultLine(result: FrameResult): RunLines['result'] {
+  const { cameraId, sequence, requestId, worker } = result;
+  const { queueMs, transferMs, computeMs } = result.latency;
+  const times = {
+    latencyMs: rounded(result.latencyMs),
+    latency: {
+      queueMs: rounded(queueMs),
+      transferMs: rounded(transferMs),
+      computeMs: rounded(computeMs),
+    },
+    worker,
+  };
+  const common = { type: 'result', timestampMs: Date.now(), cameraId, sequence, requestId } as const;
+  if (result.outcome !== 'failed') {
+    const { status, resultStatus, flags, data } = result;
+    return { ...common, status, resultStatus, ...times, flags: [...flags], data };
+  }
+  const { code, message } = result.error;
+  const { algorithmCode } = result;
+  return {
+    ...common,
+    status: result.status,
+    resultStatus: null,
+    ...times,
+    data: result.data ?? null,
+    error: { code, message, ...(algorithmCode === undefined ? {} : { algorithmCode }) },
+  };
+}
+
+/** The JSON line of an event. */
+export function eventLine(event: BridgeEvent): object {
+  const { type, runId: _runId, ...fields } = event;
+  const head = { type, timestampMs: Date.now() };
+  if (event.type === 'error') return errorLine(event.error, event.cameraId);
+  if (event.type !== 'log') return { ...head, ...fields };
+  const { level, message, fields: own } = event.line;
+  return {
+    ...head,
+    cameraId: event.cameraId,
+    worker: event.worker,
+    ...{ level, message },
+    ...(own === undefined ? {} : { fields: own }),
+  };
+}
+
+/** The JSON line of an error. */
+export function errorLine({ code, message, context }: BridgeError, camera?: string): RunLines['error'] {
+  const about = camera ?? context['cameraId'];
+  return {
+    type: 'error',
+    timestampMs: Date.now(),
+    ...(typeof about === 'string' ? { cameraId: about } : {}),
+    ...{ code, message },
+  };
+}
+
+/** The JSON line of a second's figures. */
+export function statsLine(stats: BridgeStats): RunLines['stats'] {
+  const { algorithm, link } = stats;
+  return {
+    type: 'stats',
+    timestampMs: Date.now(),
+    ...stats,
+    framesPerSecond: rounded(stats.framesPerSecond, 1),
+    bytesPerSecond: Math.round(stats.bytesPerSecond),
+    algorithm: algorithm && {
+      ...algorithm,
+      latencyMs: algorithm.latencyMs === null ? null : rounded(algorithm.latencyMs),
+    },
+    link: { ...link, roundTripMs: rounded(link.roundTripMs) },
+  };
 }

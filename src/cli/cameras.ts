@@ -1,9 +1,9 @@
-/** The cameras of a run: opened at the same time; one that is missing is waited for while another is there. */
+/** The cameras of a run: opened at the same time; one that is missing is waited for. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Bridge } from '../bridge/bridge.js';
-import { openBridge } from '../bridge/open-bridge.js';
-import type { BridgeInput } from '../bridge/options.js';
+import { createBridge } from '../bridge/open-bridge.js';
 import { asBridgeError, BridgeError, type ErrorCode } from '../errors.js';
+import type { BridgeInput } from '../options/index.js';
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
@@ -24,18 +24,26 @@ export interface CameraHandlers {
   waiting(port: string, error: BridgeError): void;
 }
 
+export interface CamerasOptions {
+  readonly runId: string;
+  /** Waits for cameras even while none is there; else one that is missing is waited for only while another one runs. */
+  readonly wait: boolean;
+}
+
 export class Cameras {
   readonly bridges: Bridge[] = [];
   /** Cameras that never came, and why. */
   readonly missing: BridgeError[] = [];
   readonly #inputs: readonly BridgeInput[];
+  readonly #options: CamerasOptions;
   readonly #handlers: CameraHandlers;
   readonly #end = new AbortController();
   #failed = false;
   #running = 0;
 
-  constructor(inputs: readonly BridgeInput[], handlers: CameraHandlers) {
+  constructor(inputs: readonly BridgeInput[], options: CamerasOptions, handlers: CameraHandlers) {
     this.#inputs = inputs;
+    this.#options = options;
     this.#handlers = handlers;
   }
 
@@ -48,7 +56,8 @@ export class Cameras {
     const missing = ends.flatMap((end, index) =>
       end.status === 'rejected' ? [{ input: this.#inputs[index]!, error: asBridgeError(end.reason) }] : [],
     );
-    if (missing.length > 0 && (this.#failed || this.bridges.length === 0)) {
+    const alone = this.bridges.length === 0 && !this.#options.wait;
+    if (missing.length > 0 && !this.#end.signal.aborted && (this.#failed || alone)) {
       await this.close();
       throw new AggregateError(missing.map(({ error }) => error));
     }
@@ -65,16 +74,17 @@ export class Cameras {
   }
 
   async #open(input: BridgeInput): Promise<void> {
-    let bridge: Bridge;
+    const bridge = createBridge(input, this.#options);
     try {
-      bridge = await openBridge(input);
+      await bridge.open({ signal: this.#end.signal });
     } catch (cause) {
       const error = this.#named(asBridgeError(cause), input);
       // Without it there is no run: the others are not to begin.
-      if (input.reconnect === false || !PASSING.includes(error.code)) this.#fail();
+      const waits = this.#options.wait || input.reconnect !== false;
+      if (!this.#end.signal.aborted && !(waits && PASSING.includes(error.code))) this.#fail();
       throw error;
     }
-    if (this.#failed || this.#end.signal.aborted) {
+    if (this.#failed) {
       await bridge.close();
       return;
     }
@@ -83,7 +93,7 @@ export class Cameras {
     const over = (): void => {
       this.#running--;
       // A camera that is missing is not waited for alone.
-      if (this.#running === 0) this.#end.abort();
+      if (this.#running === 0 && !this.#options.wait) this.#end.abort();
     };
     bridge.done.then(over, over);
     this.#handlers.opened(bridge);
@@ -101,16 +111,14 @@ export class Cameras {
     const attempts = typeof input.reconnect === 'number' ? input.reconnect : Number.POSITIVE_INFINITY;
     const { signal } = this.#end;
     let last = first;
-    this.#handlers.waiting(String(input.port), first);
-    for (let attempt = 1; attempt <= attempts; attempt++) {
+    if (!signal.aborted) this.#handlers.waiting(String(input.port), first);
+    for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt++) {
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
-      await pause(wait, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) break;
       try {
-        // An attempt under way holds up nobody's end: what it opens then is closed at once.
-        await Promise.race([this.#open(input), aborted(signal)]);
-        if (!signal.aborted) return;
+        await pause(wait, undefined, { signal });
+        return await this.#open(input);
       } catch (cause) {
+        if (signal.aborted) break;
         const error = asBridgeError(cause);
         if (error.code !== last.code) this.#handlers.waiting(String(input.port), error);
         last = error;
@@ -127,9 +135,3 @@ export class Cameras {
     return new BridgeError(code, `The camera on ${port}: ${message}`, { context, cause });
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -1,4 +1,5 @@
 /** Where a command's words go: data to stdout, everything else to stderr. */
+import { errorLine } from '../bridge/json-lines.js';
 import type { BridgeError } from '../errors.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -42,7 +43,7 @@ export class Output {
       this.#lost++;
       return;
     }
-    if (this.#lost > 0) this.line({ type: 'lost', count: this.#lost });
+    if (this.#lost > 0) this.line({ type: 'lost', timestampMs: Date.now(), count: this.#lost });
     this.#lost = 0;
     this.line(value);
   }
@@ -110,8 +111,8 @@ export class Output {
   }
 
   /** What an error says, and what lies behind it when asked for details. `told`: people have read it already. */
-  error(error: BridgeError, told = false, level: 'error' | 'warn' = 'error'): void {
-    if (this.json) this.spareLine({ type: 'error', code: error.code, message: error.message });
+  error(error: BridgeError, told = false, level: 'error' | 'warn' = 'error', cameraId?: string): void {
+    if (this.json) this.spareLine(errorLine(error, cameraId));
     if (!told) this.log(level, `${error.message} [${error.code}]`);
     if (error.cause !== undefined) this.log('debug', `cause: ${String(error.cause)}`);
   }

@@ -1,7 +1,7 @@
 /** Tells what a running bridge does: JSON lines for programs, a live line a second for people. */
 import type { Bridge } from '../bridge/bridge.js';
 import type { BridgeEvent, BridgeStats } from '../bridge/events.js';
-import { frameLine, logLine, resultLine } from '../bridge/json-lines.js';
+import { eventLine, frameLine, resultLine, statsLine } from '../bridge/json-lines.js';
 import type { ControlServer } from '../control/index.js';
 import { logText } from './log-text.js';
 import type { Output } from './output.js';
@@ -10,14 +10,14 @@ import { VerdictReport } from './verdict-report.js';
 /** Subscribes to everything; ends with the bridge. */
 export function reportBridge(bridge: Bridge, output: Output, several: boolean): void {
   const name = several ? `${bridge.camera.id} ` : '';
-  const verdicts = new VerdictReport(output, name);
+  const verdicts = new VerdictReport(output, bridge.cameraId, name);
   bridge.events$.subscribe((event) => {
     reportEvent(event, output, name, bridge.options.workers > 1, verdicts);
   });
   bridge.results$.subscribe({ next: (result) => verdicts.result(result), complete: () => verdicts.tick() });
   bridge.stats$.subscribe((stats) => {
     verdicts.tick();
-    if (output.json) output.momentLine({ type: 'stats', ...stats });
+    if (output.json) output.momentLine(statsLine(stats));
     else output.live(name + liveLine(stats));
   });
   if (!output.json) return;
@@ -60,9 +60,7 @@ function reportEvent(
     verdicts.error(event.error);
     return;
   }
-  if (output.json && event.type !== 'runner') {
-    output.spareLine(event.type === 'log' ? logLine(event) : event);
-  }
+  if (output.json) output.spareLine(eventLine(event));
   switch (event.type) {
     case 'connected':
       output.log(

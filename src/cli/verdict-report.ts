@@ -9,6 +9,7 @@ const MAX_REASONS = 5;
 
 export class VerdictReport {
   readonly #output: Output;
+  readonly #cameraId: string;
   /** What stands before each line: the camera, when there are several. */
   readonly #name: string;
   /** Errors that people have read. An adapter's end is told both as an error and as the result of its call. */
@@ -19,8 +20,9 @@ export class VerdictReport {
   #last: Extract<FrameResult, { outcome: 'failed' }> | undefined;
   #restarting = false;
 
-  constructor(output: Output, name: string) {
+  constructor(output: Output, cameraId: string, name: string) {
     this.#output = output;
+    this.#cameraId = cameraId;
     this.#name = name;
   }
 
@@ -34,11 +36,13 @@ export class VerdictReport {
   }
 
   error(error: BridgeError): void {
-    if (typeof error.context['unknownType'] === 'string') this.#output.error(error, false, 'warn');
-    else if (this.#told.has(error) && this.#output.shows('warn')) this.#output.error(error, true);
+    if (typeof error.context['unknownType'] === 'string')
+      this.#output.error(error, false, 'warn', this.#cameraId);
+    else if (this.#told.has(error) && this.#output.shows('warn'))
+      this.#output.error(error, true, 'error', this.#cameraId);
     else {
       this.#told.add(error);
-      this.#output.error(error);
+      this.#output.error(error, false, 'error', this.#cameraId);
     }
   }
 

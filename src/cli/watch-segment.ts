@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { BridgeError } from '../errors.js';
 import { openShm, type ShmFrame, type ShmReader, type ShmState } from '../shm/index.js';
+import { reportLine } from './lines.js';
 import type { Output } from './output.js';
 
 const REPORT_MS = 1_000;
@@ -105,20 +106,20 @@ function show(
     layout: shm.layout,
     status,
     ownerPid: ownerPid ?? null,
-    framesPerSecond: figures.rate(figures.frames),
-    bytesPerSecond: figures.rate(figures.bytes),
+    framesPerSecond: Math.round(figures.rate(figures.frames) * 10) / 10,
+    bytesPerSecond: Math.round(figures.rate(figures.bytes)),
     missed: figures.missed,
     sequence: frame?.sequence ?? null,
-    ageMs: frameAgeMs ?? null,
+    ageMs: frameAgeMs === undefined ? null : Math.round(frameAgeMs),
     width: frame?.width ?? 0,
     height: frame?.height ?? 0,
     format: frame?.format ?? null,
-    shape: frame?.shape ?? null,
+    shape: frame?.shape ? [...frame.shape] : null,
     bytes: frame?.data.length ?? 0,
     segmentBytes: shm.size,
   };
   if (output.json) {
-    output.line({ type: 'segment', ...report });
+    output.line(reportLine('segment', report));
     return status;
   }
   const age = report.ageMs === null ? 'no frame yet' : `age ${report.ageMs.toFixed(0)} ms`;

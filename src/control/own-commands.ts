@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { BridgeEvent } from '../bridge/events.js';
-import { frameLine, logLine, resultLine } from '../bridge/json-lines.js';
+import { eventLine, frameLine, resultLine, statsLine } from '../bridge/json-lines.js';
 import { MAX_SCRIPT_BYTES } from '../camera/script.js';
 import { BridgeError } from '../errors.js';
 import { writeWhole } from '../files.js';
@@ -112,7 +112,7 @@ export const ownCommands: readonly Command[] = [
       const subscriptions = [
         bridge.frames$.subscribe((frame) => wanted.has('frame') && offer(frameLine(frame))),
         bridge.results$.subscribe((result) => wanted.has('result') && offer(resultLine(result))),
-        bridge.stats$.subscribe((stats) => wanted.has('stats') && offer({ type: 'stats', ...stats })),
+        bridge.stats$.subscribe((stats) => wanted.has('stats') && offer(statsLine(stats))),
         bridge.events$.subscribe((event) => wanted.has(event.type) && offer(eventLine(event))),
       ];
       onGone(() => {
@@ -123,18 +123,11 @@ export const ownCommands: readonly Command[] = [
   ),
 ];
 
-function eventLine(event: BridgeEvent): object {
-  if (event.type === 'log') return logLine(event);
-  if (event.type !== 'error') return event;
-  const { cameraId, error } = event;
-  return { type: 'error', cameraId, code: error.code, message: error.message };
-}
-
 /** Leaves out lines while the client does not read, and tells how many before the next one that it gets. */
 function lossCounter(cameraId: string, send: (line: object) => boolean): (line: object) => void {
   let lost = 0;
   return (line) => {
-    if (lost > 0 && send({ type: 'lost', cameraId, count: lost })) lost = 0;
+    if (lost > 0 && send({ type: 'lost', timestampMs: Date.now(), cameraId, count: lost })) lost = 0;
     if (lost > 0 || !send(line)) lost++;
   };
 }

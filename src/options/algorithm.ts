@@ -149,6 +149,7 @@ export const algorithmShape = {
     strictStdio: z.boolean().default(false).meta({
       flag: '--strict-stdio',
       description: 'SDK adapters fail a call that prints to stdout, at 20 ms a call (PROC_STRICT_STDIO)',
+      negated: 'SDK adapters send stray prints to stderr (the default)',
       needs,
     }),
     algorithmLogLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta({

@@ -15,6 +15,7 @@ import {
 import { openImageFiles } from '../../shm/index.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
+import { reportLine } from '../lines.js';
 import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
 
@@ -52,7 +53,7 @@ export function configure(command: Command, words: readonly string[]): void {
     const { image, json } = own();
     return withOutput(json, async (output) => {
       const report = await check(image, given(), output);
-      if (output.json) output.line({ type: 'check', ...report });
+      if (output.json) output.line(reportLine('check', report));
       else output.text(`${summary(report)}\n`);
       return report.ok ? EXIT.done : EXIT.algorithm;
     });

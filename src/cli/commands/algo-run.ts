@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { Algorithm } from '../../bridge/algorithm.js';
 import type { FrameResult } from '../../bridge/events.js';
-import { logLine, resultLine } from '../../bridge/json-lines.js';
+import { eventLine, resultLine } from '../../bridge/json-lines.js';
 import type { BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/frame.js';
 import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';
@@ -69,7 +69,7 @@ async function runOnFiles(
     recovered: () => undefined,
     state: () => undefined,
     log: (line, worker) => {
-      if (output.json) output.line(logLine({ type: 'log', runId, cameraId, line, worker }));
+      if (output.json) output.line(eventLine({ type: 'log', runId, cameraId, line, worker }));
       output.log(line.level, `algorithm: ${logText(line)}`);
     },
     // What goes wrong before is said by the rejection of `start`.

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { runOptionsSchema } from '../../options/index.js';
 import { ChannelFlag, versionText } from '../../protocol/index.js';
 import { cameraFlags, withCamera, withOutput } from '../command.js';
+import { reportLine } from '../lines.js';
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
 
@@ -41,7 +42,7 @@ export function configure(command: Command): void {
         };
       });
       if (output.json) {
-        output.line(report);
+        output.line(reportLine('info', report));
         return undefined;
       }
       const { versions, channels, statistics, memory } = report;

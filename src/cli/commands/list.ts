@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { runOptionsSchema } from '../../options/index.js';
 import { type DiscoveryOptions, listCameras, listPorts, type PortInfo } from '../../port/index.js';
 import { ownFlags, withOutput } from '../command.js';
+import { reportLine } from '../lines.js';
 
 /** The cameras, or with `all` every serial port. */
 export function portsToList(all: boolean, options: DiscoveryOptions = {}): Promise<PortInfo[]> {
@@ -24,7 +25,7 @@ export function configure(command: Command): void {
     return withOutput(json, async (output) => {
       const ports = await portsToList(all);
       if (output.json) {
-        for (const port of ports) output.line(port);
+        for (const port of ports) output.line(reportLine('port', port));
         return undefined;
       }
       if (ports.length === 0) {

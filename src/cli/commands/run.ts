@@ -1,5 +1,7 @@
 /** `openmv-bridge run`, which is also what it does without a subcommand. */
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
+import { startLine } from '../../bridge/json-lines.js';
 import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
@@ -28,43 +30,50 @@ export function configure(command: Command, algorithm: readonly string[]): void 
 }
 
 async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<number> {
+  const runId = randomUUID();
   // What is wrong with the configuration is said as the flags want it.
-  let output = outputFor(flags);
+  let output = openOutput(flags, runId);
   let cameras: Cameras | undefined;
   let control: ControlServer | undefined;
   const stopListening = onStop(() => {
     // Before anything is open there is nothing to close; the exit hooks see to the rest.
-    if (!cameras || cameras.bridges.length === 0) process.exit(EXIT.done);
+    if (!cameras) process.exit(EXIT.done);
     void cameras.close();
   });
   /** What people have read as the reason of a disconnection. */
   const told = new Set<string>();
   try {
     const { options, bridges } = await inputs();
-    output = outputFor(options);
+    if (output.json) output = outputOf(options);
+    else output = openOutput(options, runId);
     const several = bridges.length > 1;
     control = await openControl(options);
-    cameras = new Cameras(bridges, {
-      opened: (bridge) => {
-        bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
-        reportBridge(bridge, output, several);
-        if (control) attachControl(control, bridge, output, several);
-        const { earlierFrames, options } = bridge;
-        if ((options.shmMode & WRITABLE_BY_ALL) !== 0) {
-          output.log(
-            'warn',
-            'every user may write to the shared memory (--shm-mode): who can write can forge frames and end its readers',
-          );
-        }
-        if (earlierFrames !== undefined) {
-          output.log('info', `frames of an earlier run were moved to ${earlierFrames}`);
-        }
+    cameras = new Cameras(
+      bridges,
+      { runId, wait: bridges.some((bridge) => bridge.wait) },
+      {
+        opened: (bridge) => {
+          bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
+          reportBridge(bridge, output, several);
+          if (control) attachControl(control, bridge, output, several);
+          const { earlierFrames, options } = bridge;
+          if ((options.shmMode & WRITABLE_BY_ALL) !== 0) {
+            output.log(
+              'warn',
+              'every user may write to the shared memory (--shm-mode): who can write can forge frames and end its readers',
+            );
+          }
+          if (earlierFrames !== undefined) {
+            output.log('info', `frames of an earlier run were moved to ${earlierFrames}`);
+          }
+        },
+        waiting: (port, error) => {
+          output.error(error);
+          const others = several ? '; the others go on' : '';
+          output.log('info', `waiting for the camera on ${port}${others}`);
+        },
       },
-      waiting: (port, error) => {
-        output.error(error);
-        output.log('info', `waiting for the camera on ${port}; the others go on`);
-      },
-    });
+    );
     const ends = await cameras.run();
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) {
@@ -90,9 +99,14 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   }
 }
 
-function outputFor(options: Partial<RunOptions>): Output {
-  const { json = false, logLevel = 'info', quiet = false } = options;
+function outputOf({ json = false, logLevel = 'info', quiet = false }: Partial<RunOptions>): Output {
   return new Output({ json, level: logLevel, quiet });
+}
+
+function openOutput(options: Partial<RunOptions>, runId: string): Output {
+  const output = outputOf(options);
+  if (output.json) output.line(startLine(runId));
+  return output;
 }
 
 function openControl({ control, controlName }: RunOptions): Promise<ControlServer> | undefined {

@@ -91,7 +91,14 @@ describe('no usable port ends with 3', () => {
     const { status, stderr, stdout } = await run(['--port', port, '--json']);
     expect(status).toBe(3);
     expect(stderr).toContain(port);
-    expect(JSON.parse(stdout)).toMatchObject({ type: 'error', code });
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([
+      { type: 'start', schema: 1 },
+      { type: 'error', code, timestampMs: expect.any(Number) },
+    ]);
   });
 });
 

@@ -193,6 +193,7 @@ describe("the algorithm's log", () => {
     expect(program.of('log')).toEqual([
       {
         type: 'log',
+        timestampMs: expect.any(Number),
         cameraId: program.of('frame')[0]!['cameraId'],
         worker: 1,
         level: 'warn',

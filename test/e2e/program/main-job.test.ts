@@ -1,4 +1,5 @@
 /** From a camera's frame to files, shared memory and JSON lines; on a real camera when OPENMV_PORT is set. */
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Program, run } from './program.js';
 import {
@@ -31,7 +32,8 @@ describe(`frames of ${PORT}`, () => {
     const frames = program.of('frame');
     expectSequence(frames, 100);
     await expectSaved(save, frames);
-    expect(program.lines[0]).toMatchObject({
+    expect(program.lines[0]).toMatchObject({ type: 'start', schema: 1 });
+    expect(program.lines[1]).toMatchObject({
       type: 'connected',
       port: PORT,
       cameraId: frames[0]!['cameraId'],
@@ -50,6 +52,7 @@ describe(`frames of ${PORT}`, () => {
       crc32: expect.stringMatching(/^[0-9a-f]{8}$/),
       timestampMs: expect.any(Number),
       sharedMemId: shm,
+      file: join(save, `${frames[0]!['cameraId']}-00000001.jpg`),
     });
     expect(leftovers(shm, program.pid)).toEqual([]);
     if (ON_HARDWARE) context.skip(HARDWARE);
