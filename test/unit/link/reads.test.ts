@@ -59,7 +59,7 @@ describe.each([true, false])('readp channels, acks %s', (ack) => {
     const payload = encodeIoRequest(0, 0x7fffffff);
     expect(line.ask({ opcode: Opcode.CHANNEL_READ, channel: id, payload })).toEqual({
       kind: 'nak',
-      status: Status.FAILED,
+      status: Status.INVALID,
     });
   });
 });
