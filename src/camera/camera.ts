@@ -22,6 +22,7 @@ import { CameraControls } from './controls.js';
 import { openStream } from './open-stream.js';
 import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from './options.js';
 import { expectReply } from './outcome.js';
+import { type RunOptions, runScript } from './run-script.js';
 import { Scripts } from './script.js';
 import { Session } from './session.js';
 import { StdoutReader } from './stdout.js';
@@ -61,8 +62,6 @@ export class Camera {
   readonly ended: Promise<BridgeError | undefined>;
   #info: CameraInfo | undefined;
   #lost: BridgeError | undefined;
-  /** Scripts that were sent. */
-  #sent = 0;
 
   /** Use `connectCamera`. */
   constructor(stream: ByteStream, port: string, options: CameraOptions, clock = realClock) {
@@ -118,7 +117,7 @@ export class Camera {
     const unique = system.deviceId.map((word) => word.toString(16).padStart(8, '0')).join('');
     const cameraId = this.options.cameraId ?? unique;
     this.#info = { cameraId, port: this.#port, version, system, link };
-    this.#stdout.drain();
+    void this.#stdout.drain();
   }
 
   /** `cameraId` option, or the camera's unique id: 24 hexadecimal digits. */
@@ -163,9 +162,23 @@ export class Camera {
   }
 
   /** Stops what runs, uploads `script` and starts it. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, PORT_CLOSED. */
-  async exec(script: string, signal?: AbortSignal): Promise<void> {
-    await this.#scripts.exec(script, signal);
-    this.#sent++;
+  exec(script: string, signal?: AbortSignal): Promise<void> {
+    return this.#scripts.exec(script, signal);
+  }
+
+  /**
+   * Runs a script to its end: resolves to what it printed (the last 1,048,576 characters), without the firmware's banner
+   * and prompt. SCRIPT_EXCEPTION: an exception ended it, as when `camera.stop()` does; `context` has `exception`, `traceback`
+   * and `output`. Otherwise ends as `exec` does.
+   */
+  run(script: string, options: RunOptions = {}): Promise<string> {
+    const parts = {
+      session: this.#session,
+      scripts: this.#scripts,
+      stdout: this.#stdout,
+      stdout$: this.#stdout$,
+    };
+    return runScript(parts, script, options);
   }
 
   /** Stops the script that runs. */
@@ -205,7 +218,7 @@ export class Camera {
 
   /** Goes up whenever a script may have begun anew: the interpreter restarted, or one was sent. */
   get restarts(): number {
-    return this.#session.reboots + this.#sent;
+    return this.#session.reboots + this.#scripts.sent;
   }
 
   /** Counters of this end of the link. */

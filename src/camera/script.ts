@@ -15,7 +15,7 @@ const STOP_MS = 5_000;
 const REBOOT_GRACE_MS = 150;
 /** How long until a script that was started shows itself. */
 const START_MS = 3_000;
-const UPLOAD_ATTEMPTS = 5;
+const ATTEMPTS = 5;
 /** Largest script the camera's heap can be expected to hold. */
 export const MAX_SCRIPT_BYTES = 256 * 1024;
 
@@ -49,7 +49,13 @@ export class Scripts {
     await pause(REBOOT_GRACE_MS, signal, this.#session.clock);
   }
 
-  /** Stops what runs, uploads `script` and starts it; resolves when it has started. */
+  /** Scripts that were started, or may have been. */
+  sent = 0;
+
+  /**
+   * Stops what runs, uploads `script` and starts it once; resolves when it has started. SCRIPT_FAILED with `unknown` in
+   * its context: it cannot be known whether it was started, because neither the answer nor a sign of it came.
+   */
   async exec(script: string, signal?: AbortSignal): Promise<void> {
     const bytes = new TextEncoder().encode(script);
     if (bytes.length === 0 || bytes.length > MAX_SCRIPT_BYTES) {
@@ -60,40 +66,67 @@ export class Scripts {
     }
     for (let attempt = 1; ; attempt++) {
       await this.stop(signal);
-      if (await this.#uploadAndStart(bytes, signal)) return;
-      if (attempt >= UPLOAD_ATTEMPTS) {
-        throw new BridgeError('SCRIPT_FAILED', 'The script was sent to the camera but did not start.');
+      if ((await this.#upload(bytes, signal)) && (await this.#start(signal))) return;
+      if (attempt >= ATTEMPTS) {
+        throw new BridgeError('SCRIPT_FAILED', 'The script could not be sent to the camera whole.');
       }
     }
   }
 
-  /** false: the interpreter restarted meanwhile, or nothing was seen to start. */
-  async #uploadAndStart(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+  /** false: the interpreter restarted, or the link began again, before all of it was there. */
+  async #upload(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+    const { reboots } = this.#session;
+    try {
+      await this.#stdin.ioctl(StdinIoctl.RESET, undefined, signal);
+      await this.#stdin.write(bytes, 0, signal);
+    } catch (error) {
+      if (signal?.aborted || !isPassing(error)) throw error;
+      return false;
+    }
+    return this.#session.reboots === reboots;
+  }
+
+  /**
+   * EXEC starts the script at once, also when its answer is lost. The camera keeps the script that was uploaded until it
+   * has run to its end: when nothing shows that it has started and nothing runs, EXEC without an upload is carried out
+   * if the first one was not, and refused if it was. false: the first one was refused, because what was uploaded is gone.
+   */
+  async #start(signal: AbortSignal | undefined): Promise<boolean> {
     const { reboots } = this.#session;
     let started = false;
     const stopListening = this.#session.onEvent(({ channelId, event }) => {
       if (channelId === ChannelId.STDIN && event === StdinEvent.STARTED) started = true;
     });
-    try {
-      await this.#stdin.ioctl(StdinIoctl.RESET, undefined, signal);
-      await this.#stdin.write(bytes, 0, signal);
-      if (this.#session.reboots !== reboots) return false;
-      started = false;
-      await this.#stdin.ioctl(StdinIoctl.EXEC, undefined, signal);
-      const until = this.#session.clock.now() + START_MS;
-      while (this.#session.clock.now() < until) {
-        // A short script may have come to its end, with the restart that follows, before it was seen to run.
-        if (started || this.#session.reboots !== reboots) return true;
-        if (await this.#retrying(() => this.running(signal))) return true;
-        await pause(POLL_MS, signal, this.#session.clock);
-      }
+    const shown = (): boolean => started || this.#session.reboots !== reboots;
+    const notKnown = (error: unknown): boolean => {
+      if (signal?.aborted || !isPassing(error)) throw error;
       return false;
-    } catch (error) {
-      if (!signal?.aborted && isPassing(error)) return false;
-      throw error;
+    };
+    this.sent++;
+    try {
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        try {
+          await this.#stdin.ioctl(StdinIoctl.EXEC, undefined, signal);
+        } catch (error) {
+          const refused = error instanceof BridgeError && error.code === 'CAMERA_REFUSED';
+          if (refused) return attempt > 1;
+          notKnown(error);
+        }
+        const until = this.#session.clock.now() + START_MS;
+        while (this.#session.clock.now() < until) {
+          // A short script may have come to its end, with the restart that follows, before it was seen to run.
+          if (shown() || (await this.running(signal).catch(notKnown)) || shown()) return true;
+          await pause(POLL_MS, signal, this.#session.clock);
+        }
+      }
     } finally {
       stopListening();
     }
+    throw new BridgeError(
+      'SCRIPT_FAILED',
+      'The camera did not confirm that the script was started: it may have run, and it was not sent again. Look at what it does, or prints, before you run it again.',
+      { context: { unknown: true } },
+    );
   }
 
   /** Repeats what a restart of the interpreter, or of the link, interrupted. */
@@ -102,14 +135,14 @@ export class Scripts {
       try {
         return await action();
       } catch (error) {
-        if (!isPassing(error) || attempt >= UPLOAD_ATTEMPTS) throw error;
+        if (!isPassing(error) || attempt >= ATTEMPTS) throw error;
       }
     }
   }
 }
 
 /** The request was lost with its session, not refused. */
-function isPassing(error: unknown): boolean {
+export function isPassing(error: unknown): boolean {
   return (
     error instanceof BridgeError &&
     (error.code === 'CAMERA_REBOOTED' || error.code === 'CAMERA_SILENT' || error.code === 'CAMERA_PROTOCOL')

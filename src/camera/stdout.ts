@@ -19,7 +19,7 @@ export class StdoutReader {
   readonly #text: (text: string) => void;
   readonly #stopListening: () => void;
   #decoder = new TextDecoder();
-  #reading = false;
+  #running: Promise<boolean> | undefined;
   #again = false;
   readonly #closing = new AbortController();
 
@@ -30,15 +30,16 @@ export class StdoutReader {
     this.#text = text;
     this.#stopListening = session.onEvent(({ channelId }) => {
       // stdin's events tell of a script's start and end, around which there is something to read.
-      if (channelId === ChannelId.STDOUT || channelId === ChannelId.STDIN) this.drain();
+      if (channelId === ChannelId.STDOUT || channelId === ChannelId.STDIN) void this.drain();
     });
   }
 
-  /** Reads what there is now. */
-  drain(): void {
-    if (this.#closing.signal.aborted) return;
+  /** Reads what there is now; resolves to whether the last look found nothing more. */
+  drain(): Promise<boolean> {
+    if (this.#closing.signal.aborted) return Promise.resolve(true);
     this.#again = true;
-    if (!this.#reading) void this.#run();
+    this.#running ??= this.#run();
+    return this.#running;
   }
 
   close(): void {
@@ -46,27 +47,30 @@ export class StdoutReader {
     this.#closing.abort();
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<boolean> {
     const { signal } = this.#closing;
-    this.#reading = true;
+    let empty = false;
     while (this.#again && !signal.aborted) {
       this.#again = false;
       try {
-        await this.#read(signal);
+        empty = await this.#read(signal);
       } catch (error) {
         // A read that a restart came before was not sent: the next event brings what there is then.
         this.#decoder = new TextDecoder();
+        empty = false;
         if (!(error instanceof BridgeError) && !signal.aborted) throw error;
       }
     }
-    this.#reading = false;
+    this.#running = undefined;
+    return empty;
   }
 
-  async #read(signal: AbortSignal): Promise<void> {
+  /** Whether there was nothing. */
+  async #read(signal: AbortSignal): Promise<boolean> {
     // The text there was before a restart need not be there behind it.
     const { session } = this.#session.driver;
     const size = await this.#channel.size(signal);
-    if (size === 0) return;
+    if (size === 0) return true;
     const length = Math.min(size, MAX_READ);
     if (size > length) this.#again = true;
     const bytes = new Uint8Array(length);
@@ -84,6 +88,7 @@ export class StdoutReader {
       this.#show(bytes.subarray(0, end));
       if (end > 0) this.#again = true;
     }
+    return false;
   }
 
   #show(bytes: Uint8Array): void {

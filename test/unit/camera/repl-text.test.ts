@@ -1,6 +1,6 @@
 /** What a script printed, told apart from what the firmware prints at its end. */
 import { describe, expect, it } from 'vitest';
-import { endsWithTraceback, ReplFilter } from '../../../src/cli/repl-text.js';
+import { ReplFilter, tracebackAtEnd } from '../../../src/camera/repl-text.js';
 
 const REBOOT = 'MPY: soft reboot\r\n';
 const BANNER =
@@ -18,7 +18,8 @@ describe("the firmware's words at the end", () => {
   it.each([1, 2, 7, 1_000])('are left out, in pieces of %d', (step) => {
     expect(shown(`one\r\ntwo\r\n${REBOOT}${BANNER}`, step)).toBe('one\r\ntwo\r\n');
     expect(shown(`one\r\n${REBOOT}`, step)).toBe('one\r\n');
-    expect(shown(`no line end${REBOOT}`, step)).toBe(`no line end${REBOOT}`);
+    expect(shown(`no line end${REBOOT}${BANNER}`, step)).toBe('no line end');
+    expect(shown(`MPY, no line endMPY: soft, MPY${REBOOT}`, step)).toBe('MPY, no line endMPY: soft, MPY');
     expect(shown(`${REBOOT}${BANNER}`, step)).toBe('');
   });
 
@@ -34,6 +35,21 @@ describe("the firmware's words at the end", () => {
       expect(shown(text, step)).toBe(text);
     }
     expect(shown(`${REBOOT}${REBOOT}${BANNER}`, step)).toBe(REBOOT);
+  });
+
+  it.each([1, 2, 1_000])('need no one line: what a firmware leaves out, in pieces of %d', (step) => {
+    const help = 'Type "help()" for more information, or nothing.\r\n';
+    for (const words of [
+      `OpenMV v6.1; MicroPython v1.30; another board\r\n${help}>>> `,
+      `MicroPython v1.30 on 2027-01-01; a board\n${help.replace('\r', '')}>>> `,
+      `${REBOOT}>>> `,
+      `${REBOOT}${help}`,
+      `${help}>>> `,
+    ]) {
+      expect(shown(`one\r\n${words}`, step)).toBe('one\r\n');
+    }
+    expect(shown('OpenMV v6.1; MicroPython v1.30; printed by the script\r\n', step)).toContain('printed by');
+    expect(shown('OpenMV is here\r\n', step)).toBe('OpenMV is here\r\n');
   });
 
   it('are not waited for: text is shown as it comes', () => {
@@ -56,6 +72,12 @@ describe('a traceback at the end', () => {
     ['Traceback (most recent call last):\r\n', false],
     ['', false],
   ])('%j: %s', (text, expected) => {
-    expect(endsWithTraceback(text)).toBe(expected);
+    expect(tracebackAtEnd(text) !== undefined).toBe(expected);
+  });
+
+  it('is given whole, from its head line on', () => {
+    const whole = `${traceback}  File "<stdin>", line 2, in f\r\nOSError: [Errno 5] EIO\r\n`;
+    expect(tracebackAtEnd(`before\r\n${whole}`)).toBe(whole.replaceAll('\r', '').trim());
+    expect(tracebackAtEnd('ne 3, in g\r\n  File "x", line 2, in f\r\nOSError\r\n')).toContain('OSError');
   });
 });
