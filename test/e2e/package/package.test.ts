@@ -11,7 +11,12 @@ const run = promisify(execFile);
 const PROGRAM = `
 import { annotatePicture, connectCamera, listCameras, openBridge, openShm, type Frame } from 'openmv-bridge';
 import { defineAlgorithm } from 'openmv-bridge/algorithm';
+import { StreamDecoder } from 'openmv-bridge/protocol';
+import { AlgorithmRunner } from 'openmv-bridge/runner';
+import { openRingWriter } from 'openmv-bridge/shm';
+import { openVirtualCamera } from 'openmv-bridge/virtual';
 
+console.log(StreamDecoder.name, AlgorithmRunner.name, openRingWriter.name, openVirtualCamera.name);
 const bridge = await openBridge({ port: 'virtual' });
 bridge.frames$.subscribe((frame: Frame) => frame.jpeg.length.toFixed());
 bridge.results$.subscribe((result) => result.cameraId.trim());
