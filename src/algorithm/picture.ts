@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { decodePixels } from '../pixels.js';
 import { AlgorithmError, type Picture, type Pixels } from './types.js';
 
 const IMAGE_LOAD_FAILED = 1002;
@@ -39,24 +40,19 @@ class FilePicture implements Picture {
 
   async pixels(kind: 'rgb' | 'grey' = 'rgb'): Promise<Pixels> {
     const bytes = this.jpeg();
-    const { default: sharp } = await import('sharp');
-    let decoded: { data: Buffer; info: { width: number; height: number; channels: number } };
-    try {
-      decoded = await sharp(bytes, { failOn: 'truncated' })
-        .toColourspace(kind === 'rgb' ? 'srgb' : 'b-w')
-        .raw()
-        .toBuffer({ resolveWithObject: true });
-    } catch (cause) {
-      throw unusable(this.id, `cannot be decoded: ${cause instanceof Error ? cause.message : cause}`, cause);
-    }
-    const { data, info } = decoded;
-    if (info.width !== this.width || info.height !== this.height) {
+    const pixels = await decodePixels(bytes, kind === 'rgb' ? 'RGB3' : 'GREY', { whole: true }).catch(
+      (error: Error) => {
+        const why = error.cause instanceof Error ? error.cause.message : error.message;
+        throw unusable(this.id, `cannot be decoded: ${why}`, error);
+      },
+    );
+    if (pixels.width !== this.width || pixels.height !== this.height) {
       throw unusable(
         this.id,
-        `has ${info.width}x${info.height} pixels, but ${this.width}x${this.height} were announced`,
+        `has ${pixels.width}x${pixels.height} pixels, but ${this.width}x${this.height} were announced`,
       );
     }
-    return { data, width: info.width, height: info.height, channels: kind === 'rgb' ? 3 : 1 };
+    return { ...pixels, channels: kind === 'rgb' ? 3 : 1 };
   }
 
   #read(): Buffer {

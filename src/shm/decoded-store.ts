@@ -3,28 +3,28 @@
  * kept, so a camera that is faster than the decoder costs frames here and never memory or time elsewhere.
  */
 import { asBridgeError, type BridgeError } from '../errors.js';
+import { decodePixels, type PixelFormat, type Pixels } from '../pixels.js';
+import { channelNames } from './arrays/array-layout.js';
 import { type ArrayWriterOptions, openArrayWriter } from './arrays/array-writer.js';
-import { decodePixels, type Pixels, type WantedPixels } from './pixels.js';
 import type { FrameStore, StoredFrame } from './store.js';
-import type { PixelFormat } from './vizn/vizn-layout.js';
 import { openViznWriter, type ViznWriterOptions } from './vizn/vizn-writer.js';
-
-export interface DecodedStore extends FrameStore {
-  /** Frames that a newer one replaced before they were decoded. */
-  readonly skipped: number;
-  /** Resolves when nothing is being decoded. */
-  idle(): Promise<void>;
-}
 
 /** Told what went wrong with a frame, after `write()` has returned; once, until it works again. */
 export type Failed = (error: BridgeError) => void;
 
-class LatestDecoded implements DecodedStore {
+/** Where pixels go. */
+interface Target {
   readonly name: string;
+  readonly wanted: PixelFormat | 'NATIVE';
+  publish(pixels: Pixels, frame: StoredFrame): void | Promise<void>;
+  close(): void;
+}
+
+export class DecodedStore implements FrameStore {
+  readonly name: string;
+  /** Frames that a newer one replaced before they were decoded. */
   skipped = 0;
-  readonly #wanted: WantedPixels;
-  readonly #publish: (pixels: Pixels, frame: StoredFrame) => void | Promise<void>;
-  readonly #end: () => void;
+  readonly #target: Target;
   readonly #failed: Failed;
   #pending: StoredFrame | undefined;
   #working: Promise<void> | undefined;
@@ -32,17 +32,9 @@ class LatestDecoded implements DecodedStore {
   #failing = false;
   #open = true;
 
-  constructor(
-    name: string,
-    wanted: WantedPixels,
-    publish: (pixels: Pixels, frame: StoredFrame) => void | Promise<void>,
-    end: () => void,
-    failed: Failed,
-  ) {
-    this.name = name;
-    this.#wanted = wanted;
-    this.#publish = publish;
-    this.#end = end;
+  constructor(target: Target, failed: Failed) {
+    this.name = target.name;
+    this.#target = target;
     this.#failed = failed;
   }
 
@@ -57,8 +49,8 @@ class LatestDecoded implements DecodedStore {
     for (let frame = this.#pending; frame !== undefined; frame = this.#pending) {
       this.#pending = undefined;
       try {
-        const pixels = await decodePixels(frame.jpeg, this.#wanted);
-        if (this.#open) await this.#publish(pixels, frame);
+        const pixels = await decodePixels(frame.jpeg, this.#target.wanted);
+        if (this.#open) await this.#target.publish(pixels, frame);
         this.#failing = false;
       } catch (error) {
         if (this.#open && !this.#failing) this.#failed(asBridgeError(error, 'SHM_FAILED'));
@@ -68,6 +60,7 @@ class LatestDecoded implements DecodedStore {
     this.#working = undefined;
   }
 
+  /** Resolves when nothing is being decoded. */
   async idle(): Promise<void> {
     await this.#working;
   }
@@ -76,7 +69,7 @@ class LatestDecoded implements DecodedStore {
     if (!this.#open) return;
     this.#open = false;
     this.#pending = undefined;
-    this.#end();
+    this.#target.close();
   }
 }
 
@@ -87,14 +80,14 @@ export function openDecodedVizn(
 ): DecodedStore {
   const writer = openViznWriter(options);
   const { format } = options;
-  return new LatestDecoded(
-    writer.name,
-    format,
-    ({ data, width, height }, { timestampMs, sequence }) =>
+  const target: Target = {
+    name: writer.name,
+    wanted: format,
+    publish: ({ data, width, height }, { timestampMs, sequence }) =>
       writer.write({ pixels: data, format, width, height, timestampMs, sequence }),
-    () => writer.close(),
-    failed,
-  );
+    close: () => writer.close(),
+  };
+  return new DecodedStore(target, failed);
 }
 
 /**
@@ -105,16 +98,14 @@ export function openDecodedVizn(
 export function openDecodedArrays(options: ArrayWriterOptions, failed: Failed): DecodedStore {
   const writer = openArrayWriter(options);
   writer.check('image');
-  return new LatestDecoded(
-    `/${options.base.replace(/^\//, '')}_image_shm`,
-    'NATIVE',
-    ({ data, width, height, channels }, { timestampMs, sequence }) =>
-      writer.setImage(data, {
-        shape: channels === 1 ? [height, width] : [height, width, channels],
-        timestampMs,
-        sequence,
-      }),
-    () => writer.close(),
-    failed,
-  );
+  const target: Target = {
+    name: channelNames(options.base, 'image').segment,
+    wanted: 'NATIVE',
+    publish: ({ data, width, height, channels }, { timestampMs, sequence }) => {
+      const shape = channels === 1 ? [height, width] : [height, width, channels];
+      return writer.setImage(data, { shape, timestampMs, sequence });
+    },
+    close: () => writer.close(),
+  };
+  return new DecodedStore(target, failed);
 }

@@ -1,3 +1,4 @@
+export type { PixelFormat } from '../pixels.js';
 export { type ArrayData, type ArrayForm, channelNames, type DType } from './arrays/array-layout.js';
 export { type ArrayReader, type ArraySnapshot, openArrayReader } from './arrays/array-reader.js';
 export {
@@ -34,7 +35,6 @@ export {
   type RingWriterOptions,
 } from './ring/ring-writer.js';
 export type { FrameStore, StoredFrame } from './store.js';
-export type { PixelFormat } from './vizn/vizn-layout.js';
 export { openViznReader, type ViznReader, type ViznState } from './vizn/vizn-reader.js';
 export {
   openViznWriter,

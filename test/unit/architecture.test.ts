@@ -61,6 +61,7 @@ const COMMON = new Set([
   'json.ts',
   'libc.ts',
   'libc-memory.ts',
+  'pixels.ts',
 ]);
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];

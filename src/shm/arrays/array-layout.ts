@@ -24,6 +24,20 @@ export const TRAILER = {
   word: { magic: 0, writeSequence: 1, wake: 2, sequence: 3 },
 } as const;
 
+/** By number. A bool is one byte, 0 or 1. */
+const TYPES = {
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  bool: Uint8Array,
+} as const;
+const DTYPES = Object.keys(TYPES) as DType[];
+
+export type DType = keyof typeof TYPES;
 export type ArrayData =
   | Uint8Array
   | Int8Array
@@ -32,27 +46,6 @@ export type ArrayData =
   | Int32Array
   | Float32Array
   | Float64Array;
-
-interface Type {
-  readonly name: string;
-  readonly bytes: number;
-  /** A view of bytes that are aligned for it. */
-  readonly view: (buffer: ArrayBuffer, offset: number, length: number) => ArrayData;
-}
-
-/** By number. A bool is one byte, 0 or 1. */
-const TYPES = [
-  { name: 'uint8', bytes: 1, view: (b, o, n) => new Uint8Array(b, o, n) },
-  { name: 'int8', bytes: 1, view: (b, o, n) => new Int8Array(b, o, n) },
-  { name: 'uint16', bytes: 2, view: (b, o, n) => new Uint16Array(b, o, n) },
-  { name: 'int16', bytes: 2, view: (b, o, n) => new Int16Array(b, o, n) },
-  { name: 'int32', bytes: 4, view: (b, o, n) => new Int32Array(b, o, n) },
-  { name: 'float32', bytes: 4, view: (b, o, n) => new Float32Array(b, o, n) },
-  { name: 'float64', bytes: 8, view: (b, o, n) => new Float64Array(b, o, n) },
-  { name: 'bool', bytes: 1, view: (b, o, n) => new Uint8Array(b, o, n) },
-] as const satisfies readonly Type[];
-
-export type DType = (typeof TYPES)[number]['name'];
 
 /** Shape and element type of a channel. */
 export interface ArrayForm {
@@ -63,35 +56,29 @@ export interface ArrayForm {
 
 /** The number of a dtype; -1 for a name that is none. */
 export function dtypeNumber(dtype: string): number {
-  return TYPES.findIndex(({ name }) => name === dtype);
-}
-
-function typeOf(dtype: DType): Type {
-  return TYPES[dtypeNumber(dtype)]!;
+  return DTYPES.indexOf(dtype as DType);
 }
 
 /** Bytes of an array. */
 export function byteLength({ dtype, shape }: ArrayForm): number {
-  return shape.reduce((product, size) => product * size, typeOf(dtype).bytes);
+  return shape.reduce((product, size) => product * size, TYPES[dtype].BYTES_PER_ELEMENT);
 }
 
-/** `length` elements of `bytes`, which begin on a multiple of 8. */
+/** The elements in `bytes`, which begin on a multiple of 8. */
 export function elements(bytes: Uint8Array<ArrayBuffer>, dtype: DType): ArrayData {
-  const type = typeOf(dtype);
-  return type.view(bytes.buffer, bytes.byteOffset, bytes.length / type.bytes);
+  const Elements = TYPES[dtype];
+  return new Elements(bytes.buffer, bytes.byteOffset, bytes.length / Elements.BYTES_PER_ELEMENT);
 }
 
 /** The dtype of a typed array; booleans have none of their own and are given as uint8. */
 export function dtypeOf(data: ArrayData): DType {
   // Of a Buffer too, which is a Uint8Array.
   const name = data[Symbol.toStringTag].replace(/Array$/, '').toLowerCase();
-  if (dtypeNumber(name) < 0) {
-    throw new BridgeError('OPTION_INVALID', `A ${data[Symbol.toStringTag]} has no dtype in this layout.`);
-  }
-  return name as DType;
+  if (dtypeNumber(name) >= 0) return name as DType;
+  throw new BridgeError('OPTION_INVALID', `A ${data[Symbol.toStringTag]} has no dtype in this layout.`);
 }
 
-/** Where the trailer of an array of that many bytes stands. */
+/** Where the trailer of an array of that many bytes is. */
 export function trailerOffset(dataBytes: number): number {
   return ARRAY.headerSize + Math.ceil(dataBytes / 8) * 8;
 }
@@ -120,20 +107,20 @@ export function checkForm({ dtype, shape }: ArrayForm): void {
 /** What a header tells of the array, or why it cannot be. `size` is that of the segment. */
 export function readForm(words: Uint32Array, size: number): ArrayForm | string {
   if (words[0] !== ARRAY.magic) return 'holds no array: another program uses this name';
-  const dtype = TYPES[words[ARRAY.word.dtype]!]?.name;
-  if (dtype === undefined) return `has dtype number ${words[ARRAY.word.dtype]}, which does not exist`;
-  const ndim = words[ARRAY.word.ndim]!;
-  if (ndim > ARRAY.maxDimensions) return `has ${ndim} dimensions`;
-  const shape = Array.from(words.subarray(ARRAY.word.dims, ARRAY.word.dims + ndim));
-  if (ARRAY.headerSize + byteLength({ dtype, shape }) > size)
-    return `is too small for its shape [${shape.join(', ')}]`;
-  return { dtype, shape };
+  const { word, maxDimensions, headerSize } = ARRAY;
+  const dtype = DTYPES[words[word.dtype]!];
+  if (dtype === undefined) return `has dtype number ${words[word.dtype]}, which does not exist`;
+  const ndim = words[word.ndim]!;
+  if (ndim > maxDimensions) return `has ${ndim} dimensions`;
+  const shape = Array.from(words.subarray(word.dims, word.dims + ndim));
+  if (headerSize + byteLength({ dtype, shape }) <= size) return { dtype, shape };
+  return `is too small for its shape [${shape.join(', ')}]`;
 }
 
 /** Names of a channel's segment and semaphore. Throws `OPTION_INVALID`. */
 export function channelNames(base: string, channel: string): { segment: string; semaphore: string } {
-  const bare = base.startsWith('/') ? base.slice(1) : base;
-  return { segment: segmentName(`${bare}_${channel}_shm`), semaphore: segmentName(`${bare}_${channel}_sem`) };
+  const bare = `${base.replace(/^\//, '')}_${channel}`;
+  return { segment: segmentName(`${bare}_shm`), semaphore: segmentName(`${bare}_sem`) };
 }
 
 /** The semaphore's name, from the segment's. */

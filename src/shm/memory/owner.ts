@@ -1,5 +1,5 @@
 /**
- * Who made a segment or a directory, and whether that process still lives. A pid alone is not enough: pids are used
+ * Which process made a segment or a directory, and whether it still lives. A pid alone is not enough: pids are used
  * again, so the process's start time goes with it, and the pid namespace too, because a container that shares
  * `/dev/shm` has pids of its own.
  */
@@ -17,70 +17,58 @@ export interface Owner {
 /** The bytes of an owner record, for headers and marker files: see `encodeOwner`. */
 export const OWNER_SIZE = 24;
 /** The first word of an owner record: the bytes `OMVB` on a little-endian machine. */
-export const OWNER_MAGIC = 0x42564d4f;
+const OWNER_MAGIC = 0x42564d4f;
 /** Offset of the record's state word. */
 export const OWNER_STATE_OFFSET = 20;
-export const OWNER_OPEN = 1;
+const OWNER_OPEN = 1;
 export const OWNER_CLOSED = 2;
 
-export interface OwnerRecord extends Owner {
-  readonly pidNamespace: number;
+export interface OwnerRecord extends Required<Owner> {
   /** The owner let go of it on purpose. */
   readonly closed: boolean;
 }
 
-const FIELDS_BEFORE_STATE = 3;
-const START_TIME_FIELD = 22;
+/** Fields of `/proc/<pid>/stat` behind the command, which may hold spaces and parentheses itself: state, start time. */
+const [STATE, START_TIME] = [0, 19];
 
-interface ProcessStat {
-  /** One letter: R, S, D, Z (dead, not yet reaped), ... */
-  readonly state: string;
-  readonly startTime: number;
-}
-
-function readStat(process: number | 'self'): ProcessStat | undefined {
-  let text: string;
+/** Undefined: there is no such process, or it cannot be seen. `dead`: it has ended and is not reaped. */
+function readStat(pid: number | 'self'): { readonly dead: boolean; readonly startTime: number } | undefined {
   try {
-    text = readFileSync(`/proc/${process}/stat`, 'latin1');
+    // A sandbox may show the /proc of the machine around it, with other pids.
+    if (readlinkSync('/proc/self') !== String(process.pid)) return undefined;
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const startTime = Number(fields[START_TIME]);
+    const dead = fields[STATE] === 'Z' || fields[STATE] === 'X';
+    return Number.isSafeInteger(startTime) ? { dead, startTime } : undefined;
   } catch {
     return undefined;
-  }
-  // The second field is the command in parentheses, which may hold spaces and parentheses itself.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const startTime = Number(fields[START_TIME_FIELD - FIELDS_BEFORE_STATE]);
-  return Number.isSafeInteger(startTime) ? { state: fields[0] ?? '', startTime } : undefined;
-}
-
-function link(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
   }
 }
 
 let namespaceOfThis: number | undefined;
 
 function pidNamespace(): number {
-  namespaceOfThis ??= Number(/\[(\d+)\]/.exec(link('/proc/self/ns/pid'))?.[1] ?? 0) >>> 0;
+  if (namespaceOfThis !== undefined) return namespaceOfThis;
+  let link = '';
+  try {
+    link = readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // There is no /proc.
+  }
+  namespaceOfThis = Number(/\[(\d+)\]/.exec(link)?.[1] ?? 0) >>> 0;
   return namespaceOfThis;
-}
-
-/** Whether `/proc` is there and counts pids as this process does: a sandbox may show that of the machine around it. */
-function procSpeaksOurPids(): boolean {
-  return link('/proc/self') === String(process.pid);
 }
 
 /** This process. */
 export function thisOwner(): Required<Owner> {
-  const startTime = procSpeaksOurPids() ? (readStat('self')?.startTime ?? 0) : 0;
-  return { pid: process.pid, startTime, pidNamespace: pidNamespace() };
+  return { pid: process.pid, startTime: readStat('self')?.startTime ?? 0, pidNamespace: pidNamespace() };
 }
 
 /** Another process, with its start time; undefined when it is gone (a zombie is) or cannot be seen for certain. */
 export function findOwner(pid: number): Required<Owner> | undefined {
-  const stat = procSpeaksOurPids() ? readStat(pid) : undefined;
-  if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return undefined;
+  const stat = readStat(pid);
+  if (stat === undefined || stat.dead) return undefined;
   return { pid, startTime: stat.startTime, pidNamespace: pidNamespace() };
 }
 
@@ -101,12 +89,11 @@ export function liveness(owner: Owner): 'alive' | 'dead' | 'unknown' {
   const ours = pidNamespace();
   if (theirs !== 0 && ours !== 0 && theirs !== ours) return 'unknown';
   if (!exists(owner.pid)) return 'dead';
-  const stat = procSpeaksOurPids() ? readStat(owner.pid) : undefined;
+  const stat = readStat(owner.pid);
   // There, but not to be seen (no /proc, or hidden by hidepid): what may live is never taken for dead.
   if (stat === undefined || owner.startTime === 0) return 'alive';
   // A zombie holds nothing any more, and without an init process it stays for ever.
-  if (stat.state === 'Z' || stat.state === 'X') return 'dead';
-  return stat.startTime === owner.startTime ? 'alive' : 'dead';
+  return !stat.dead && stat.startTime === owner.startTime ? 'alive' : 'dead';
 }
 
 /** Whether the owner may still live: false only when it is certain that it does not. */
@@ -119,27 +106,18 @@ export function isAlive(owner: Owner): boolean {
  * (1 open, 2 closed).
  */
 export function encodeOwner(owner: Required<Owner>): Uint8Array {
-  const words = new Uint32Array(OWNER_SIZE / 4);
-  words[0] = OWNER_MAGIC;
-  words[1] = owner.pid;
+  const words = Uint32Array.of(OWNER_MAGIC, owner.pid, 0, 0, owner.pidNamespace, OWNER_OPEN);
   new BigUint64Array(words.buffer, 8, 1)[0] = BigInt(owner.startTime);
-  words[4] = owner.pidNamespace;
-  words[OWNER_STATE_OFFSET / 4] = OWNER_OPEN;
   return new Uint8Array(words.buffer);
 }
 
-/** The record at `offset` of `bytes`, or undefined when none stands there. */
+/** The record at `offset` of `bytes`, or undefined when none is there. */
 export function decodeOwner(bytes: Uint8Array, offset = 0): OwnerRecord | undefined {
   if (bytes.length < offset + OWNER_SIZE) return undefined;
   // A copy, because the record need not be aligned in `bytes`.
-  const record = new Uint8Array(OWNER_SIZE);
-  record.set(bytes.subarray(offset, offset + OWNER_SIZE));
-  const words = new Uint32Array(record.buffer);
-  if (words[0] !== OWNER_MAGIC) return undefined;
-  return {
-    pid: words[1]!,
-    startTime: Number(new BigUint64Array(record.buffer, 8, 1)[0]),
-    pidNamespace: words[4]!,
-    closed: words[OWNER_STATE_OFFSET / 4] === OWNER_CLOSED,
-  };
+  const { buffer } = Uint8Array.from(bytes.subarray(offset, offset + OWNER_SIZE));
+  const [magic, pid, , , namespace, state] = new Uint32Array(buffer);
+  if (magic !== OWNER_MAGIC) return undefined;
+  const startTime = Number(new BigUint64Array(buffer, 8, 1)[0]);
+  return { pid: pid!, startTime, pidNamespace: namespace!, closed: state === OWNER_CLOSED };
 }

@@ -4,11 +4,8 @@ import { BridgeError } from '../../errors.js';
 
 /** The name of the system error behind `error`: that of Node's `fs`, or the one a `BridgeError` of this room carries. */
 export function systemCode(error: unknown): string | undefined {
-  if (error instanceof BridgeError) {
-    const code = error.context['errno'];
-    return typeof code === 'string' ? code : undefined;
-  }
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (!(error instanceof Error)) return undefined;
+  const code = error instanceof BridgeError ? error.context['errno'] : (error as NodeJS.ErrnoException).code;
   return typeof code === 'string' ? code : undefined;
 }
 
@@ -16,53 +13,38 @@ function mebibytes(bytes: number): string {
   return bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
-interface Space {
-  readonly totalBytes: number;
-  readonly freeBytes: number;
-  readonly freeFiles: number;
-}
-
-function spaceOf(directory: string): Space | undefined {
-  try {
-    const found = statfsSync(directory);
-    return {
-      totalBytes: found.blocks * found.bsize,
-      freeBytes: found.bavail * found.bsize,
-      freeFiles: found.files === 0 ? Number.POSITIVE_INFINITY : found.ffree,
-    };
-  } catch {
-    return undefined;
-  }
+export function isFull(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 /** `SHM_FULL`: how much was wanted, how much is there, and how to make room. */
 export function fullError(what: string, directory: string, bytes: number, cause: unknown): BridgeError {
-  const space = spaceOf(directory);
-  const errno = systemCode(cause) ?? 'ENOSPC';
-  const state =
-    space === undefined
-      ? 'which is full'
-      : space.freeFiles === 0
-        ? 'which may hold no more files'
-        : `which has ${mebibytes(space.freeBytes)} free of ${mebibytes(space.totalBytes)}`;
-  const quota = errno === 'EDQUOT' ? ' (the quota of this user is used up)' : '';
+  const errno = systemCode(cause);
+  const context: Record<string, unknown> = { directory, bytes, errno };
+  let state = 'which is full';
+  try {
+    const space = statfsSync(directory);
+    const total = space.blocks * space.bsize;
+    const free = space.bavail * space.bsize;
+    Object.assign(context, { freeBytes: free, totalBytes: total });
+    const noFiles = space.files > 0 && space.ffree === 0;
+    state = noFiles
+      ? 'which may hold no more files'
+      : `which has ${mebibytes(free)} free of ${mebibytes(total)}`;
+  } catch {
+    // The directory is gone: what is known is said.
+  }
+  if (errno === 'EDQUOT') state += ' (the quota of this user is used up)';
   const remedy = directory.startsWith('/dev/shm')
     ? 'Remove what is not needed there, ask for less, or enlarge it: ' +
       '`mount -o remount,size=512m /dev/shm`, in Docker `--shm-size=512m`.'
     : 'Remove what is not needed there, or choose another directory.';
   return new BridgeError(
     'SHM_FULL',
-    `${what} needs ${mebibytes(bytes)} (${bytes} bytes) in ${directory}, ${state}${quota}. ${remedy}`,
-    {
-      context: { directory, bytes, errno, freeBytes: space?.freeBytes, totalBytes: space?.totalBytes },
-      cause,
-    },
+    `${what} needs ${mebibytes(bytes)} (${bytes} bytes) in ${directory}, ${state}. ${remedy}`,
+    { context, cause },
   );
-}
-
-export function isFull(error: unknown): boolean {
-  const code = systemCode(error);
-  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -29,7 +29,6 @@ export const RING = {
   offset: { owner: 32, head: 64, wake: 72 },
   /** Byte offsets in a slot. */
   slot: {
-    version: 0,
     size: 4,
     number: 8,
     timestampNs: 16,
@@ -119,18 +118,7 @@ export function readGeometry(words: Uint32Array, size: number): RingGeometry | s
 }
 
 /** A frame as its slot describes it. */
-export interface SlotHeader {
-  /** Bytes of the frame. */
-  readonly size: number;
-  /** The ring's own count. */
-  readonly number: number;
-  readonly timestampNs: bigint;
-  readonly width: number;
-  readonly height: number;
-  readonly format: string;
-  /** The producer's count. */
-  readonly sequence: number;
-}
+export type SlotHeader = ReturnType<RingSlots['describe']>;
 
 /** The slots of a mapped ring, seen as words and bytes. */
 export class RingSlots {
@@ -168,8 +156,8 @@ export class RingSlots {
     Atomics.store(this.#longs, RING.offset.head / 8, BigInt(value));
   }
 
-  /** What a slot's header says now; it may be torn while the writer fills the slot. */
-  describe(slot: number): SlotHeader {
+  /** What a slot's header says now (`size`: bytes of the frame); it may be torn while the writer fills the slot. */
+  describe(slot: number) {
     const at = this.offset(slot);
     const long = (offset: number): bigint => this.#longs[(at + offset) / 8]!;
     return {

@@ -53,7 +53,8 @@ export class RingWriter extends SegmentWriter implements FrameStore {
     const { words, atomics } = slots;
     const number = this.#number + 1;
     const at = slots.offset(number % slots.geometry.slotCount);
-    const version = (at + RING.slot.version) / 4;
+    // The first word of a slot is its version.
+    const version = at / 4;
     beginWrite(atomics, version);
     words[(at + RING.slot.size) / 4] = data.length;
     slots.setLong(at + RING.slot.number, BigInt(number));

@@ -42,10 +42,6 @@ export const JPEG_FORMAT = 'MJPG';
  * format_str; a format that the enumeration lacks has number 0.
  */
 export const VIZN_FORMAT_NUMBERS: Readonly<Record<string, number>> = { [JPEG_FORMAT]: 4 };
-/** Bytes a pixel of the formats that are no JPEG: rows from the top, pixels from the left, nothing between them. */
-export const PIXEL_FORMATS = { RGB3: 3, BGR3: 3, GREY: 1, RGBA: 4 } as const;
-export type PixelFormat = keyof typeof PIXEL_FORMATS;
-
 /**
  * A writer that died in the middle of a frame leaves write_sequence odd, and a reader that waits for it to become
  * even would wait for ever. The segment becomes empty (no frame, no bytes) and even.

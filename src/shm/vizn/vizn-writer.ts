@@ -1,17 +1,10 @@
 import { BridgeError } from '../../errors.js';
+import { PIXEL_FORMATS, type PixelFormat } from '../../pixels.js';
 import { checkBytes, checkFrame, type FrameTime, sequenceWord, wrong } from '../frame-values.js';
 import { createSegment, SegmentWriter } from '../memory/segment.js';
 import { beginWrite, endWrite } from '../memory/seqlock.js';
 import type { FrameStore } from '../store.js';
-import {
-  JPEG_FORMAT,
-  PIXEL_FORMATS,
-  type PixelFormat,
-  VIZN,
-  VIZN_FORMAT_NUMBERS,
-  VIZN_LAYOUT,
-  ViznHeader,
-} from './vizn-layout.js';
+import { JPEG_FORMAT, VIZN, VIZN_FORMAT_NUMBERS, VIZN_LAYOUT, ViznHeader } from './vizn-layout.js';
 
 export interface ViznWriterOptions {
   /** Default `/openmv_frame`. */

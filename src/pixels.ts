@@ -1,9 +1,12 @@
 /** JPEGs decoded with sharp, in its own threads: the event loop only hands bytes over and takes bytes back. */
-import { BridgeError } from '../errors.js';
-import { PIXEL_FORMATS, type PixelFormat } from './vizn/vizn-layout.js';
+import { BridgeError } from './errors.js';
+
+/** Bytes a pixel: rows from the top, pixels from the left, nothing between them. */
+export const PIXEL_FORMATS = { RGB3: 3, BGR3: 3, GREY: 1, RGBA: 4 } as const;
+/** `GREY` is the luma of BT.601, as JPEG's own Y. */
+export type PixelFormat = keyof typeof PIXEL_FORMATS;
 
 export interface Pixels {
-  /** Row by row from the top, without gaps. */
   readonly data: Uint8Array;
   /** Pixels. */
   readonly width: number;
@@ -12,13 +15,9 @@ export interface Pixels {
   readonly channels: number;
 }
 
-/** `NATIVE`: `GREY` for a grayscale JPEG, `RGB3` for any other. */
-export type WantedPixels = PixelFormat | 'NATIVE';
-
 type Sharp = typeof import('sharp')['default'];
 let loading: Promise<Sharp> | undefined;
 
-/** Loaded by the first who asks for pixels. */
 async function loadSharp(): Promise<Sharp> {
   loading ??= import('sharp').then((module) => module.default);
   try {
@@ -33,20 +32,33 @@ async function loadSharp(): Promise<Sharp> {
   }
 }
 
-const SWAP_RED_AND_BLUE: [[number, number, number], [number, number, number], [number, number, number]] = [
+type Row = [number, number, number];
+const SWAP_RED_AND_BLUE: [Row, Row, Row] = [
   [0, 0, 1],
   [0, 1, 0],
   [1, 0, 0],
 ];
+const LUMA: Row = [0.299, 0.587, 0.114];
+/** sharp cuts fractions off. */
+const ROUND = 0.5;
 
-/** Ends in `FRAME_CORRUPT` for what is no JPEG that can be decoded, `UNSUPPORTED` without sharp. */
-export async function decodePixels(jpeg: Uint8Array, wanted: WantedPixels): Promise<Pixels> {
+/**
+ * The pixels of a JPEG; `NATIVE`: `GREY` for a grayscale one, `RGB3` for any other. `whole` refuses one that is cut
+ * short. Ends in `FRAME_CORRUPT` (`cause` says why) for what is no JPEG that can be decoded, `UNSUPPORTED` without sharp.
+ */
+export async function decodePixels(
+  jpeg: Uint8Array,
+  wanted: PixelFormat | 'NATIVE',
+  { whole = false }: { readonly whole?: boolean } = {},
+): Promise<Pixels> {
   const sharp = await loadSharp();
   try {
-    const picture = sharp(jpeg, { failOn: 'none' });
-    const format = wanted !== 'NATIVE' ? wanted : (await picture.metadata()).channels === 1 ? 'GREY' : 'RGB3';
-    if (format === 'GREY') picture.toColourspace('b-w');
-    else picture.toColourspace('srgb');
+    const picture = sharp(jpeg, { failOn: whole ? 'truncated' : 'none' });
+    const isGrey = wanted !== 'RGB3' && (await picture.metadata()).channels === 1;
+    const format = wanted !== 'NATIVE' ? wanted : isGrey ? 'GREY' : 'RGB3';
+    if (format !== 'GREY') picture.toColourspace('srgb');
+    else if (isGrey) picture.toColourspace('b-w');
+    else picture.recomb([LUMA, LUMA, LUMA]).linear(1, ROUND).extractChannel(0);
     if (format === 'BGR3') picture.recomb(SWAP_RED_AND_BLUE);
     if (format === 'RGBA') picture.ensureAlpha();
     const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
