@@ -104,8 +104,7 @@ export const algorithmShape = {
     }),
     preExecute: z.enum(['session', 'frame', 'never']).default('session').meta({
       flag: '--pre-execute WHEN',
-      description:
-        'pre_execute of algorithms that have it: before the first frame, before each, or not at all',
+      description: 'when an algorithm that has pre_execute gets such a call',
       needs,
     }),
     maxResultBytes: z
