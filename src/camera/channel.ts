@@ -2,7 +2,7 @@
 import { Observable } from 'rxjs';
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
-import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
+import { BACKEND_PIECE, type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
 import {
   decodeShape,
   decodeWord,
@@ -29,6 +29,8 @@ export class Channel {
   readonly #session: Session;
   /** It gives each byte once: what was lost on the way cannot be read again. */
   readonly #once: boolean;
+  /** It answers READ in smaller pieces than the payload allows. */
+  #inSmallPieces = false;
 
   constructor(name: string, session: Session) {
     this.name = name;
@@ -104,7 +106,7 @@ export class Channel {
 
   /**
    * Reads ranges of the channel into a buffer whose beginning stands for `offset`, and returns those that did
-   * not arrive whole. Each READ has at most 60 fragments. Ends in an error as soon as the camera refuses one, it
+   * not arrive whole. Each READ has at most 60 fragments, once it is known how large they are. Ends in an error as soon as the camera refuses one, it
    * is not known whether one was carried out, or the link has synchronised anew since `session` (of
    * `Camera.session`; default: now): what is read then need not be what was read before.
    */
@@ -116,11 +118,12 @@ export class Channel {
     signal?: AbortSignal,
   ): Promise<ByteRange[]> {
     const id = await this.id(signal);
-    const step = this.#session.driver.caps.maxPayload * MAX_READ_FRAGMENTS;
+    const { maxPayload } = this.#session.driver.caps;
     const missing: ByteRange[] = [];
     for (const range of ranges) {
-      for (let from = range.from; from < range.to; from += step) {
-        const to = Math.min(from + step, range.to);
+      for (let from = range.from, to = from; from < range.to; from = to) {
+        const piece = this.#inSmallPieces ? BACKEND_PIECE : maxPayload;
+        to = Math.min(from + piece * MAX_READ_FRAGMENTS, range.to);
         const request = encodeIoRequest(offset + from, to - from);
         const destination = buffer.subarray(from, to);
         const outcome = await this.#session.request(Opcode.CHANNEL_READ, id, request, {
@@ -130,6 +133,7 @@ export class Channel {
           signal,
         });
         if (outcome.kind !== 'read') throw outcomeError(outcome, Opcode.CHANNEL_READ, this.name);
+        if (to - from > BACKEND_PIECE) this.#inSmallPieces = outcome.inSmallPieces === true;
         for (const gap of outcome.missing) missing.push({ from: from + gap.from, to: from + gap.to });
       }
     }

@@ -117,7 +117,8 @@ export class Exchange {
 
   #readOutcome(read: ReadReply): LinkOutcome {
     this.#numberAfter = read.numberAfter;
-    return { kind: 'read', missing: read.missing() };
+    const missing = read.missing();
+    return read.inSmallPieces ? { kind: 'read', missing, inSmallPieces: true } : { kind: 'read', missing };
   }
 
   #gather(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): LinkOutcome | undefined {

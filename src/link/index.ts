@@ -11,4 +11,4 @@ export type {
   LinkStats,
   LossReason,
 } from './link-types.js';
-export { type ByteRange, MAX_READ_FRAGMENTS } from './read-reply.js';
+export { BACKEND_PIECE, type ByteRange, MAX_READ_FRAGMENTS } from './read-reply.js';

@@ -9,8 +9,11 @@ export type LinkOutcome =
   | { readonly kind: 'reply'; readonly payload: Uint8Array }
   /** An ACK without data. */
   | { readonly kind: 'ack' }
-  /** A READ with a destination: what of it is not valid. Empty: all is there. */
-  | { readonly kind: 'read'; readonly missing: readonly ByteRange[] }
+  /**
+   * A READ with a destination: what of it is not valid. Empty: all is there. `inSmallPieces`: it came in
+   * pieces of `BACKEND_PIECE` bytes, which count for `MAX_READ_FRAGMENTS`.
+   */
+  | { readonly kind: 'read'; readonly missing: readonly ByteRange[]; readonly inSmallPieces?: true }
   /** The device refused. */
   | { readonly kind: 'nak'; readonly status: number }
   /** It is not known whether the device carried it out. */

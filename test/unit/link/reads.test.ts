@@ -86,7 +86,7 @@ describe.each([true, false])('read() backends, acks %s', (ack) => {
         [3, 1],
       ] as const) {
         const { outcome, bytes } = line.read(id, offset, length);
-        expect(outcome).toEqual({ kind: 'read', missing: [] });
+        expect(missingOf(outcome)).toEqual([]);
         expect(Buffer.compare(bytes, data.subarray(offset, offset + length))).toBe(0);
       }
       expect(line.host.stats.resyncs).toBe(0);
@@ -99,7 +99,7 @@ describe.each([true, false])('read() backends, acks %s', (ack) => {
     const data = pattern(240_000);
     const id = line.device.register(pieceChannel(data, [512]));
     const { outcome, bytes } = line.read(id, 0, data.length);
-    expect(outcome).toEqual({ kind: 'read', missing: [] });
+    expect(missingOf(outcome)).toEqual([]);
     expect(Buffer.compare(bytes, data)).toBe(0);
     expect(line.ask({ opcode: Opcode.PROTO_VERSION }).kind).toBe('reply');
     expect(line.host.stats.resyncs).toBe(0);
@@ -131,23 +131,26 @@ describe.each([true, false])('read() backends, acks %s', (ack) => {
 
 describe('a lost piece of a read() backend, acks off', () => {
   /** Every choice of lost pieces: nothing that is not reported missing may be wrong. */
-  it.each(SIZES)('leaves nothing wrong that is not reported missing: %s', (_name, sizes) => {
-    const data = pattern(2_500);
-    for (let lost = 1; lost < 64; lost++) {
-      const line = new VirtualLine({ wanted: { ack: false, maxPayload: 498 } }).connect();
-      const id = line.device.register(pieceChannel(data, sizes));
-      let index = 0;
-      line.tamper = (packet, direction) => {
-        if (direction === 'toDevice' || parse(packet).opcode !== Opcode.CHANNEL_READ) return undefined;
-        return ((lost >> (index++ % 6)) & 1) === 1 ? [] : undefined;
-      };
-      const { outcome, bytes } = line.read(id, 0, data.length);
-      if (outcome.kind === 'read') expect(wrongBytes(bytes, data, outcome.missing), `lost ${lost}`).toBe(0);
-      line.tamper = undefined;
-      expect(line.ask({ opcode: Opcode.PROTO_VERSION, attempts: 3 }).kind).toBe('reply');
-      expect(line.problems()).toEqual([]);
-    }
-  });
+  it.each(SIZES.flatMap(([name, sizes]) => [498, 4_082].map((limit) => [name, limit, sizes] as const)))(
+    'leaves nothing wrong that is not reported missing: %s, payload limit %d',
+    (_name, maxPayload, sizes) => {
+      const data = pattern(2_500);
+      for (let lost = 1; lost < 64; lost++) {
+        const line = new VirtualLine({ wanted: { ack: false, maxPayload } }).connect();
+        const id = line.device.register(pieceChannel(data, sizes));
+        let index = 0;
+        line.tamper = (packet, direction) => {
+          if (direction === 'toDevice' || parse(packet).opcode !== Opcode.CHANNEL_READ) return undefined;
+          return ((lost >> (index++ % 6)) & 1) === 1 ? [] : undefined;
+        };
+        const { outcome, bytes } = line.read(id, 0, data.length);
+        if (outcome.kind === 'read') expect(wrongBytes(bytes, data, outcome.missing), `lost ${lost}`).toBe(0);
+        line.tamper = undefined;
+        expect(line.ask({ opcode: Opcode.PROTO_VERSION, attempts: 3 }).kind).toBe('reply');
+        expect(line.problems()).toEqual([]);
+      }
+    },
+  );
 
   it('ends the READ as lost, and the link begins anew: how many pieces there were is not known', () => {
     const data = pattern(1_000);
@@ -167,6 +170,47 @@ describe('a lost piece of a read() backend, acks off', () => {
       expect(line.host.stats).toMatchObject({ resyncs: 1, naks: {} });
       expect(line.problems()).toEqual([]);
     }
+  });
+
+  it.each([
+    [[0], [{ from: 0, to: 512 }]],
+    [[7], [{ from: 3_584, to: 4_096 }]],
+    [
+      [3, 4, 20],
+      [
+        { from: 1_536, to: 2_560 },
+        { from: 10_240, to: 10_752 },
+      ],
+    ],
+    [[48], [{ from: 24_576, to: 25_000 }]],
+  ])('of 512 bytes, pieces %j: they alone are missing, and the link goes on', (lost, expected) => {
+    const data = pattern(25_000);
+    const line = new VirtualLine({ wanted: { ack: false } }).connect();
+    const id = line.device.register(pieceChannel(data, [512]));
+    let index = 0;
+    line.tamper = (packet, direction) =>
+      direction === 'toHost' && parse(packet).opcode === Opcode.CHANNEL_READ && lost.includes(index++)
+        ? []
+        : undefined;
+    const { outcome, bytes } = line.read(id, 0, data.length);
+    expect(outcome).toEqual({ kind: 'read', missing: expected, inSmallPieces: true });
+    expect(wrongBytes(bytes, data, expected)).toBe(0);
+    expect(line.ask({ opcode: Opcode.PROTO_VERSION }).kind).toBe('reply');
+    expect(line.host.stats).toMatchObject({ resyncs: 0, fragmentsLost: lost.length });
+    expect(line.problems()).toEqual([]);
+  });
+
+  it('of more pieces than a late one could be told from: without the last one the link begins anew', () => {
+    const data = pattern(100_000);
+    const line = new VirtualLine({ wanted: { ack: false } }).connect();
+    const id = line.device.register(pieceChannel(data, [512]));
+    line.tamper = (packet, direction) => {
+      const { opcode, flags } = parse(packet);
+      return direction === 'toHost' && opcode === Opcode.CHANNEL_READ && flags === 0 ? [] : undefined;
+    };
+    expect(line.read(id, 0, data.length).outcome.kind).toBe('lost');
+    line.run(() => line.readies.length === 2);
+    expect(line.readies).toEqual([undefined, 'timeout']);
   });
 
   it('two lost pieces that look like fragments of a readp reply', () => {

@@ -51,6 +51,16 @@ describe.each([true, false])('a device that answers nothing for a while in each 
   });
 });
 
+describe('a device, or a thread beside ours, that is late now and then on a line that loses nothing', () => {
+  it.each([61, 100, 240])('%i ms: costs no resynchronisation', (ms) => {
+    const line = new VirtualLine({ wanted: { ack: false } }).connect();
+    for (let round = 0; round < 20; round++) line.ask({ opcode: Opcode.PROTO_VERSION });
+    blocking(line, ms, 10_000);
+    ask(line, ms, 10_000, 10);
+    expect(line.host.stats).toMatchObject({ resyncs: 0, timeouts: 0 });
+  });
+});
+
 describe('acks on, a request that is lost', () => {
   const lose = (line: VirtualLine): void => {
     line.tamper = once(
