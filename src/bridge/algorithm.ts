@@ -1,9 +1,8 @@
 /** An algorithm attached to frames: image files, the frame that waits, the adapters, and one outcome for each frame. */
 import { asBridgeError, type BridgeError } from '../errors.js';
-import { makeFolder } from '../files.js';
 import type { Frame } from '../frames/frame.js';
 import { packageVersion } from '../package.js';
-import { AnnotatedFiles, annotationOf, type PictureFile, readPicture } from '../pictures/index.js';
+import { type PictureFile, readPicture } from '../pictures/index.js';
 import {
   type CallResult,
   Delivery,
@@ -38,6 +37,8 @@ export interface AlgorithmHandlers {
   error(error: BridgeError): void;
   /** An error that was reported has passed; `lost` frames have the outcome `failed` because of it. */
   recovered(lost: number): void;
+  /** Draws the result on the frame. Never rejects. */
+  draw?: ((frame: Frame, result: CallResult) => Promise<void>) | undefined;
 }
 
 interface Item {
@@ -49,11 +50,6 @@ interface Item {
   release(): void;
 }
 
-interface Extras {
-  readonly reference: PictureFile | undefined;
-  readonly annotated: AnnotatedFiles | undefined;
-}
-
 export class Algorithm implements Sink {
   readonly #handlers: AlgorithmHandlers;
   readonly #images: ImageFiles;
@@ -61,7 +57,6 @@ export class Algorithm implements Sink {
   readonly #delivery: Delivery<Item>;
   readonly #order: ResultOrder<{ readonly frame: Frame; readonly result: FrameResult }>;
   readonly #reference: ReferencePicture;
-  readonly #annotated: AnnotatedFiles | undefined;
   readonly #counts = { ok: 0, ng: 0, failed: 0, skipped: 0 };
   /** Frames without an outcome yet, and pictures that are being drawn. */
   #pending = 0;
@@ -71,7 +66,6 @@ export class Algorithm implements Sink {
   #latencyCount = 0;
   /** Frames whose image file could not be written since that began; undefined: it works. */
   #unwritten: number | undefined;
-  #annotateFailing = false;
   #closing: Promise<void> | undefined;
 
   /**
@@ -83,23 +77,19 @@ export class Algorithm implements Sink {
     options: AlgorithmOptions,
     handlers: AlgorithmHandlers,
   ): Promise<Algorithm> {
-    const { reference, saveAnnotated } = options;
-    if (saveAnnotated !== undefined) await makeFolder('Annotated pictures cannot be saved', saveAnnotated);
-    return new Algorithm(command, options, handlers, {
-      reference:
-        reference === undefined || reference === 'previous-ok' ? undefined : await readPicture(reference),
-      annotated: saveAnnotated === undefined ? undefined : await AnnotatedFiles.open(saveAnnotated),
-    });
+    const { reference } = options;
+    const picture =
+      reference === undefined || reference === 'previous-ok' ? undefined : await readPicture(reference);
+    return new Algorithm(command, options, handlers, picture);
   }
 
   private constructor(
     command: string | readonly string[],
     options: AlgorithmOptions,
     handlers: AlgorithmHandlers,
-    { reference, annotated }: Extras,
+    reference: PictureFile | undefined,
   ) {
     this.#handlers = handlers;
-    this.#annotated = annotated;
     this.#images = openImageFiles(options.imageDir === undefined ? {} : { dir: options.imageDir });
     try {
       this.#pool = new RunnerPool(
@@ -228,30 +218,20 @@ export class Algorithm implements Sink {
     const computeMs = result.latencyMs;
     const queueMs = Math.max(0, performance.now() - item.offeredAt - item.writeMs - computeMs);
     const latency = { queueMs, transferMs: item.writeMs, computeMs };
-    if (this.#annotated) this.#drawing++;
+    const drawn = this.#draw(frame, result);
     this.#order.put(ticket, {
       frame,
       result: resultOf(frame, result, { imageId: image.reference.id, worker: worker + 1, latency }),
     });
     // The worker is busy until its picture is drawn: drawing cannot fall behind.
-    if (this.#annotated) await this.#annotate(this.#annotated, frame, result);
+    await drawn;
   }
 
-  async #annotate(files: AnnotatedFiles, frame: Frame, result: CallResult): Promise<void> {
-    try {
-      await files.save(
-        `${frame.cameraId}-${String(frame.sequence).padStart(8, '0')}`,
-        frame.jpeg,
-        annotationOf(result),
-      );
-      this.#annotateFailing = false;
-    } catch (error) {
-      if (!this.#annotateFailing) this.#handlers.error(asBridgeError(error, 'FILE_FAILED'));
-      this.#annotateFailing = true;
-    } finally {
-      this.#drawing--;
-      this.#wakeIdle();
-    }
+  async #draw(frame: Frame, result: CallResult): Promise<void> {
+    this.#drawing++;
+    await this.#handlers.draw?.(frame, result);
+    this.#drawing--;
+    this.#wakeIdle();
   }
 
   /** The frame's image file could not be written: its outcome is `failed`. The error is reported once. */

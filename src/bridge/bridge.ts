@@ -412,7 +412,10 @@ export class Bridge {
         warned: (text) => this.#emit({ type: 'pipeline', cameraId, text }),
       },
       algorithm: {
-        result: (frame, result) => this.#streams.result(frame, result),
+        result: (frame, result) => {
+          void this.#sinks.follow('files', this.#parts?.files?.settled(frame, result.outcome));
+          this.#streams.result(frame, result);
+        },
         skipped: (frame, reason) => {
           this.#emit({ type: 'skipped', cameraId, sequence: frame.sequence, reason });
           this.#streams.skipped(frame, reason);

@@ -1,5 +1,7 @@
 /** The list of sinks: which options ask for one, and how it is opened. A new kind of sink is added here. */
+import { resolve } from 'node:path';
 import { BridgeError } from '../errors.js';
+import { FrameFiles, SavedFiles, saveAnnotated } from '../pictures/index.js';
 import {
   channelNames,
   type DecodedStore,
@@ -11,7 +13,6 @@ import {
   type PixelFormat,
 } from '../shm/index.js';
 import { Algorithm, type AlgorithmHandlers } from './algorithm.js';
-import { FrameFiles } from './frame-files.js';
 import type { BridgeOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
 import type { PipelineReports } from './pipeline-keeper.js';
@@ -38,6 +39,7 @@ export async function openSinks(
 ): Promise<Parts> {
   checkNames(options);
   const { shmMode: mode, ring, ringSlots: slots, ringSlotSize: slotSize, arrays, save, runner } = options;
+  const { saveAnnotated: annotated } = options;
   // What another process may hold, or a person may have mistyped, comes before what takes long.
   const pipeline = new Pipeline(options.pipeline, reports.pipeline);
   sinks.put('pipeline', pipeline);
@@ -48,15 +50,16 @@ export async function openSinks(
   if (arrays !== undefined) {
     await sinks.add('arrays', (failed) => storeSink(openDecodedArrays({ base: arrays, mode }, failed)));
   }
+  checkSaving(options);
   let files: FrameFiles | undefined;
   if (save !== undefined) {
-    files = await FrameFiles.open(save);
-    await files.begin(cameraId);
+    files = await FrameFiles.open(save, cameraId, savePolicy(options));
     sinks.put('files', files);
   }
   let algorithm: Algorithm | undefined;
   if (runner !== undefined) {
-    algorithm = await Algorithm.open(runner, options, reports.algorithm);
+    const draw = annotated === undefined ? undefined : await drawInto(annotated, cameraId, options, sinks);
+    algorithm = await Algorithm.open(runner, options, { ...reports.algorithm, draw });
     sinks.put('algorithm', algorithm);
   }
   return { pipeline, files, algorithm };
@@ -79,6 +82,49 @@ function storeSink(store: FrameStore | DecodedStore): Sink {
     write: (frame) => store.write(frame),
     close: () => store.close(),
   };
+}
+
+/** A sink for frames with their results drawn on them: it gets them from the algorithm. */
+async function drawInto(
+  folder: string,
+  cameraId: string,
+  options: BridgeOptions,
+  sinks: FrameSinks,
+): Promise<NonNullable<AlgorithmHandlers['draw']>> {
+  const files = await SavedFiles.open(
+    'Annotated frames cannot be saved',
+    folder,
+    cameraId,
+    savePolicy(options),
+  );
+  sinks.put('annotated', {
+    required: options.saveFull === 'stop',
+    write: () => false,
+    close: () => files.close(),
+  });
+  return (frame, result) => sinks.follow('annotated', saveAnnotated(files, frame, result));
+}
+
+const savePolicy = (options: BridgeOptions) => ({
+  when: options.saveWhen,
+  maxBytes: options.saveMaxBytes,
+  maxAgeMs: options.saveMaxAgeMs,
+  minFree: options.saveMinFree,
+  full: options.saveFull,
+});
+
+/** Throws `OPTION_INVALID` when nothing would be saved, or two kinds of pictures would have the same names. */
+function checkSaving({ save, saveAnnotated, saveWhen, runner }: BridgeOptions): void {
+  if (saveWhen !== 'all' && !saveWhen.startsWith('every:') && runner === undefined) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `saveWhen ${saveWhen} needs an algorithm, whose outcomes decide.`,
+    );
+  }
+  if (save !== undefined && saveAnnotated !== undefined && resolve(save) === resolve(saveAnnotated)) {
+    const message = 'save and saveAnnotated name the same folder. Give annotated frames another one.';
+    throw new BridgeError('OPTION_INVALID', message, { context: { path: save } });
+  }
 }
 
 /** Throws `OPTION_INVALID` when two of the options make the same shared memory. */

@@ -4,7 +4,15 @@ import { asBridgeError, type BridgeError } from '../errors.js';
 import type { Frame } from '../frames/frame.js';
 
 /** In the order in which a frame is written to them: the fast ones first. */
-export const SINK_KINDS = ['segment', 'ring', 'arrays', 'pipeline', 'files', 'algorithm'] as const;
+export const SINK_KINDS = [
+  'segment',
+  'ring',
+  'arrays',
+  'pipeline',
+  'files',
+  'algorithm',
+  'annotated',
+] as const;
 export type SinkKind = (typeof SINK_KINDS)[number];
 
 export interface Sink {
@@ -18,9 +26,10 @@ export interface Sink {
   readonly skipped?: number;
   /**
    * Takes a frame. While a returned promise is pending it has no room for another one, and the camera keeps the next
-   * frame latched. An error means that this frame is lost to it; the next one is written all the same.
+   * frame latched. An error means that this frame is lost to it; the next one is written all the same. false: it lets
+   * this frame pass.
    */
-  write(frame: Frame): void | Promise<void>;
+  write(frame: Frame): void | false | Promise<void>;
   /** Takes the sink away. Idempotent. */
   close(): void | Promise<void>;
 }
@@ -120,6 +129,12 @@ export class FrameSinks {
     return { placed, room };
   }
 
+  /** A sink takes a frame that it had let pass, for its outcome is known. Never rejects. */
+  async follow(kind: SinkKind, pending: Promise<void> | false | undefined): Promise<void> {
+    const entry = this.#entries.find((one) => one.kind === kind);
+    if (entry && pending) await this.#follow(entry, pending);
+  }
+
   /** Counters by kind of sink. */
   stats(): Partial<Record<SinkKind, Readonly<SinkStats>>> {
     return Object.fromEntries(
@@ -158,18 +173,21 @@ export class FrameSinks {
     }
     try {
       const pending = entry.sink.write(frame);
-      if (pending) {
-        return pending.then(
-          () => this.#wrote(entry),
-          (error) => this.#fail(entry, asBridgeError(error), 1),
-        );
-      }
+      if (pending) return this.#follow(entry, pending);
+      if (pending === false) return undefined;
       this.#wrote(entry);
       frame.placed(entry.sink.sharedName);
     } catch (error) {
       this.#fail(entry, asBridgeError(error, 'SHM_FAILED'), 1);
     }
     return undefined;
+  }
+
+  #follow(entry: Entry, pending: Promise<void>): Promise<void> {
+    return pending.then(
+      () => this.#wrote(entry),
+      (error) => this.#fail(entry, asBridgeError(error), 1),
+    );
   }
 
   #wrote(entry: Entry): void {

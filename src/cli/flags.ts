@@ -185,8 +185,9 @@ export function refuseIdle(specs: readonly OptionSpec[], given: Given, options: 
   for (const spec of specs) {
     const { needs, path, flag } = spec;
     if (needs === undefined || path.reduce<unknown>(member, given) === undefined) continue;
-    const needed = specs.find((other) => other.path.join('.') === needs);
-    if (options[needs] ?? needed?.form.default) continue;
+    const enough = (one: string): unknown =>
+      options[one] ?? specs.find((other) => other.path.join('.') === one)?.form.default;
+    if (needs.split('|').some(enough)) continue;
     idle.set(needs, [...(idle.get(needs) ?? []), `--${flag}`]);
   }
   const [first] = idle;
@@ -194,7 +195,8 @@ export function refuseIdle(specs: readonly OptionSpec[], given: Given, options: 
   const [needs, flags] = first;
   const last = flags.sort().pop();
   const who = flags.length === 0 ? `${last} has` : `${flags.join(', ')} and ${last} have`;
-  const missing = MISSING[needs] ?? `without --${specs.find((spec) => spec.path[0] === needs)?.flag}`;
+  const flagOf = (one: string): string => `--${specs.find((spec) => spec.path[0] === one)?.flag}`;
+  const missing = MISSING[needs] ?? `without ${needs.split('|').map(flagOf).join(' or ')}`;
   throw new BridgeError('OPTION_INVALID', `${who} no effect ${missing}${missing.endsWith('.py') ? '' : '.'}`);
 }
 

@@ -8,6 +8,9 @@ const text = z.string().min(1);
 
 const { virtual, ...camera } = cameraOptionsSchema.shape;
 
+/** Frames are saved as they are, or with their results drawn on them. */
+const SAVED = 'save|saveAnnotated';
+
 export const bridgeOptionsSchema = z.strictObject({
   ...camera,
   ...group('Camera', {
@@ -56,15 +59,53 @@ export const bridgeOptionsSchema = z.strictObject({
       unit: 's',
       common: true,
     }),
-    save: text.optional().meta({
-      flag: '--save DIR',
-      description: 'write every frame to a file there, CAMERA-SEQUENCE.jpg',
-      common: true,
-    }),
     pipeline: text.optional().meta({
       flag: '--pipeline TEXT',
       description: "give every frame to this GStreamer pipeline; {camera} in it is the camera's id",
       common: true,
+    }),
+  }),
+  ...group('Saving', {
+    save: text.optional().meta({
+      flag: '--save DIR',
+      description: 'write frames to files there, CAMERA-SEQUENCE.jpg',
+      common: true,
+    }),
+    saveWhen: z
+      .string()
+      .regex(
+        /^(all|every:[1-9]\d{0,8}|(ng|failed)(,(ng|failed))*)$/,
+        'Give all, every:N, or outcomes of the algorithm: ng, failed, or ng,failed',
+      )
+      .default('all')
+      .meta({
+        flag: '--save-when WHICH',
+        description:
+          'which frames: all, every:N for each Nth, or those with an outcome: ng, failed, or ng,failed',
+        needs: SAVED,
+      }),
+    saveMaxBytes: z.int().min(1).optional().meta({
+      flag: '--save-max-bytes BYTES',
+      description: "room for a folder's saved frames, also of earlier runs; the oldest are removed",
+      unit: 'bytes',
+      needs: SAVED,
+    }),
+    saveMaxAgeMs: z.int().min(1).optional().meta({
+      flag: '--save-max-age TIME',
+      description: 'saved frames, also of earlier runs, are removed after that time',
+      unit: 's',
+      needs: SAVED,
+    }),
+    saveMinFree: z.int().min(1).optional().meta({
+      flag: '--save-min-free BYTES',
+      description: 'room on the disk that stays free; the oldest saved frames are removed',
+      unit: 'bytes',
+      needs: SAVED,
+    }),
+    saveFull: z.enum(['skip', 'stop']).default('skip').meta({
+      flag: '--save-full ACTION',
+      description: 'a frame that cannot be saved is lost and counted, or ends the run',
+      needs: SAVED,
     }),
   }),
   ...group('Shared memory', {

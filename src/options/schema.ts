@@ -24,7 +24,7 @@ export const optionMetaSchema = z.strictObject({
   common: z.literal(true).optional(),
   /** How the value is written on the command line; a number without a unit counts in this one. */
   unit: z.enum(['bytes', 'ms', 's', 'octal', 'json']).optional(),
-  /** Path of the option without which this one has no effect. */
+  /** Path of the option without which this one has no effect; `a|b`: one of them is enough. */
   needs: z.string().optional(),
 });
 

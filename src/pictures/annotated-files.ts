@@ -2,8 +2,10 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeWhole } from '../files.js';
+import type { Frame } from '../frames/frame.js';
 import { type CallResult, readRects } from '../runner/index.js';
 import { type Annotation, annotatePicture } from './annotate.js';
+import type { SavedFiles } from './saved-files.js';
 
 /** What is drawn for a result of the library. */
 export function annotationOf(result: CallResult): Annotation {
@@ -55,4 +57,10 @@ export class AnnotatedFiles {
     await writeWhole('Annotated pictures cannot be saved', path, await annotatePicture(jpeg, annotation));
     return path;
   }
+}
+
+/** Draws and saves a frame that the folder's policy wants. FILE_FAILED, FRAME_CORRUPT. */
+export async function saveAnnotated(files: SavedFiles, frame: Frame, result: CallResult): Promise<void> {
+  if (!files.wants(frame.sequence, result.outcome)) return;
+  await files.save(frame, await annotatePicture(frame.jpeg, annotationOf(result)));
 }

@@ -5,5 +5,8 @@ export {
   annotationOfLine,
   type ResultLine,
   resultLineSchema,
+  saveAnnotated,
 } from './annotated-files.js';
+export { FrameFiles } from './frame-files.js';
 export { expandPicturePaths, type PictureFile, readPicture } from './picture-file.js';
+export { SavedFiles, type SavedOutcome, type SavePolicy } from './saved-files.js';

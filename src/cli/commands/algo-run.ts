@@ -4,11 +4,11 @@ import type { Command } from 'commander';
 import { Algorithm } from '../../bridge/algorithm.js';
 import type { FrameResult } from '../../bridge/events.js';
 import { eventLine, resultLine } from '../../bridge/json-lines.js';
-import type { BridgeError } from '../../errors.js';
+import { asBridgeError, type BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/frame.js';
 import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';
-import { expandPicturePaths, readPicture } from '../../pictures/index.js';
-import { describeStray } from '../../runner/index.js';
+import { AnnotatedFiles, annotationOf, expandPicturePaths, readPicture } from '../../pictures/index.js';
+import { type CallResult, describeStray } from '../../runner/index.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 
 import { EXIT } from '../exit-status.js';
@@ -63,10 +63,25 @@ async function runOnFiles(
   };
   let started = false;
   const runId = randomUUID();
+  const drawn =
+    options.saveAnnotated === undefined ? undefined : await AnnotatedFiles.open(options.saveAnnotated);
+  /** An error is said for the first picture of those in a row that cannot be drawn. */
+  let drawing = true;
+  const draw = async (frame: Frame, call: CallResult): Promise<void> => {
+    const name = `${frame.cameraId}-${String(frame.sequence).padStart(8, '0')}`;
+    await drawn?.save(name, frame.jpeg, annotationOf(call)).then(
+      () => (drawing = true),
+      (error: unknown) => {
+        if (drawing) output.error(asBridgeError(error));
+        drawing = false;
+      },
+    );
+  };
   const algorithm = await Algorithm.open(options.runner, options, {
     result: (_frame, result) => report(result),
     skipped: () => undefined,
     recovered: () => undefined,
+    draw,
     state: () => undefined,
     log: (line, worker) => {
       if (output.json) output.line(eventLine({ type: 'log', runId, cameraId, line, worker }));

@@ -137,11 +137,11 @@ describe('streams and disks', () => {
     expect(leftovers(shm, program.pid)).toEqual([]);
   });
 
-  it('a disk that fills up ends --save with FILE_FAILED, and no half file stays', async (context) => {
+  it('a disk that fills up ends --save with FILE_FAILED when it is told to stop, and no half file stays', async (context) => {
     if (spawnSync('unshare', ['-m', 'true']).status !== 0)
       context.skip('needs the right to make a mount namespace');
     const script =
-      'mkdir -p "$2" && mount -t tmpfs -o size=200k tmpfs "$2" && "$0" "$1" --port virtual --no-shm --json --save "$2"; status=$?; ls -la "$2" >&2; exit $status';
+      'mkdir -p "$2" && mount -t tmpfs -o size=200k tmpfs "$2" && "$0" "$1" --port virtual --no-shm --json --save "$2" --save-full stop; status=$?; ls -la "$2" >&2; exit $status';
     const result = spawnSync(
       'unshare',
       ['-m', 'sh', '-c', script, process.execPath, MAIN, scratch.path('small')],

@@ -1,9 +1,11 @@
 /** `--save`: the frames of this run under their names, and what was there before is kept. */
-import { readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { Program, run } from './program.js';
+import { MAIN, Program, run } from './program.js';
 import { expectSaved, expectSequence, PORT, useScratch } from './support.js';
 
 const scratch = useScratch();
@@ -60,5 +62,75 @@ it('one --camera-id for two cameras is refused, for their files would have the s
     ...['--port', 'virtual', '--port', 'virtual', '--camera-id', 'one', '--frames', '1', '--no-shm'],
   ]);
   expect(stderr).toMatch(/--camera-id.*2 cameras/s);
+  expect(status).toBe(2);
+});
+
+const PACED = fileURLToPath(new URL('adapters/paced.mjs', import.meta.url));
+
+it('--save-when ng saves what the algorithm finds NG, annotated as well, and nothing else', async () => {
+  const [plain, drawn] = [scratch.path('ng/plain'), scratch.path('ng/drawn')];
+  const program = new Program([
+    ...['--port', PORT, '--no-shm', '--json', '--frames', '8', '--delivery', 'every', '--save-when', 'ng'],
+    ...['--save', plain, '--save-annotated', drawn, '--', process.execPath, PACED, '1', 'odd-ng'],
+  ]);
+  expect((await program.ended).stderr).not.toContain('error');
+  const wrong = program.of('result').filter((result) => result['resultStatus'] === 'NG');
+  expect(wrong.length).toBeGreaterThan(2);
+  const names = wrong.map((result) => `${result['cameraId']}-0000000${result['sequence']}.jpg`).sort();
+  expect(readdirSync(plain).sort()).toEqual(names);
+  expect(readdirSync(drawn).sort()).toEqual(names);
+});
+
+it('--save-when every:3 with --save-max-bytes keeps the newest of them', async () => {
+  const directory = scratch.path('few');
+  const program = new Program([
+    ...['--port', PORT, '--no-shm', '--json', '--frames', '20', '--save', directory],
+    ...['--save-when', 'every:3', '--save-max-bytes', '64K'],
+  ]);
+  expect((await program.ended).status, program.stderr).toBe(0);
+  const kept = readdirSync(directory).map((name) => Number(name.slice(-12, -4)));
+  expect(kept.length).toBeGreaterThan(0);
+  expect(kept.every((sequence) => sequence % 3 === 1)).toBe(true);
+  expect(kept).toContain(19);
+  const bytes = readdirSync(directory).map((name) => statSync(join(directory, name)).size);
+  expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(65_536);
+});
+
+it('a full disk costs files, not frames: said once, counted, and said when it recovers', (context) => {
+  if (spawnSync('unshare', ['-m', 'true']).status !== 0)
+    context.skip('needs the right to make a mount namespace');
+  // Room comes back when what fills the disk is removed after a while.
+  const script = `mkdir -p "$2" && mount -t tmpfs -o size=4m tmpfs "$2" && mkdir "$2/frames" &&
+    head -c 4000000 /dev/zero > "$2/filler"; { sleep 4; rm "$2/filler"; } &
+    "$0" "$1" --port virtual --no-shm --json --duration 7s --virtual-fps 10 --save "$2/frames"; status=$?
+    ls "$2/frames" | wc -l >&2; exit $status`;
+  const { status, stdout, stderr } = spawnSync(
+    'unshare',
+    ['-m', 'sh', '-c', script, process.execPath, MAIN, scratch.path('tight')],
+    { encoding: 'utf8' },
+  );
+  expect(status, stderr).toBe(0);
+  const lines = stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const of = (type: string) => lines.filter((line) => line['type'] === type);
+  const frames = of('frame');
+  expect(frames.map(({ sequence }) => sequence)).toEqual(frames.map((_, index) => index + 1));
+  expect(of('error')).toEqual([expect.objectContaining({ code: 'FILE_FAILED' })]);
+  expect(of('recovered')).toEqual([expect.objectContaining({ sink: 'files' })]);
+  const lost = Number(of('recovered')[0]?.['lost']);
+  expect(lost).toBeGreaterThan(0);
+  expect(Number(stderr.trim().split('\n').at(-1))).toBe(frames.length - lost);
+});
+
+it.each([
+  [['--save-when', 'ng', '--save', 'x'], /needs an algorithm/],
+  [['--save-when', 'sometimes', '--save', 'x'], /--save-when.*every:N/s],
+  [['--save-max-bytes', '1M'], /--save-max-bytes has no effect without --save or --save-annotated/],
+  [['--save', 'x', '--save-annotated', './x', '--', 'true'], /same folder/],
+])('%j is refused', async (flags, words) => {
+  const { status, stderr } = await run(['--port', 'virtual', '--no-shm', ...flags]);
+  expect(stderr).toMatch(words);
   expect(status).toBe(2);
 });
