@@ -128,13 +128,13 @@ export function semaphoreOf(segment: string): string {
   return segment.replace(/_shm$/, '_sem');
 }
 
-/** `retire` takes away what belongs to a channel beside its segment. */
-export function arrayLayout(retire: () => void): SegmentLayout {
+/** The layout of a channel: what belongs to it beside its segment is `rest`'s to judge and to take away. */
+export function arrayLayout(rest: Required<Pick<SegmentLayout, 'retire' | 'abandoned'>>): SegmentLayout {
   return {
+    ...rest,
     magic: ARRAY.magic,
     headerSize: ARRAY.headerSize,
     ownerOffset: ARRAY.offset.owner,
-    retire,
     wakeOffset: (size) => size - TRAILER.size + 4 * TRAILER.word.wake,
   };
 }

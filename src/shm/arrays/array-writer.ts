@@ -1,4 +1,5 @@
 /** Writes the channels of a base name. */
+import { readSync } from 'node:fs';
 import { isDeepStrictEqual, types } from 'node:util';
 import { Mutex } from '../../async.js';
 import { BridgeError } from '../../errors.js';
@@ -38,12 +39,36 @@ export interface ArrayWriterOptions {
   readonly base: string;
   /** Permissions of segments and semaphores. Default 0o600; readers of the public package need to write as well. */
   readonly mode?: number;
+  /**
+   * Takes the place of the public package's arrays whatever their state. Default false: only those that are not locked
+   * and have a timestamp older than a second, as a writer that was killed leaves them.
+   */
+  readonly takeOver?: boolean;
 }
 
 const MS_PER_S = 1_000;
 
-/** A program that finds the old semaphore beside the new segment would lock something else than we do. */
-const layoutOf = (semaphore: string) => arrayLayout(() => unlinkSemaphore(semaphore));
+const IDLE_MS = 1_000;
+
+/** Whether the public package's array in `fd` looks like that of a dead writer: not locked, and old. */
+function isAbandoned(fd: number, semaphore: string, takeOver: boolean): boolean {
+  const header = Buffer.alloc(ARRAY.headerSize);
+  if (readSync(fd, header, 0, header.length, 0) < header.length) return false;
+  if (new Uint32Array(header.buffer, header.byteOffset, 1)[0] !== ARRAY.magic) return false;
+  if (takeOver) return true;
+  const [seconds] = new Float64Array(header.buffer, header.byteOffset + ARRAY.offset.timestamp, 1);
+  // What tells no time may have been written just now.
+  const idle = seconds! > 0 && Date.now() - seconds! * MS_PER_S > IDLE_MS;
+  return idle && !Lock.isHeld(semaphore);
+}
+
+function layoutOf(semaphore: string, takeOver: boolean) {
+  return arrayLayout({
+    // A program that finds the old semaphore beside the new segment would lock something else than we do.
+    retire: () => unlinkSemaphore(semaphore),
+    abandoned: (fd) => isAbandoned(fd, semaphore, takeOver),
+  });
+}
 
 /** One segment and its semaphore. */
 class Channel extends SegmentWriter {
@@ -52,7 +77,7 @@ class Channel extends SegmentWriter {
   readonly #trailer: Int32Array;
   #closed = false;
 
-  constructor(base: string, name: string, form: ArrayForm, mode: number) {
+  constructor(form: ArrayForm, name: string, { base, mode = 0o600, takeOver = false }: ArrayWriterOptions) {
     const { segment, semaphore } = channelNames(base, name);
     const trailer = trailerOffset(byteLength(form));
     const initialise = (buffer: ArrayBuffer): void => {
@@ -63,7 +88,10 @@ class Channel extends SegmentWriter {
       words[trailer / 4 + TRAILER.word.magic] = TRAILER.magic;
     };
     super(
-      createSegment({ name: segment, size: arraySegmentSize(form), mode, initialise }, layoutOf(semaphore)),
+      createSegment(
+        { name: segment, size: arraySegmentSize(form), mode, initialise },
+        layoutOf(semaphore, takeOver),
+      ),
     );
     this.form = form;
     this.#trailer = new Int32Array(this.buffer, trailer, TRAILER.size / 4);
@@ -103,16 +131,16 @@ class Channel extends SegmentWriter {
 /** Writes the channels of a base name. */
 export class ArrayWriter {
   readonly base: string;
-  readonly #mode: number;
+  readonly #options: ArrayWriterOptions;
   readonly #channels = new Map<string, Channel>();
   /** Calls for one channel are done in turn. */
   readonly #turns = new Map<string, Mutex>();
   #open = true;
 
-  constructor(base: string, mode: number) {
-    channelNames(base, 'image');
-    this.base = base;
-    this.#mode = mode;
+  constructor(options: ArrayWriterOptions) {
+    channelNames(options.base, 'image');
+    this.base = options.base;
+    this.#options = options;
   }
 
   /**
@@ -152,7 +180,7 @@ export class ArrayWriter {
   check(name: string): void {
     if (this.#channels.has(name)) return;
     const { segment, semaphore } = channelNames(this.base, name);
-    clearName(segment, layoutOf(semaphore));
+    clearName(segment, layoutOf(semaphore, this.#options.takeOver ?? false));
   }
 
   #channel(name: string, form: ArrayForm): Channel {
@@ -169,7 +197,7 @@ export class ArrayWriter {
     if (existing && isDeepStrictEqual(existing.form, form)) return existing;
     existing?.close();
     this.#channels.delete(name);
-    const channel = new Channel(this.base, name, form, this.#mode);
+    const channel = new Channel(form, name, this.#options);
     this.#channels.set(name, channel);
     return channel;
   }
@@ -182,7 +210,10 @@ export class ArrayWriter {
   }
 }
 
-/** A writer of arrays under `<base>_<channel>_shm`; nothing is made before the first array. Throws `OPTION_INVALID`. */
-export function openArrayWriter(options: ArrayWriterOptions): ArrayWriter {
-  return new ArrayWriter(options.base, options.mode ?? 0o600);
+/**
+ * A writer of arrays under `<base>_<channel>_shm`, by options or the base name alone; nothing is made before the first
+ * array. Throws `OPTION_INVALID`.
+ */
+export function openArrayWriter(options: string | ArrayWriterOptions): ArrayWriter {
+  return new ArrayWriter(typeof options === 'string' ? { base: options } : options);
 }

@@ -11,6 +11,8 @@ export interface SegmentLayout {
   readonly ownerOffset: number;
   /** Brings a dead owner's segment into a state that its readers can leave, when it died in the middle of a write. */
   readonly retire?: (fd: number) => void;
+  /** Whether one without an owner record, another program's, may be taken over. Default: never. */
+  readonly abandoned?: (fd: number) => boolean;
   /** Where, in a segment of that size, the word is that readers wait on; a multiple of 4. */
   readonly wakeOffset: (size: number) => number;
 }

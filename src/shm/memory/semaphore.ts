@@ -94,6 +94,20 @@ export class Lock {
     }
   }
 
+  /** Whether the semaphore `name` is there and its count is 0. */
+  static isHeld(name: string): boolean {
+    let lock: Lock;
+    try {
+      lock = Lock.open(name);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return false;
+      throw error;
+    }
+    const held = lock.value === 0;
+    lock.close(false);
+    return held;
+  }
+
   #tryWait(): boolean {
     return this.#open && semaphores().tryWait(this.#mapping.address);
   }

@@ -87,18 +87,19 @@ function clear(fd: number, name: string, layout: SegmentLayout): 'free' | 'chang
   if (!file.isFile()) throw foreign(name, 'is not a regular file');
   if (file.uid !== process.geteuid?.()) throw foreign(name, `belongs to another user (uid ${file.uid})`);
   const owner = readOwner(fd, layout);
-  if (owner === undefined) throw foreign(name, 'was made by another program');
+  if (owner === undefined && !layout.abandoned?.(fd)) throw foreign(name, 'was made by another program');
   const locked = memory().tryLock(fd);
-  const life = liveness(owner);
+  const life = owner === undefined || owner.closed ? 'dead' : liveness(owner);
   // Another process is taking it over, or its owner is about to remove it.
-  if (!locked && (life === 'dead' || owner.closed)) return 'changing';
-  if (!locked || (life === 'alive' && !owner.closed)) throw held(name, owner);
+  if (!locked && life === 'dead') return 'changing';
+  if (owner !== undefined && (!locked || life === 'alive')) throw held(name, owner);
   // Only the holder of the lock of the segment behind a name takes the name away: no race from here on.
   const path = segmentPath(name);
   const now = lstatSync(path, { throwIfNoEntry: false });
   if (now === undefined) return 'free';
   if (now.ino !== file.ino) return 'changing';
-  retire(fd, layout);
+  if (owner === undefined) layout.retire?.(fd);
+  else retire(fd, layout);
   unlinkSync(path);
   return 'free';
 }

@@ -216,6 +216,40 @@ test('a live writer is refused, a dead one is taken over', async () => {
   expect((await old.getImage())?.data).toEqual(Uint8Array.of(9));
 });
 
+test('what a killed writer of the public package left is taken over; what lives, or may, is not', async () => {
+  const name = base();
+  const writer = closing(openArrayWriter(name));
+  const forced = closing(openArrayWriter({ base: name, takeOver: true }));
+  const now = (): number => Date.now() / 1_000;
+  const write = (peer: Peer, channel: string, timestamp: number) =>
+    peer.ask({ do: 'write', channel, dtype: 'uint8', shape: [1], data: '05', timestamp });
+  const inUse = { code: 'SHM_IN_USE' };
+
+  const peer = await Peer.start(name);
+  await write(peer, 'fresh', now());
+  await write(peer, 'old', now() - 2);
+  await write(peer, 'held', now() - 2);
+  await write(peer, 'timeless', 0);
+  expect(await peer.ask({ do: 'take', channel: 'held' })).toBe(true);
+  await peer.kill();
+  const reader = closing(openArrayReader(name));
+  expect((await reader.getArray('old'))?.data).toEqual(Uint8Array.of(5));
+  for (const channel of ['held', 'timeless']) {
+    await expect(writer.setArray(channel, Uint8Array.of(6))).rejects.toMatchObject(inUse);
+    await forced.setArray(channel, Uint8Array.of(7));
+    expect((await reader.getArray(channel))?.data).toEqual(Uint8Array.of(7));
+  }
+  await writer.setArray('old', Uint8Array.of(8), { sequence: 4 });
+  expect(await reader.getArray('old')).toMatchObject({ data: Uint8Array.of(8), sequence: 4 });
+  const second = await Peer.start(name);
+  expect((await second.ask<PeerArray>({ do: 'read', channel: 'old' })).data).toBe('08');
+  // A second after its last array it counts as left behind, not before.
+  await write(second, 'living', now());
+  await expect(writer.setArray('living', Uint8Array.of(1))).rejects.toMatchObject(inUse);
+  await expect.poll(() => writer.setArray('fresh', Uint8Array.of(9)).then(() => 'taken')).toBe('taken');
+  await second.ask({ do: 'cleanup' });
+});
+
 test('a timestamp of 0 is one, and one that tells no time is read as none', async () => {
   const name = base();
   const writer = closing(openArrayWriter({ base: name }));
