@@ -1,15 +1,13 @@
 /** VizionStreamer's documented one-liners and Python, as written but for the path. */
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { needs } from '../../support/needs.js';
 import { atEnd, controlled, scratch } from './support.js';
 
 const run = promisify(execFile);
-const SOCAT = spawnSync('socat', ['-V']).status === 0;
-const NETCAT = /-U/.test(spawnSync('nc', ['-h'], { encoding: 'utf8' }).stderr ?? '');
-const PYTHON = spawnSync('python3', ['--version']).status === 0;
 const VIZION = '/tmp/vizion_control.sock';
 
 /** What a one-liner prints. socat goes after half a second without an answer, which a busy machine may take. */
@@ -85,20 +83,23 @@ print(send_command("disable_shared_memory"))
 `;
 
 describe('the snippets of the documents', () => {
-  it.skipIf(!SOCAT)('socat (needs socat)', async () => {
+  it('socat', async () => {
+    needs('socat');
     const { path } = await controlled();
     for (const line of ONE_LINERS) {
       expect(await shell(line, path), line).toMatchObject({ status: 'success' });
     }
   });
 
-  it.skipIf(!SOCAT)('socat told to wait for a camera that takes longer (needs socat)', async () => {
+  it('socat told to wait for a camera that takes longer', async () => {
+    needs('socat');
     const { path } = await controlled({ virtual: { fps: 1 } });
     const line = ONE_LINERS.find((text) => text.includes('set_format'))!.replace('socat -', 'socat -t 10 -');
     expect(await shell(line, path)).toEqual({ status: 'success', message: 'Format set successfully' });
   });
 
-  it.skipIf(!NETCAT)('nc -N (needs netcat-openbsd)', async () => {
+  it('nc -N', async () => {
+    needs('nc');
     const { path } = await controlled();
     const line = `echo '{"command":"get_formats"}' | nc -N -U /tmp/vizion_control.sock`;
     expect(await shell(line, path)).toMatchObject({ status: 'success' });
@@ -107,7 +108,8 @@ describe('the snippets of the documents', () => {
     expect(await shell(`nc -N -U ${VIZION} < ${file}`, path)).toMatchObject({ streaming: false });
   });
 
-  it.skipIf(!NETCAT)('nc -N for as long as it is given commands (needs netcat-openbsd)', async () => {
+  it('nc -N for as long as it is given commands', async () => {
+    needs('nc');
     const { path } = await controlled();
     const status = `echo '{"command":"get_status"}'`;
     const line = `(${status}; sleep 0.7; ${status}; sleep 0.7; ${status}) | nc -N -U ${path}`;
@@ -115,7 +117,8 @@ describe('the snippets of the documents', () => {
     expect(stdout.trim().split('\n')).toEqual(Array(3).fill(expect.stringContaining('"success"')));
   });
 
-  it.skipIf(!NETCAT)('nc that has subscribed (needs netcat-openbsd)', async () => {
+  it('nc that has subscribed', async () => {
+    needs('nc');
     const { path } = await controlled({ streaming: true });
     const child = spawn('bash', ['-c', `echo '{"command":"subscribe"}' | exec nc -N -U ${path}`], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -130,7 +133,8 @@ describe('the snippets of the documents', () => {
     expect(child.exitCode).toBeNull();
   });
 
-  it.skipIf(!PYTHON)('Python (needs python3)', async () => {
+  it('Python', async () => {
+    needs('python3');
     const { path } = await controlled();
     const program = PYTHON_SNIPPET.replaceAll(VIZION, path).replaceAll('/vizion_frame', SEGMENT);
     const { stdout } = await run('python3', ['-c', program]);

@@ -1,5 +1,5 @@
 /** An algorithm that hangs while its bridge is killed: the next bridge ends it, and nothing else. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,9 +19,8 @@ let tests = 0;
 /** What stands at /dev/shm for the bridges of one test: any other bridge that starts meanwhile would clear up as well. */
 let shm = '';
 
-beforeEach((context) => {
-  if (spawnSync('unshare', ['-m', 'true']).status !== 0)
-    context.skip('needs the right to make a mount namespace');
+beforeEach(() => {
+  needs('a mount namespace');
   shm = scratch.path(`shm-${tests++}`);
   mkdirSync(shm);
 });

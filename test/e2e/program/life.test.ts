@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { needed } from '../../support/needs.js';
+import { needed, needs } from '../../support/needs.js';
 import { MAIN, Program, run } from './program.js';
 import { EXAMPLE_PYTHON, expectSequence, leftovers, segmentName, useScratch } from './support.js';
 
@@ -59,10 +59,8 @@ describe('the end of a run', () => {
 });
 
 describe('a full /dev/shm', () => {
-  const unshare = spawnSync('unshare', ['-m', 'true']).status === 0;
-
-  it('is reported as SHM_FULL and frames go on', async (context) => {
-    if (!unshare) context.skip('needs the right to make a mount namespace');
+  it('is reported as SHM_FULL and frames go on', async () => {
+    needs('a mount namespace');
     const script =
       'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$0" "$1" --port virtual --frames 5 --json --shm-name /full';
     const result = spawnSync('unshare', ['-m', 'sh', '-c', script, process.execPath, MAIN], {

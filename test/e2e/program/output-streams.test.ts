@@ -4,6 +4,7 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
+import { needs } from '../../support/needs.js';
 import { MAIN } from './program.js';
 import { leftovers, segmentName, useScratch } from './support.js';
 
@@ -126,9 +127,8 @@ describe('a stderr that is closed', () => {
 });
 
 describe('a stdout on a full disk', () => {
-  it('ends with FILE_FAILED and 6, in plain words', (context) => {
-    if (spawnSync('unshare', ['-m', 'true']).status !== 0)
-      context.skip('needs the right to make a mount namespace');
+  it('ends with FILE_FAILED and 6, in plain words', () => {
+    needs('a mount namespace');
     const script =
       'mkdir -p "$2" && mount -t tmpfs -o size=16k tmpfs "$2" && exec "$0" "$1" --port virtual --no-shm --json --virtual-fps max > "$2/out"';
     const { status, stderr } = spawnSync(

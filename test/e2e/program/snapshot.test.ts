@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { needs } from '../../support/needs.js';
 import { MAIN, run } from './program.js';
 import { PORT, useScratch } from './support.js';
 
@@ -75,9 +76,8 @@ describe('snapshot', () => {
     expect(status).toBe(6);
   });
 
-  it('leaves the older picture, and no other file, on a disk that is full', (context) => {
-    if (spawnSync('unshare', ['-m', 'true']).status !== 0)
-      context.skip('needs the right to make a mount namespace');
+  it('leaves the older picture, and no other file, on a disk that is full', () => {
+    needs('a mount namespace');
     const script =
       'mkdir -p "$2" && mount -t tmpfs -o size=8k tmpfs "$2" && echo before > "$2/s.jpg" && "$0" "$1" snapshot "$2/s.jpg" --port virtual; status=$?; ls -A "$2"; cat "$2/s.jpg"; exit $status';
     const { status, stderr, stdout } = spawnSync(
