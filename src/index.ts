@@ -1,28 +1,38 @@
 // Programs whose compiler takes no types by itself find those of Node through this one.
 /// <reference types="node" preserve="true" />
 /** The public interface of openmv-bridge. */
-export type { Bridge } from './bridge/bridge.js';
-export type {
-  AlgorithmStats,
-  BridgeEvent,
-  BridgeStats,
-  FrameOutcome,
-  FrameResult,
-  SkipReason,
-} from './bridge/events.js';
-export { createBridge, openBridge } from './bridge/open-bridge.js';
-export type { BridgeInput, BridgeOptions } from './bridge/options.js';
-export { Camera, type CameraEvent, type CameraInfo, connectCamera } from './camera/camera.js';
-export type { Channel } from './camera/channel.js';
-export type { CameraControls } from './camera/controls.js';
-export type { ControlSettings, ControlValues } from './camera/controls-values.js';
-export type { CameraInput, CameraOptions } from './camera/options.js';
+export {
+  type AlgorithmStats,
+  type Bridge,
+  type BridgeEvent,
+  type BridgeSettings,
+  type BridgeStats,
+  createBridge,
+  type FrameOutcome,
+  type FrameResult,
+  openBridge,
+  type SinkKind,
+  type SinkStats,
+  type SkipReason,
+  type StartOptions,
+  type State,
+} from './bridge/index.js';
+export {
+  Camera,
+  type CameraControls,
+  type CameraEvent,
+  type CameraInfo,
+  type Channel,
+  type ConnectInput,
+  type ControlSettings,
+  type ControlValues,
+  connectCamera,
+} from './camera/index.js';
 export { ControlServer } from './control/index.js';
 export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';
-export type { Frame } from './frames/frame.js';
-export { checkJpeg, type JpegCheck, type JpegHeader } from './frames/jpeg.js';
-export type { DropReason } from './frames/source.js';
+export { checkJpeg, type DropReason, type Frame, type JpegCheck, type JpegHeader } from './frames/index.js';
 export type { LinkStats } from './link/index.js';
+export type { BridgeInput, BridgeOptions, CameraInput, CameraOptions } from './options/index.js';
 export { type Annotation, annotatePicture, annotationOf } from './pictures/index.js';
 export { listCameras } from './port/index.js';
 export type {

@@ -1,6 +1,6 @@
 /** An algorithm attached to frames: image files, the frame that waits, the adapters, and one outcome for each frame. */
 import { asBridgeError, type BridgeError } from '../errors.js';
-import type { Frame } from '../frames/frame.js';
+import type { Frame } from '../frames/index.js';
 import { packageVersion } from '../package.js';
 import { type PictureFile, readPicture } from '../pictures/index.js';
 import {

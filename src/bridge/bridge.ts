@@ -2,21 +2,27 @@
 import { randomUUID } from 'node:crypto';
 import type { Observable } from 'rxjs';
 import { abortable } from '../async.js';
-import type { Camera } from '../camera/camera.js';
-import { cameraOptionsSchema, parseOptions } from '../camera/options.js';
+import type { Camera } from '../camera/index.js';
+
 import { asBridgeError, BridgeError } from '../errors.js';
-import { Frame } from '../frames/frame.js';
-import { FramePuller } from '../frames/frame-puller.js';
-import type { PulledFrame } from '../frames/source.js';
+import type { PulledFrame } from '../frames/index.js';
+import { type Frame, FramePuller } from '../frames/index.js';
+import {
+  type BridgeInput,
+  type BridgeOptions,
+  bridgeOptionsSchema,
+  cameraOptionsSchema,
+  parseOptions,
+} from '../options/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection } from './connection.js';
 import type { BridgeEvent, BridgeEventFields, BridgeStats, FrameOutcome, FrameResult } from './events.js';
-import { bareName, openSinks, type Parts, type SegmentOptions, segmentSink } from './open-sinks.js';
-import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema } from './options.js';
+import { openSinks, type Parts } from './open-sinks.js';
 import type { Pipeline } from './pipeline.js';
+import { FrameRoad } from './road.js';
+import { type Segment, SegmentSwitch } from './segment-switch.js';
 import { FrameSinks } from './sinks.js';
 import type { State } from './states.js';
-import { StatsMeter } from './stats-meter.js';
 import { Streams } from './streams.js';
 
 const STATS_MS = 1_000;
@@ -33,12 +39,6 @@ export interface StartOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Segment {
-  readonly name: string;
-  /** Bytes, its header included. */
-  readonly size: number;
-}
-
 export class Bridge {
   readonly options: BridgeOptions;
   /** Of this run: (runId, cameraId, sequence) names a frame for ever. */
@@ -52,19 +52,16 @@ export class Bridge {
   readonly #connection: Connection;
   readonly #source: FramePuller;
   readonly #sinks: FrameSinks;
-  readonly #meter = new StatsMeter();
+  readonly #segment: SegmentSwitch;
+  readonly #road: FrameRoad;
   readonly #streams: Streams;
   #parts: Parts | undefined;
-  #segment: SegmentOptions | undefined;
   #opening: Promise<void> | undefined;
   #starting: Promise<void> | undefined;
   /** Whether frames are pulled when they are wanted: `start` was called, or a subscriber has come. */
   #begun = false;
   /** `open` has resolved. */
   #ready = false;
-  /** Settles when sinks and subscribers have room for another frame; undefined: they have. */
-  #room: Promise<void> | undefined;
-  #held: Promise<unknown>[] = [];
   #statsTimer: NodeJS.Timeout | undefined;
   #durationTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -77,7 +74,6 @@ export class Bridge {
     const options = parseOptions(bridgeOptionsSchema, input);
     this.options = options;
     this.runId = runId;
-    this.#segment = options.shm ? options : undefined;
     this.done = new Promise((resolve, reject) => {
       this.#finish = (error) => (error ? reject(error) : resolve());
     });
@@ -85,10 +81,10 @@ export class Bridge {
     this.done.catch(() => undefined);
     this.#streams = new Streams(() => this.#listened());
     this.#source = new FramePuller(options.channel, {
-      ready: (signal) => this.#room && abortable(this.#room, signal),
+      ready: (signal) => this.#road.room && abortable(this.#road.room, signal),
       frame: (frame) => this.#deliver(frame),
       dropped: (reason, count) => {
-        this.#meter.drop(reason, count);
+        this.#road.meter.drop(reason, count);
         this.#emit({ type: 'dropped', cameraId: this.cameraId, reason, count });
       },
     });
@@ -97,6 +93,8 @@ export class Bridge {
       recovered: (sink, lost) => this.#emit({ type: 'recovered', cameraId: this.cameraId, sink, lost }),
       ended: (error) => void this.#close(error),
     });
+    this.#segment = new SegmentSwitch(this.#sinks, options, (error) => this.#failed(error));
+    this.#road = new FrameRoad(this.#sinks, this.#streams);
     this.#connection = new Connection(options, cameraPart(options), this.#source, {
       connected: (camera) => this.#connected(camera),
       disconnected: ({ code, message }) =>
@@ -187,7 +185,7 @@ export class Bridge {
 
   /** For a subscriber of `frames$` without room for more: the next frame stays at the camera until `room` settles. */
   hold(room: Promise<unknown>): void {
-    this.#held.push(room);
+    this.#road.hold(room);
   }
 
   /** The figures now; rates are since they were last taken. */
@@ -195,7 +193,7 @@ export class Bridge {
     const sinks = this.#sinks.stats();
     return {
       cameraId: this.cameraId,
-      ...this.#meter.take(),
+      ...this.#road.meter.take(),
       repaired: this.#source.repairs,
       undecoded: (sinks.segment?.skipped ?? 0) + (sinks.arrays?.skipped ?? 0),
       sinks,
@@ -275,42 +273,19 @@ export class Bridge {
 
   /** The VIZN segment; null: there is none. */
   get segment(): Segment | null {
-    return this.#segment ? { name: this.#segment.shmName, size: this.#segment.shmSize } : null;
+    return this.#segment.present;
   }
 
   /** Puts another VIZN segment in the place of the present one; `size` in bytes. SHM_*, OPTION_INVALID, BRIDGE_CLOSED. */
   async openSegment(name: string, size: number): Promise<void> {
     this.#connection.check();
-    const before = this.#segment;
-    const after = { ...this.options, shmName: name, shmSize: size };
-    const open = (options: SegmentOptions): void => {
-      this.#sinks.put(
-        'segment',
-        segmentSink(options, (error) => this.#failed(error)),
-      );
-      this.#segment = options;
-    };
-    if (before && bareName(before.shmName) === bareName(name)) {
-      await this.closeSegment();
-      try {
-        open(after);
-      } catch (error) {
-        open(before);
-        throw error;
-      }
-    } else {
-      const sink = segmentSink(after, (error) => this.#failed(error));
-      await this.#sinks.remove('segment');
-      this.#sinks.put('segment', sink);
-      this.#segment = after;
-    }
+    await this.#segment.open({ ...this.options, shmName: name, shmSize: size });
   }
 
   /** Takes the VIZN segment away. BRIDGE_CLOSED. */
   async closeSegment(): Promise<void> {
     this.#connection.check();
-    this.#segment = undefined;
-    await this.#sinks.remove('segment');
+    await this.#segment.close();
   }
 
   /** Where frames of an earlier run were moved to, out of the way of this one's; undefined: there were none. */
@@ -365,7 +340,7 @@ export class Bridge {
     if (this.#begun) return;
     this.#begun = true;
     clearTimeout(this.#idleTimer);
-    this.#meter.start();
+    this.#road.meter.start();
     const { durationMs } = this.options;
     if (durationMs !== undefined) this.#durationTimer = setTimeout(() => void this.#complete(), durationMs);
   }
@@ -428,31 +403,14 @@ export class Bridge {
     };
   }
 
-  /** One frame on its way: sinks, subscribers, and the room for the next one. */
   #deliver(pulled: PulledFrame): void {
     const { frames } = this.options;
-    if (this.#closing || (frames !== undefined && this.#meter.delivered >= frames)) return;
-    const { cameraId, runId } = this;
-    const sequence = this.#meter.delivered + 1;
-    const frame = new Frame({ runId, cameraId, sequence, ...pulled });
-    this.#meter.frame(frame);
-    const { placed, room } = this.#sinks.write(frame);
-    const announced = placed ? placed.then(() => this.#announce(frame)) : this.#announce(frame);
-    if (room || announced) {
-      const pending = Promise.all([room, announced]).then(() => {
-        if (this.#room === pending) this.#room = undefined;
-      });
-      this.#room = pending;
-    }
-    if (sequence === frames) {
-      this.#connection.stopNow();
-      void this.#complete();
-    }
-  }
-
-  #announce(frame: Frame): Promise<unknown> | undefined {
-    this.#streams.frame(frame);
-    return this.#held.length > 0 ? Promise.allSettled(this.#held.splice(0)) : undefined;
+    const { meter } = this.#road;
+    if (this.#closing || (frames !== undefined && meter.delivered >= frames)) return;
+    this.#road.deliver(pulled, { runId: this.runId, cameraId: this.cameraId });
+    if (meter.delivered !== frames) return;
+    this.#connection.stopNow();
+    void this.#complete();
   }
 
   /** The wanted end: no more frames, the outcomes still under way, then close. */
@@ -462,7 +420,7 @@ export class Bridge {
     const { signal } = this.#connection;
     try {
       await this.#connection.stop(() => undefined);
-      await abortable(Promise.resolve(this.#room), signal);
+      await abortable(Promise.resolve(this.#road.room), signal);
       const algorithm = this.#parts?.algorithm;
       if (algorithm) await abortable(algorithm.drained(), signal);
     } catch {
@@ -495,7 +453,6 @@ export class Bridge {
     clearTimeout(this.#idleTimer);
     // The sinks first: their names in shared memory go at once.
     await Promise.allSettled([this.#sinks.close(), this.#connection.close(error)]);
-    this.#segment = undefined;
     if (this.#connection.known) this.#streams.stats(this.stats());
     this.#streams.end(error);
     this.#finish(error);

@@ -1,16 +1,12 @@
-/**
- * The life cycle of a bridge's camera: one state at a time, each with one activity. Leaving a state aborts its signal,
- * which ends every wait of its activity; the table in states.ts says where it may go.
- */
+/** The life cycle of a bridge's camera: what each state does, and the commands that lead from one to another. */
 import { abortable, Mutex } from '../async.js';
-import type { Camera } from '../camera/camera.js';
-import type { CameraOptions } from '../camera/options.js';
-import { mayPass, ReconnectingCamera } from '../camera/reconnecting-camera.js';
+import { type Camera, mayPass, ReconnectingCamera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import type { Source } from '../frames/source.js';
+import type { Source } from '../frames/index.js';
+import type { BridgeOptions, CameraOptions } from '../options/index.js';
 import { FrameScript } from './frame-script.js';
-import type { BridgeOptions } from './options.js';
-import { follow, type State, type Transition } from './states.js';
+import { closedError, Machine } from './machine.js';
+import type { State, Transition } from './states.js';
 
 export interface ConnectionHandlers {
   /** A connection was made: the first one, or another one after `disconnected`. */
@@ -22,33 +18,21 @@ export interface ConnectionHandlers {
   failedForGood(error: BridgeError): void;
 }
 
-/** The reason of a state's signal when the state was left for another one than `closed`. */
-const LEFT = new Error('The state was left.');
-
 export class Connection {
   readonly #options: BridgeOptions;
   readonly #source: Source;
   readonly #handlers: ConnectionHandlers;
   readonly #camera: ReconnectingCamera;
   readonly #script: FrameScript;
+  readonly #machine: Machine;
   readonly #commands = new Mutex();
-  #state: State = 'idle';
-  /** Ends with the state. */
-  #scope = new AbortController();
-  /** Ends with the connection; its reason is BRIDGE_CLOSED, or the error that ended it. */
-  readonly #life = new AbortController();
   /** Whether frames are wanted until further notice, and how many callers want one frame. */
   #wanted = false;
   #borrowed = 0;
-  /** Why the last preparation that a caller asked for failed. */
-  #refusal: BridgeError | undefined;
   /** A caller waits for the preparation: its failure is the caller's, and does not end the connection. */
   #asked = false;
+  #refusal: BridgeError | undefined;
   #lost: BridgeError | undefined;
-  readonly #waiters = new Set<() => void>();
-  /** The state whose activity runs. */
-  #active: State = 'idle';
-  #running: Promise<void> | undefined;
 
   constructor(options: BridgeOptions, camera: CameraOptions, source: Source, handlers: ConnectionHandlers) {
     this.#options = options;
@@ -56,10 +40,20 @@ export class Connection {
     this.#handlers = handlers;
     this.#camera = new ReconnectingCamera(camera);
     this.#script = new FrameScript(options, handlers.failed);
+    this.#machine = new Machine(
+      {
+        opening: (signal) => this.#opening(signal),
+        preparing: (signal) => this.#preparing(signal),
+        streaming: (signal) => this.#streaming(signal),
+        paused: (signal) => this.#paused(signal),
+        reconnecting: (signal) => this.#reconnecting(signal),
+      },
+      handlers.failedForGood,
+    );
   }
 
   get state(): State {
-    return this.#state;
+    return this.#machine.state;
   }
 
   /** The camera; another object after each reconnection. PORT_CLOSED before the first. */
@@ -77,28 +71,26 @@ export class Connection {
     return this.#wanted;
   }
 
-  /** Aborted when the connection is closed; the reason is BRIDGE_CLOSED, or the error that ended it. */
+  /** Aborted when the connection is closed; the reason is BRIDGE_CLOSED, or the error that closed it. */
   get signal(): AbortSignal {
-    return this.#life.signal;
+    return this.#machine.signal;
   }
 
   /** Throws BRIDGE_CLOSED when closed. */
   check(): void {
-    if (this.#life.signal.aborted) throw closedError(this.#life.signal.reason);
+    this.#machine.check();
   }
 
   /** Connects. Resolves when the camera answers; its script is prepared from then on. The errors of `connectCamera`. */
-  async open(): Promise<Camera> {
+  async open(): Promise<void> {
     this.check();
-    this.#go('open');
-    this.#running = this.#run();
-    await this.#until(() => this.#camera.known);
-    return this.camera;
+    this.#machine.go('open');
+    await this.#machine.until(() => this.#camera.known);
   }
 
   /** Resolves when the script gives frames. CHANNEL_MISSING, SCRIPT_FAILED, FILE_FAILED. */
   prepared(): Promise<void> {
-    return this.#until(() => this.#settled);
+    return this.#machine.until(() => this.#ready);
   }
 
   /**
@@ -132,16 +124,16 @@ export class Connection {
   /** As `stop`, from within the handler of a frame: that frame is the last one. */
   stopNow(): void {
     this.#wanted = false;
-    if (this.#state === 'streaming') this.#go('pause');
+    if (this.state === 'streaming') this.#machine.go('pause');
   }
 
-  /** Pulls frames while `action` runs, as long as no caller has started them for good. The errors of `start`. */
+  /** Pulls frames while `action` runs, if no caller has started them for good. The errors of `start`. */
   borrow<T>(action: () => Promise<T>): Promise<T> {
     return this.#command(async () => {
       this.#borrowed++;
       try {
         const result = action();
-        // A preparation that fails ends the borrowing first.
+        // When the preparation fails, that is what the caller hears of.
         result.catch(() => undefined);
         await this.#prepare();
         return await abortable(result, this.signal);
@@ -164,76 +156,41 @@ export class Connection {
 
   /** Ends it for good, with an error or without. Resolves when nothing of it runs any more. Never rejects. Idempotent. */
   async close(error?: BridgeError): Promise<void> {
-    if (this.#state !== 'closed') {
-      this.#life.abort(error ?? new BridgeError('BRIDGE_CLOSED', 'The bridge is closed.'));
-      this.#go('close');
-    }
+    this.#machine.close(error);
     if (this.#camera.known) await this.camera.close().catch(() => undefined);
-    await this.#running;
-  }
-
-  #go(transition: Transition): void {
-    this.#state = follow(this.#state, transition);
-    const left = this.#scope;
-    this.#scope = new AbortController();
-    left.abort(this.signal.aborted ? this.signal.reason : LEFT);
-    if (this.#state === 'closed') this.#scope.abort(this.signal.reason);
-    this.#notify();
-  }
-
-  /** Runs the activity of each state until the connection is closed. */
-  async #run(): Promise<void> {
-    while (this.#state !== 'closed') {
-      const { signal } = this.#scope;
-      this.#active = this.#state;
-      this.#notify();
-      try {
-        const transition = await this.#activity(this.#state, signal);
-        if (!signal.aborted) this.#go(transition);
-      } catch (cause) {
-        // The state was left: what its activity ended in does not matter.
-        if (signal.aborted) continue;
-        const error = asBridgeError(cause);
-        void this.close(error);
-        this.#handlers.failedForGood(error);
-      }
-    }
-  }
-
-  async #activity(state: State, signal: AbortSignal): Promise<Transition> {
-    switch (state) {
-      case 'opening':
-        return this.#opening(signal);
-      case 'preparing':
-        return this.#preparing(signal);
-      case 'streaming':
-        return this.#streaming(signal);
-      case 'paused':
-        this.#lost = (await abortable(this.camera.ended, signal)) ?? goneError();
-        return 'lost';
-      case 'reconnecting':
-        return this.#reconnecting(signal);
-      default:
-        throw new BridgeError('INTERNAL', `The state ${state} has no activity.`);
-    }
+    await this.#machine.ended();
   }
 
   async #opening(signal: AbortSignal): Promise<Transition> {
-    const { wait } = this.#options;
-    const camera = wait
-      ? await this.#camera.connect(signal).catch((error) => this.#await(asBridgeError(error), signal))
-      : await this.#camera.connect(signal);
+    let camera: Camera;
+    try {
+      camera = await this.#camera.connect(signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      const error = asBridgeError(cause);
+      if (!this.#options.wait || !mayPass(error)) throw error;
+      const failed = this.#once();
+      failed(error);
+      camera = await this.#camera.waitFor({ attempts: Number.POSITIVE_INFINITY, signal, failed });
+    }
+    return this.#welcome(camera, signal);
+  }
+
+  async #reconnecting(signal: AbortSignal): Promise<Transition> {
+    const { reconnect } = this.#options;
+    const lost = this.#lost ?? goneError();
+    this.#handlers.disconnected(lost);
+    if (reconnect === false) throw lost;
+    const attempts = reconnect === true ? Number.POSITIVE_INFINITY : reconnect;
+    const camera = await this.#camera.reconnect({ attempts, signal, failed: this.#once() });
+    return this.#welcome(camera, signal);
+  }
+
+  async #welcome(camera: Camera, signal: AbortSignal): Promise<Transition> {
+    if (signal.aborted) await camera.close();
     signal.throwIfAborted();
     this.#handlers.connected(camera);
     return 'connected';
-  }
-
-  #await(error: BridgeError, signal: AbortSignal): Promise<Camera> {
-    signal.throwIfAborted();
-    if (!mayPass(error)) throw error;
-    const failed = this.#once();
-    failed(error);
-    return this.#camera.waitFor({ attempts: Number.POSITIVE_INFINITY, signal, failed });
   }
 
   async #preparing(signal: AbortSignal): Promise<Transition> {
@@ -275,17 +232,9 @@ export class Connection {
     }
   }
 
-  async #reconnecting(signal: AbortSignal): Promise<Transition> {
-    const { reconnect } = this.#options;
-    const lost = this.#lost ?? goneError();
-    this.#handlers.disconnected(lost);
-    if (reconnect === false) throw lost;
-    const attempts = reconnect === true ? Number.POSITIVE_INFINITY : reconnect;
-    const camera = await this.#camera.reconnect({ attempts, signal, failed: this.#once() });
-    if (signal.aborted) await camera.close();
-    signal.throwIfAborted();
-    this.#handlers.connected(camera);
-    return 'connected';
+  async #paused(signal: AbortSignal): Promise<Transition> {
+    this.#lost = (await abortable(this.camera.ended, signal)) ?? goneError();
+    return 'lost';
   }
 
   /** Reports an error once for each reason in a row, not for every attempt. */
@@ -306,23 +255,22 @@ export class Connection {
   }
 
   /** Whether a command can act: the camera is prepared, or away. */
-  get #settled(): boolean {
-    return this.#active === this.#state && this.#state !== 'opening' && this.#state !== 'preparing';
+  get #ready(): boolean {
+    const { settled } = this.#machine;
+    return settled === 'streaming' || settled === 'paused' || settled === 'reconnecting';
   }
 
   /** Leads to streaming, or leaves it to the reconnection. Throws what the preparation ended in. */
   async #prepare(): Promise<void> {
-    await this.#until(() => this.#settled);
-    if (this.#state !== 'paused') {
-      if (this.#state === 'reconnecting') this.#script.resume();
-      return;
-    }
+    await this.prepared();
+    if (this.state === 'streaming') return;
     this.#script.resume();
+    if (this.state === 'reconnecting') return;
     this.#refusal = undefined;
     this.#asked = true;
-    this.#go('prepare');
+    this.#machine.go('prepare');
     try {
-      await this.#until(() => this.#settled);
+      await this.prepared();
     } finally {
       this.#asked = false;
     }
@@ -332,13 +280,13 @@ export class Connection {
   /** Leads to a pause, unless frames are still wanted. */
   async #rest(): Promise<void> {
     if (this.#wanted || this.#borrowed > 0) return;
-    if (this.#state === 'streaming') this.#go('pause');
-    await this.#until(() => this.#settled);
+    if (this.state === 'streaming') this.#machine.go('pause');
+    await this.prepared();
   }
 
   #replace(action: (camera: Camera, signal: AbortSignal) => Promise<void>): Promise<void> {
     return this.#command(async () => {
-      await this.#until(() => this.#settled);
+      await this.prepared();
       if (this.#wanted) {
         throw new BridgeError(
           'OPTION_INVALID',
@@ -352,35 +300,9 @@ export class Connection {
         );
       }
       this.#script.replaced(this.camera);
-      await action(this.camera, this.#scope.signal);
+      await action(this.camera, this.#machine.scope);
     });
-  }
-
-  #until(reached: () => boolean): Promise<void> {
-    return abortable(
-      new Promise<void>((resolve) => {
-        const look = (): void => {
-          if (!reached() && !this.signal.aborted) return;
-          this.#waiters.delete(look);
-          resolve();
-        };
-        this.#waiters.add(look);
-        look();
-      }),
-      this.signal,
-    );
-  }
-
-  #notify(): void {
-    for (const look of [...this.#waiters]) look();
   }
 }
 
 const goneError = (): BridgeError => new BridgeError('PORT_CLOSED', 'The connection to the camera ended.');
-
-function closedError(reason: unknown): BridgeError {
-  if (reason instanceof BridgeError && reason.code === 'BRIDGE_CLOSED') return reason;
-  return new BridgeError('BRIDGE_CLOSED', `The bridge is closed: ${asBridgeError(reason).message}`, {
-    cause: reason,
-  });
-}

@@ -1,7 +1,6 @@
 /** What a bridge tells: the forms of its events, results and statistics. */
 import type { BridgeError } from '../errors.js';
-import type { Frame } from '../frames/frame.js';
-import type { DropReason } from '../frames/source.js';
+import type { DropReason, Frame } from '../frames/index.js';
 import type { LinkStats } from '../link/index.js';
 import type { CallResult, LogLine, RunnerState } from '../runner/index.js';
 import type { SinkKind, SinkStats } from './sinks.js';

@@ -1,12 +1,12 @@
 /** The script that gives frames: sends it when it is needed, and puts the camera's settings back after it has restarted. */
 import { readFile } from 'node:fs/promises';
 import { pause } from '../async.js';
-import type { Camera } from '../camera/camera.js';
+import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import { scriptEnded } from '../frames/frame-channel.js';
+import { scriptEnded } from '../frames/index.js';
+import type { BridgeOptions } from '../options/index.js';
 import { packageFile } from '../package.js';
 import type { ChannelEntry } from '../protocol/index.js';
-import type { BridgeOptions } from './options.js';
 import { ScriptOutput } from './script-output.js';
 
 /** The channel that the bundled script registers. */

@@ -1,7 +1,7 @@
 /** The JSON lines by which programs are told of a run: their forms, and how they are made. */
 import { z } from 'zod';
 import type { BridgeError } from '../errors.js';
-import type { Frame } from '../frames/frame.js';
+import type { Frame } from '../frames/index.js';
 import { packageVersion } from '../package.js';
 import type { BridgeEvent, BridgeStats, FrameResult } from './events.js';
 

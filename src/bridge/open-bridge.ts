@@ -1,6 +1,7 @@
 /** The two ways to a bridge. */
+
+import type { BridgeInput } from '../options/index.js';
 import { Bridge, type BridgeSettings, type StartOptions } from './bridge.js';
-import type { BridgeInput } from './options.js';
 
 /**
  * Makes a bridge that has opened nothing yet: subscribe first, then `start()`. OPTION_INVALID.

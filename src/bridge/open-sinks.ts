@@ -1,24 +1,14 @@
 /** The list of sinks: which options ask for one, and how it is opened. A new kind of sink is added here. */
 import { resolve } from 'node:path';
 import { BridgeError } from '../errors.js';
+import type { BridgeOptions } from '../options/index.js';
 import { FrameFiles, SavedFiles, saveAnnotated } from '../pictures/index.js';
-import {
-  channelNames,
-  type DecodedStore,
-  type FrameStore,
-  openDecodedArrays,
-  openDecodedVizn,
-  openRingWriter,
-  openViznWriter,
-  type PixelFormat,
-} from '../shm/index.js';
+import { channelNames, openDecodedArrays, openRingWriter } from '../shm/index.js';
 import { Algorithm, type AlgorithmHandlers } from './algorithm.js';
-import type { BridgeOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
 import type { PipelineReports } from './pipeline-keeper.js';
-import type { FrameSinks, Sink } from './sinks.js';
-
-export type SegmentOptions = Pick<BridgeOptions, 'shmName' | 'shmSize' | 'shmMode' | 'shmFormat'>;
+import { bareName, segmentSink, storeSink } from './segment-switch.js';
+import type { FrameSinks } from './sinks.js';
 
 /** Sinks that can do more than take frames. */
 export interface Parts {
@@ -42,7 +32,7 @@ export async function openSinks(
   const { saveAnnotated: annotated } = options;
   // What another process may hold, or a person may have mistyped, comes before what takes long.
   const pipeline = new Pipeline(options.pipeline, reports.pipeline);
-  sinks.put('pipeline', pipeline);
+  await sinks.put('pipeline', pipeline);
   if (options.shm) await sinks.add('segment', (failed) => segmentSink(options, failed));
   if (ring !== undefined) {
     await sinks.add('ring', () => storeSink(openRingWriter({ name: ring, slots, slotSize, mode })));
@@ -54,34 +44,15 @@ export async function openSinks(
   let files: FrameFiles | undefined;
   if (save !== undefined) {
     files = await FrameFiles.open(save, cameraId, savePolicy(options));
-    sinks.put('files', files);
+    await sinks.put('files', files);
   }
   let algorithm: Algorithm | undefined;
   if (runner !== undefined) {
     const draw = annotated === undefined ? undefined : await drawInto(annotated, cameraId, options, sinks);
     algorithm = await Algorithm.open(runner, options, { ...reports.algorithm, draw });
-    sinks.put('algorithm', algorithm);
+    await sinks.put('algorithm', algorithm);
   }
   return { pipeline, files, algorithm };
-}
-
-/** A VIZN segment with the frame as it came, or with its pixels. SHM_*, OPTION_INVALID. */
-export function segmentSink(options: SegmentOptions, failed: (error: BridgeError) => void): Sink {
-  const { shmName, shmSize, shmMode, shmFormat } = options;
-  const vizn = { name: shmName, size: shmSize, mode: shmMode };
-  if (shmFormat === 'mjpg') return storeSink(openViznWriter(vizn));
-  return storeSink(openDecodedVizn({ ...vizn, format: shmFormat.toUpperCase() as PixelFormat }, failed));
-}
-
-function storeSink(store: FrameStore | DecodedStore): Sink {
-  return {
-    sharedName: store.name,
-    get skipped() {
-      return 'skipped' in store ? store.skipped : 0;
-    },
-    write: (frame) => store.write(frame),
-    close: () => store.close(),
-  };
 }
 
 /** A sink for frames with their results drawn on them: it gets them from the algorithm. */
@@ -97,7 +68,7 @@ async function drawInto(
     cameraId,
     savePolicy(options),
   );
-  sinks.put('annotated', {
+  await sinks.put('annotated', {
     required: options.saveFull === 'stop',
     write: () => false,
     close: () => files.close(),
@@ -146,6 +117,3 @@ function checkNames({ shm, shmName, ring, arrays }: BridgeOptions): void {
     );
   }
 }
-
-/** A name in shared memory may be written with a slash before it. */
-export const bareName = (name: string): string => name.replace(/^\//, '');

@@ -1,6 +1,6 @@
 /** The GStreamer pipeline of a bridge: runs while frames are pulled, and is chosen while they are not. */
 import type { BridgeError } from '../errors.js';
-import type { Frame } from '../frames/frame.js';
+import type { Frame } from '../frames/index.js';
 import { pipelineWords } from '../gstreamer/index.js';
 import { PipelineKeeper, type PipelineReports } from './pipeline-keeper.js';
 import type { Sink } from './sinks.js';

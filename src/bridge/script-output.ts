@@ -1,6 +1,6 @@
 /** What a script prints, for the error that says why it failed. */
 import { pause } from '../async.js';
-import type { Camera } from '../camera/camera.js';
+import type { Camera } from '../camera/index.js';
 
 /** Characters that are kept. */
 const TAIL = 2_000;

@@ -1,7 +1,7 @@
 /** Where frames go: the interface of each destination, and the one place that writes to them and counts what they lose. */
 import { pause } from '../async.js';
-import { asBridgeError, type BridgeError } from '../errors.js';
-import type { Frame } from '../frames/frame.js';
+import { asBridgeError, BridgeError } from '../errors.js';
+import type { Frame } from '../frames/index.js';
 
 /** In the order in which a frame is written to them: the fast ones first. */
 export const SINK_KINDS = [
@@ -75,6 +75,7 @@ class Entry {
 export class FrameSinks {
   readonly #handlers: SinkHandlers;
   readonly #entries: Entry[] = [];
+  #closed = false;
 
   constructor(handlers: SinkHandlers) {
     this.#handlers = handlers;
@@ -95,14 +96,14 @@ export class FrameSinks {
       this.#fail(entry, error);
       if (error.code === 'SHM_FULL') void this.#retry(entry, () => open(failed));
     }
-    this.#insert(entry);
+    await this.#insert(entry);
   }
 
-  /** Adds a sink that is open. */
-  put(kind: SinkKind, sink: Sink): void {
+  /** Adds a sink that is open. BRIDGE_CLOSED when all have been taken away; then `sink` is closed. */
+  async put(kind: SinkKind, sink: Sink): Promise<void> {
     const entry = new Entry(kind);
     entry.sink = sink;
-    this.#insert(entry);
+    await this.#insert(entry);
   }
 
   /** The name by which other programs find frames, of the first sink that has one; null: there is none. */
@@ -156,12 +157,18 @@ export class FrameSinks {
 
   /** Takes them all away. Idempotent; never rejects. */
   async close(): Promise<void> {
+    this.#closed = true;
     for (const { abort } of this.#entries) abort.abort();
     // What is in shared memory goes at once; an algorithm may take its grace.
     await Promise.allSettled(this.#entries.map(async ({ sink }) => sink?.close()));
   }
 
-  #insert(entry: Entry): void {
+  async #insert(entry: Entry): Promise<void> {
+    if (this.#closed) {
+      entry.abort.abort();
+      await entry.sink?.close();
+      throw new BridgeError('BRIDGE_CLOSED', 'The bridge is closed.');
+    }
     this.#entries.push(entry);
     this.#entries.sort((a, b) => SINK_KINDS.indexOf(a.kind) - SINK_KINDS.indexOf(b.kind));
   }

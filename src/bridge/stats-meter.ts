@@ -1,7 +1,6 @@
 /** Counts what goes through a bridge and gives a second's figures. */
 
-import type { Frame } from '../frames/frame.js';
-import type { DropReason } from '../frames/source.js';
+import type { DropReason, Frame } from '../frames/index.js';
 
 /** Rates over less than this say nothing: then the last ones stand. */
 const SHORTEST_MS = 500;

@@ -2,7 +2,7 @@
 import { Observable, Subject, type Subscription } from 'rxjs';
 import { within } from '../async.js';
 import type { BridgeError } from '../errors.js';
-import type { Frame } from '../frames/frame.js';
+import type { Frame } from '../frames/index.js';
 import type { BridgeEvent, BridgeStats, FrameOutcome, FrameResult, SkipReason } from './events.js';
 
 /** Events kept until the first subscriber comes. */

@@ -4,6 +4,7 @@ import { realClock } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { ByteStream, LinkStats, LossReason } from '../link/index.js';
 import { LinkDriver } from '../link/index.js';
+import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from '../options/index.js';
 import {
   type Capabilities,
   type ChannelEntry,
@@ -20,7 +21,6 @@ import {
 import { Channel } from './channel.js';
 import { CameraControls } from './controls.js';
 import { openStream } from './open-stream.js';
-import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from './options.js';
 import { expectReply } from './outcome.js';
 import { type RunOptions, runScript } from './run-script.js';
 import { Scripts } from './script.js';

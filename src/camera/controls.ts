@@ -1,6 +1,7 @@
 /** `camera.controls`: settings of the sensor while its script runs. */
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
+import { parseOptions } from '../options/index.js';
 import { Channel } from './channel.js';
 import { ControlRequests } from './control-request.js';
 import {
@@ -11,7 +12,6 @@ import {
   replyValuesSchema,
   requestSettings,
 } from './controls-values.js';
-import { parseOptions } from './options.js';
 import type { Session } from './session.js';
 
 /** The channel that firmware/frame_channel.py registers for settings. */

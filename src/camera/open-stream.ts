@@ -1,8 +1,8 @@
 /** From a port's name to an open byte stream. */
 import { asBridgeError } from '../errors.js';
 import type { ByteStream } from '../link/index.js';
+import type { CameraOptions } from '../options/index.js';
 import { findCamera, openSerialPort, probeCamera } from '../port/index.js';
-import type { CameraOptions } from './options.js';
 
 /** An open line to a camera. */
 export interface OpenedStream {

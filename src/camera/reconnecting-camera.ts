@@ -5,9 +5,9 @@
 import { realpath } from 'node:fs/promises';
 import { pause } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
+import type { CameraOptions } from '../options/index.js';
 import { listPorts, type PortInfo } from '../port/index.js';
 import { type Camera, connectCamera } from './camera.js';
-import type { CameraOptions } from './options.js';
 
 /** The wait before the first attempt; it doubles up to the longest. */
 const FIRST_WAIT_MS = 100;

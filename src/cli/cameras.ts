@@ -1,7 +1,7 @@
 /** The cameras of a run: opened at the same time; one that is missing is waited for. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Bridge } from '../bridge/bridge.js';
-import { createBridge } from '../bridge/open-bridge.js';
+import type { Bridge } from '../bridge/index.js';
+import { createBridge } from '../bridge/index.js';
 import { asBridgeError, BridgeError, type ErrorCode } from '../errors.js';
 import type { BridgeInput } from '../options/index.js';
 

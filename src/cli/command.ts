@@ -1,7 +1,7 @@
 /** What the smaller subcommands share: their flags, a camera for the length of an action, and an orderly end. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import type { Camera } from '../camera/camera.js';
+import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import {
   type AlgorithmOptions,

@@ -1,6 +1,6 @@
 /** What flags and configuration file of `run` come to: its own options, and those of a bridge for each camera. */
 import { readFile } from 'node:fs/promises';
-import { CAMERA_PLACEHOLDER } from '../bridge/pipeline.js';
+import { CAMERA_PLACEHOLDER } from '../bridge/index.js';
 import { BridgeError } from '../errors.js';
 import {
   type BridgeInput,

@@ -1,6 +1,6 @@
 /** What `--json` prints of the subcommands beside `run`, whose lines are the bridge's. */
 import { z } from 'zod';
-import { LINE_SCHEMA } from '../bridge/json-lines.js';
+import { LINE_SCHEMA } from '../bridge/index.js';
 
 const text = (description: string) => z.string().meta({ description });
 const number = (description: string) => z.number().meta({ description });

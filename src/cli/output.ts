@@ -1,5 +1,5 @@
 /** Where a command's words go: data to stdout, everything else to stderr. */
-import { errorLine } from '../bridge/json-lines.js';
+import { errorLine } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;

@@ -1,5 +1,5 @@
 /** What people are told of an algorithm while frames flow: which have no verdict and why, and what is odd. */
-import type { FrameResult } from '../bridge/events.js';
+import type { FrameResult } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 import type { ResultFlag, RunnerState } from '../runner/index.js';
 import type { Output } from './output.js';

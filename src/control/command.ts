@@ -1,7 +1,6 @@
 /** What a command is. */
 import { z } from 'zod';
-import type { Bridge } from '../bridge/bridge.js';
-import type { BridgeStats } from '../bridge/events.js';
+import type { Bridge, BridgeStats } from '../bridge/index.js';
 
 /** One camera as commands see it. */
 export interface Target {

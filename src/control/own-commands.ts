@@ -1,9 +1,9 @@
 /** Commands beyond VizionStreamer's: figures, snapshots, scripts, several cameras, events. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { BridgeEvent } from '../bridge/events.js';
-import { eventLine, frameLine, resultLine, statsLine } from '../bridge/json-lines.js';
-import { MAX_SCRIPT_BYTES } from '../camera/script.js';
+import type { BridgeEvent } from '../bridge/index.js';
+import { eventLine, frameLine, resultLine, statsLine } from '../bridge/index.js';
+import { MAX_SCRIPT_BYTES } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { writeWhole } from '../files.js';
 import { type Command, command, none } from './command.js';

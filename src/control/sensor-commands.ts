@@ -3,7 +3,7 @@
  * `camera.controls`.
  */
 import { z } from 'zod';
-import type { ControlSettings } from '../camera/controls-values.js';
+import type { ControlSettings } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { type Command, command, none } from './command.js';
 import { choice, flag, ignoringInAuto, number, whole } from './parameters.js';

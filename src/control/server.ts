@@ -1,7 +1,7 @@
 /** The control socket: a Unix stream socket of its user's own. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Bridge } from '../bridge/bridge.js';
+import type { Bridge } from '../bridge/index.js';
 import { CLIENT_LIMITS, type ClientLimits, Connection } from './connection.js';
 import { ControlService, failure } from './service.js';
 import { cannot, checkPath, controlPath, hiddenPath, placeSocket } from './socket-path.js';

@@ -1,7 +1,6 @@
 /** Carries commands out: finds the camera, checks parameters, answers errors in VizionStreamer's form. */
 import { z } from 'zod';
-import type { Bridge } from '../bridge/bridge.js';
-import type { BridgeStats } from '../bridge/events.js';
+import type { Bridge, BridgeStats } from '../bridge/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Command, CommandContext, Reply, Target } from './command.js';
 import { OBJECT } from './message-reader.js';

@@ -1,6 +1,6 @@
 /** VizionStreamer's commands for formats, streaming, the pipeline and shared memory (commands 1 to 6 and 21 to 23). */
 import { z } from 'zod';
-import { FRAME_SIZES, type PixelFormatName } from '../camera/controls-values.js';
+import { FRAME_SIZES, type PixelFormatName } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { type Command, command, none, type Target } from './command.js';
 import { choice, text, whole } from './parameters.js';

@@ -1,6 +1,5 @@
 /** The frame channel of one connection: where it is, whether it lives, and what is known of its latch. */
-import type { Camera } from '../camera/camera.js';
-import type { Channel } from '../camera/channel.js';
+import type { Camera, Channel } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { isLoss } from './frame-reader.js';
 import { type Latch, LatchReader } from './latch.js';

@@ -3,7 +3,7 @@
  * without one only after a while (the first frame has none, and one may be lost).
  */
 import { realClock, Signal } from '../async.js';
-import type { Camera } from '../camera/camera.js';
+import type { Camera } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { FrameChannel } from './frame-channel.js';
 import { FrameReader, isLoss } from './frame-reader.js';

@@ -3,7 +3,7 @@
  * the way is read again while the latch still holds the frame; the last byte, whose reading releases the latch,
  * only when all the rest is in place.
  */
-import type { Channel } from '../camera/channel.js';
+import type { Channel } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import type { ByteRange } from '../link/index.js';
 import type { Latch } from './latch.js';

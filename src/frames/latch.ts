@@ -7,7 +7,7 @@
  * - No SHAPE of that form, as in the vendor's example: CHANNEL_POLL, then SIZE. Such a script answers SIZE and READ for
  *   a frame that was read already, so the poll bit must be asked first.
  */
-import type { Channel } from '../camera/channel.js';
+import type { Channel } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 
 export interface Latch {

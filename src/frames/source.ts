@@ -1,5 +1,5 @@
 /** Where frames come from: the interface that each pull strategy implements. */
-import type { Camera } from '../camera/camera.js';
+import type { Camera } from '../camera/index.js';
 
 /** A frame as it comes from the camera, before it has a sequence number. */
 export interface PulledFrame {

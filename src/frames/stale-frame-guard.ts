@@ -1,5 +1,5 @@
 /** Tells whether the frame that a new connection finds latched may be an old one. */
-import type { Camera } from '../camera/camera.js';
+import type { Camera } from '../camera/index.js';
 
 /** A frame that waited no longer than this while no host was connected still counts as new. */
 const SHORT_MS = 1_000;

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeWhole } from '../files.js';
-import type { Frame } from '../frames/frame.js';
+import type { Frame } from '../frames/index.js';
 import { type CallResult, readRects } from '../runner/index.js';
 import { type Annotation, annotatePicture } from './annotate.js';
 import type { SavedFiles } from './saved-files.js';

@@ -1,5 +1,5 @@
 /** Saves frames as files, all of them or those that a policy picks. A sink of the bridge. */
-import type { Frame } from '../frames/frame.js';
+import type { Frame } from '../frames/index.js';
 import { SavedFiles, type SavedOutcome, type SavePolicy } from './saved-files.js';
 
 export class FrameFiles {

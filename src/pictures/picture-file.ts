@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
-import { checkJpeg } from '../frames/jpeg.js';
+import { checkJpeg } from '../frames/index.js';
 
 /** Of a picture that has to be encoded anew: high enough that an algorithm sees what the file shows. */
 const QUALITY = 95;

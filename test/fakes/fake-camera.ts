@@ -4,9 +4,9 @@
  * virtual clock, which the Camera that is connected to it shares.
  */
 import { Camera } from '../../src/camera/camera.js';
-import { cameraOptionsSchema } from '../../src/camera/options.js';
 import { BridgeError } from '../../src/errors.js';
 import type { ByteStream, ByteStreamHandlers, LineKind } from '../../src/link/byte-stream.js';
+import { cameraOptionsSchema } from '../../src/options/index.js';
 import { ChannelFlag } from '../../src/protocol/constants.js';
 import { DeviceLink } from '../../src/virtual/device/device-link.js';
 import type { DeviceChannel } from '../../src/virtual/device/device-types.js';

@@ -66,7 +66,7 @@ const COMMON = new Set([
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];
 /** Rooms whose inner files others still import. */
-const WITHOUT_ENTRY = new Set(['bridge', 'camera', 'frames']);
+const WITHOUT_ENTRY = new Set(['shm']);
 /** Rooms that are loaded when they are used, never with the rest. */
 const LAZY = new Set(['virtual']);
 

@@ -1,7 +1,7 @@
 /** `openmv-bridge algo check -- CMD`: does an adapter keep to the protocol? */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { runnerOptions } from '../../bridge/algorithm-options.js';
+import { runnerOptions } from '../../bridge/index.js';
 import { runOptionsSchema } from '../../options/index.js';
 import { packageVersion } from '../../package.js';
 import { readPicture } from '../../pictures/index.js';

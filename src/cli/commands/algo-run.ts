@@ -1,11 +1,10 @@
 /** `openmv-bridge algo run IMAGE... -- CMD`: an algorithm on pictures out of files. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { Algorithm } from '../../bridge/algorithm.js';
-import type { FrameResult } from '../../bridge/events.js';
-import { eventLine, resultLine } from '../../bridge/json-lines.js';
+import type { FrameResult } from '../../bridge/index.js';
+import { Algorithm, eventLine, resultLine } from '../../bridge/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
-import { Frame } from '../../frames/frame.js';
+import { Frame } from '../../frames/index.js';
 import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';
 import { AnnotatedFiles, annotationOf, expandPicturePaths, readPicture } from '../../pictures/index.js';
 import { type CallResult, describeStray } from '../../runner/index.js';

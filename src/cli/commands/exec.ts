@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import type { Camera } from '../../camera/camera.js';
+import type { Camera } from '../../camera/index.js';
 import { BridgeError } from '../../errors.js';
 import { cameraFlags, withCamera, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';

@@ -1,7 +1,7 @@
 /** `openmv-bridge run`, which is also what it does without a subcommand. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { startLine } from '../../bridge/json-lines.js';
+import { startLine } from '../../bridge/index.js';
 import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';

@@ -1,7 +1,7 @@
 /** `openmv-bridge snapshot FILE`: one frame. */
 import type { Command } from 'commander';
 import { firstValueFrom } from 'rxjs';
-import { openBridge } from '../../bridge/open-bridge.js';
+import { openBridge } from '../../bridge/index.js';
 import { BridgeError } from '../../errors.js';
 import { writeWhole } from '../../files.js';
 import { milliseconds } from '../../options/index.js';

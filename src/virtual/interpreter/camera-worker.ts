@@ -31,6 +31,8 @@ export class CameraWorker {
   /** Called first when the camera wakes the main thread: how far its bytes may be read. */
   readonly #mark: () => number;
   readonly #portClosed: Promise<void>;
+  /** The Worker has loaded its files, or has died. */
+  readonly #loaded: Promise<void>;
   #ended = false;
 
   constructor(setup: Omit<WorkerSetup, 'port'>, mark: () => number, handlers: CameraWorkerHandlers) {
@@ -51,7 +53,13 @@ export class CameraWorker {
       execArgv: [],
     });
     this.#portClosed = new Promise((resolve) => port1.once('close', resolve));
-    port1.on('message', (message: FromWorker) => this.#take(message));
+    this.#loaded = new Promise((resolve) => {
+      port1.on('message', (message: FromWorker) => {
+        if (message !== 0 && message.type === 'ready') resolve();
+        this.#take(message);
+      });
+      this.#worker.on('exit', () => resolve());
+    });
     this.#worker.on('error', (error) => this.#died(error));
     this.#worker.on('exit', (code) => this.#died(new Error(`its thread ended with status ${code}`)));
   }
@@ -63,6 +71,8 @@ export class CameraWorker {
   /** Ends the Worker, whatever it is doing; resolves when its thread is gone. Idempotent. */
   async end(): Promise<void> {
     this.#ended = true;
+    // Node leaves the files open that a Worker is loading when it is terminated.
+    await this.#loaded;
     await this.#worker.terminate();
     this.#port.close();
     await this.#portClosed;

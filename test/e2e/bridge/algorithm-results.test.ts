@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Bridge } from '../../../src/bridge/bridge.js';
 import type { FrameResult } from '../../../src/bridge/events.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
-import type { BridgeInput } from '../../../src/bridge/options.js';
 import type { Frame } from '../../../src/frames/frame.js';
+import type { BridgeInput } from '../../../src/options/index.js';
 import { needsOf } from '../../support/needs.js';
 
 const PACED = fileURLToPath(new URL('../program/adapters/paced.mjs', import.meta.url));

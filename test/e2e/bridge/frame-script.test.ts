@@ -7,8 +7,8 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { BridgeEvent } from '../../../src/bridge/events.js';
 import { FrameScript } from '../../../src/bridge/frame-script.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
-import { type BridgeInput, bridgeOptionsSchema } from '../../../src/bridge/options.js';
 import { type Camera, connectCamera } from '../../../src/camera/camera.js';
+import { type BridgeInput, bridgeOptionsSchema } from '../../../src/options/index.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'openmv-frame-script-'));
 const open: (() => unknown)[] = [];

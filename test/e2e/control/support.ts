@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach } from 'vitest';
 import type { Bridge } from '../../../src/bridge/bridge.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
-import type { BridgeInput } from '../../../src/bridge/options.js';
 import { ControlServer } from '../../../src/control/index.js';
+import type { BridgeInput } from '../../../src/options/index.js';
 
 export const scratch = mkdtempSync(join(tmpdir(), 'openmv-control-'));
 const open: (() => unknown)[] = [];

@@ -1,0 +1,27 @@
+/** A bridge: a camera's frames into sinks and to subscribers, and one outcome for each. */
+export { Algorithm } from './algorithm.js';
+export { runnerOptions } from './algorithm-options.js';
+export type { Bridge, BridgeSettings, StartOptions } from './bridge.js';
+export type {
+  AlgorithmStats,
+  BridgeEvent,
+  BridgeStats,
+  FrameOutcome,
+  FrameResult,
+  SkipReason,
+} from './events.js';
+export {
+  errorLine,
+  eventLine,
+  frameLine,
+  LINE_SCHEMA,
+  type RunLines,
+  resultLine,
+  runLines,
+  startLine,
+  statsLine,
+} from './json-lines.js';
+export { createBridge, openBridge } from './open-bridge.js';
+export { CAMERA_PLACEHOLDER } from './pipeline.js';
+export type { Sink, SinkKind, SinkStats } from './sinks.js';
+export type { State } from './states.js';

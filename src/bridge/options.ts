@@ -1,1 +1,0 @@
-export { type BridgeInput, type BridgeOptions, bridgeOptionsSchema } from '../options/index.js';

@@ -1,0 +1,12 @@
+/** One connected camera. */
+export { Camera, type CameraEvent, type CameraInfo, type ConnectInput, connectCamera } from './camera.js';
+export type { Channel } from './channel.js';
+export type { CameraControls } from './controls.js';
+export {
+  type ControlSettings,
+  type ControlValues,
+  FRAME_SIZES,
+  type PixelFormatName,
+} from './controls-values.js';
+export { mayPass, ReconnectingCamera } from './reconnecting-camera.js';
+export { MAX_SCRIPT_BYTES } from './script.js';

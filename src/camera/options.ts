@@ -1,1 +1,0 @@
-export { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from '../options/index.js';
