@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import { Mutex, Signal } from '../async.js';
 import { BridgeError } from '../errors.js';
+import { parseJson } from '../json.js';
 import { Channel } from './channel.js';
 import type { Session } from './session.js';
 
 /** Bytes that the script takes and that are believed of it. */
 const REQUEST_LIMIT = 1_024;
 const REPLY_LIMIT = 16 * 1_024;
+const REPLY_LIMITS = { maxDepth: 8, maxValues: 1_000 };
 /** A change of the frame's form is proven by a capture, which a slow sensor takes its time for. */
 const REPLY_MS = 5_000;
 /**
@@ -122,9 +124,10 @@ export class ControlRequests {
     const bytes = await this.#channel.read({ length: size, signal });
     let reply: ControlReply;
     try {
-      reply = replySchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+      reply = replySchema.parse(parseJson(new TextDecoder().decode(bytes), REPLY_LIMITS));
     } catch (cause) {
-      throw malformed('it is not the JSON expected', cause);
+      const why = cause instanceof RangeError ? `it ${cause.message}` : 'it is not the JSON expected';
+      throw malformed(why, cause);
     }
     if (reply.id !== id) throw malformed('it answers another request');
     return reply;
