@@ -27,6 +27,7 @@ export {
   type ControlSettings,
   type ControlValues,
   connectCamera,
+  type RunOptions,
 } from './camera/index.js';
 export { ControlServer } from './control/index.js';
 export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';

@@ -9,4 +9,5 @@ export {
   type PixelFormatName,
 } from './controls-values.js';
 export { mayPass, ReconnectingCamera } from './reconnecting-camera.js';
+export type { RunOptions } from './run-script.js';
 export { MAX_SCRIPT_BYTES } from './script.js';

@@ -17,7 +17,7 @@ const QUIET_LOOKS = 2;
 /** Questions in a row without an answer before the camera is given up. */
 const ATTEMPTS = 5;
 /** Characters of output that are kept: the last ones. */
-export const MAX_OUTPUT = 1024 * 1024;
+const MAX_OUTPUT = 1024 * 1024;
 
 export interface RunOptions {
   /** Aborted: rejects with its reason at once; the script goes on until `camera.stop()`. */

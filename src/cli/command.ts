@@ -74,7 +74,7 @@ export async function withOutput(
 
 /** Connects, acts, and closes whatever happens. */
 export async function withCamera<T>(input: CameraInput, action: (camera: Camera) => Promise<T>): Promise<T> {
-  const { connectCamera } = await import('../camera/camera.js');
+  const { connectCamera } = await import('../camera/index.js');
   const camera = await connectCamera(input);
   try {
     return await action(camera);
