@@ -20,10 +20,14 @@ export function reportBridge(bridge: Bridge, output: Output, several: boolean): 
     else output.live(name + liveLine(stats));
   });
   if (!output.json) return;
-  bridge.frames$.subscribe((frame) => {
-    output.line(frameLine(frame));
-    // A reader that stalls is felt at the sensor.
-    if (output.room) bridge.hold(output.room);
+  bridge.frames$.subscribe({
+    next: (frame) => {
+      output.line(frameLine(frame));
+      // A reader that stalls is felt at the sensor.
+      if (output.room) bridge.hold(output.room);
+    },
+    // `done` ends in the same error.
+    error: () => undefined,
   });
   bridge.results$.subscribe((result) => {
     output.line(resultLine(result));

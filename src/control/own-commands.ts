@@ -110,7 +110,11 @@ export const ownCommands: readonly Command[] = [
       const wanted = new Set(events);
       const offer = lossCounter(bridge.cameraId, send);
       const subscriptions = [
-        bridge.frames$.subscribe((frame) => wanted.has('frame') && offer(frameLine(frame))),
+        bridge.frames$.subscribe({
+          next: (frame) => wanted.has('frame') && offer(frameLine(frame)),
+          // The failure is an event as well.
+          error: () => undefined,
+        }),
         bridge.results$.subscribe((result) => wanted.has('result') && offer(resultLine(result))),
         bridge.stats$.subscribe((stats) => wanted.has('stats') && offer(statsLine(stats))),
         bridge.events$.subscribe((event) => wanted.has(event.type) && offer(eventLine(event))),

@@ -71,7 +71,12 @@ describe('a virtual camera on a pty', () => {
     await first.line((line) => line.type === 'frame');
     const second = await run(['--port', link, '--json', '--no-shm']);
     expect(second.status).toBe(3);
-    expect(JSON.parse(second.stdout.split('\n')[0]!)).toMatchObject({ type: 'error', code: 'PORT_BUSY' });
+    const lines = second.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ type }) => type)).toEqual(['start', 'error']);
+    expect(lines[1]).toMatchObject({ code: 'PORT_BUSY' });
     const before = first.of('frame').length;
     await first.line((line) => line.type === 'frame' && line['sequence'] > before + 3);
   });
