@@ -168,7 +168,9 @@ export class LineSplitter {
   #skip(chunk: Uint8Array): void {
     let lines = 0;
     let before = this.#pending === '' && !this.#skipping ? LF : 0;
-    for (const byte of chunk) {
+    // Not for...of, which takes twenty times as long for bytes.
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at]!;
       if ((byte === LF || byte === CR) && before !== LF && before !== CR) lines++;
       before = byte;
     }
