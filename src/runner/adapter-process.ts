@@ -9,7 +9,7 @@ import {
   showBytes,
 } from '../adapter/index.js';
 import { deferred } from '../async.js';
-import { asBridgeError, BridgeError } from '../errors.js';
+import { BridgeError } from '../errors.js';
 import { type ChildEnd, ChildGroup } from './child-group.js';
 import { Deadline } from './deadline.js';
 import { exitError, oomKillCount, startError } from './exits.js';
@@ -195,8 +195,9 @@ export class AdapterProcess {
     try {
       this.#decoder.push(chunk);
     } catch (error) {
+      if (!(error instanceof BridgeError) || error.code !== 'RUNNER_PROTOCOL') throw error;
       // Once for the first broken frame; the noise after it changes nothing.
-      return this.kill(asBridgeError(error));
+      return this.kill(error);
     }
     if (!this.#decoder.midMessage || this.#reason !== undefined) return this.#partial.clear();
     const { partialMessageMs } = this.#options.timings;
@@ -208,12 +209,11 @@ export class AdapterProcess {
   }
 
   #take(value: JsonObject): void {
-    const parsed = parseAdapterMessage(value);
-    if (parsed.kind !== 'message') {
-      this.#handlers.unusable(parsed.error, parsed.kind === 'invalid' ? parsed.requestId : undefined);
+    const message = parseAdapterMessage(value);
+    if (message instanceof BridgeError) {
+      this.#handlers.unusable(message, message.context['requestId'] as string | undefined);
       return;
     }
-    const { message } = parsed;
     if (message.type === 'hello') return this.#greeted(message);
     if (message.type === 'error' && (message.request_id ?? null) === null) this.#reported = message.message;
     else this.#finishLoading();

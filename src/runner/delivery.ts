@@ -67,22 +67,19 @@ export class Delivery<T extends Releasable> {
       item.release();
       return ROOM;
     }
-    this.#stats.offered += 1;
     const replaced = this.#waiting;
+    this.#stats.offered++;
     if (replaced !== undefined && this.#options.policy === 'every') {
       item.release();
-      throw new BridgeError(
-        'INTERNAL',
-        'A frame was offered while another one waited: under the policy "every" the source waits for room.',
-      );
+      throw new BridgeError('INTERNAL', 'A frame was offered while another one waited for room.');
     }
     this.#waiting = item;
     if (replaced !== undefined) {
-      this.#stats.replaced += 1;
+      this.#stats.replaced++;
       replaced.release();
     }
     // Every idle consumer is woken: the first that is ready takes the item, however long the others are away.
-    for (let consumer = 0; consumer < this.#running.length; consumer += 1) this.#wake(consumer);
+    for (const consumer of this.#running.keys()) this.#wake(consumer);
     if (this.#waiting === undefined || this.#options.policy === 'latest') return ROOM;
     this.#room ??= deferred();
     return this.#room.promise;
@@ -124,7 +121,7 @@ export class Delivery<T extends Releasable> {
         if (ready !== undefined && (await ready(consumer)) === false) return false;
         const item = this.#take();
         if (item === undefined) break;
-        this.#stats.delivered += 1;
+        this.#stats.delivered++;
         await deliver(item, consumer);
       } catch (error) {
         failed(error);

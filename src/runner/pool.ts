@@ -15,8 +15,8 @@ export interface PoolCallbacks {
   onProblem?(error: BridgeError, worker: number): void;
 }
 
-/** What the pool is when its workers are in several states: the best of them. */
-const PREFERENCE: readonly RunnerState[] = [
+/** What the pool is when its workers are in several states: the first of these. */
+const PREFERENCE = [
   'ready',
   'loading',
   'starting',
@@ -25,7 +25,7 @@ const PREFERENCE: readonly RunnerState[] = [
   'closing',
   'closed',
   'failed',
-];
+] as const;
 
 /** Several adapters of one algorithm, each supervised by itself. */
 export class RunnerPool {
@@ -67,12 +67,12 @@ export class RunnerPool {
 
   /** Sums over the workers. */
   get stats(): RunnerStats {
-    const [first, ...others] = this.#runners.map((runner) => runner.stats);
-    const sum = { ...first! };
-    for (const stats of others) {
-      for (const key of Object.keys(sum) as (keyof RunnerStats)[]) sum[key] += stats[key];
-    }
-    return sum;
+    return this.#runners
+      .map(({ stats }) => stats)
+      .reduce((sum, stats) => {
+        for (const key of Object.keys(sum) as (keyof RunnerStats)[]) sum[key] += stats[key];
+        return sum;
+      });
   }
 
   /**
@@ -99,9 +99,7 @@ export class RunnerPool {
    */
   async ready(worker: number, signal?: AbortSignal): Promise<boolean> {
     if (await this.#runners[worker]!.whenReady(signal)) return true;
-    return this.#runners.every(
-      ({ state }) => state === 'failed' || state === 'closing' || state === 'closed',
-    );
+    return this.#runners.every(({ over }) => over);
   }
 
   /** Has a worker (from 0) inspect one picture; see `AlgorithmRunner.submit`. */

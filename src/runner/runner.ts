@@ -56,7 +56,6 @@ export interface RunnerStats extends CallStats {
   logLinesLeftOut: number;
 }
 
-/** States that no adapter will come out of by itself. */
 const OVER: ReadonlySet<RunnerState> = new Set(['failed', 'closing', 'closed']);
 /** Kinds of unknown message types that are reported. */
 const MAX_REPORTED_TYPES = 32;
@@ -111,6 +110,11 @@ export class AlgorithmRunner {
     return this.#state;
   }
 
+  /** No adapter comes any more by itself: failed, closing or closed. */
+  get over(): boolean {
+    return OVER.has(this.#state);
+  }
+
   /** The adapter that has said hello, if any. */
   get adapter(): AdapterInfo | undefined {
     return this.#adapter;
@@ -146,7 +150,7 @@ export class AlgorithmRunner {
       void this.close();
       throw reason;
     }
-    if (OVER.has(this.#state)) throw this.#failure ?? closedError();
+    if (this.over) throw this.#failure ?? closedError();
   }
 
   /** Resolves to true when the adapter has loaded and takes calls, to false when it never will (failed or closed). */
@@ -188,7 +192,7 @@ export class AlgorithmRunner {
 
   /** Waits for one of these states, or one that it is over in. */
   async #until(reached: (state: RunnerState) => boolean, signal: AbortSignal | undefined): Promise<void> {
-    while (!reached(this.#state) && !OVER.has(this.#state)) await abortable(this.#changed.promise, signal);
+    while (!reached(this.#state) && !this.over) await abortable(this.#changed.promise, signal);
   }
 
   #launch(): void {

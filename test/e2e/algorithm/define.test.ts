@@ -149,7 +149,7 @@ describe('defineAlgorithm', () => {
       const dialect = { form: 'execute', superset: true, pre: false } as const;
       const image = put();
       probe.process.send(buildCall(dialect, { requestId: 'the-call', phase: 'execute', settings, image }));
-      probe.process.send({ type: 'ping', request_id: 'the-ping' });
+      probe.process.ping('the-ping');
       const order: string[] = [];
       while (order.length < 2) {
         const event = await probe.next(({ kind }) => kind === 'message', 30_000);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { callSchema, parseAdapterMessage, runnerHelloSchema } from '../../../src/adapter/messages.js';
+import { BridgeError } from '../../../src/errors.js';
 
 describe('parseAdapterMessage', () => {
   it.each([
@@ -23,33 +24,33 @@ describe('parseAdapterMessage', () => {
     { type: 'shutdown', timestamp_ms: 1, status: 'OK' },
   ])('understands $type with all its fields and keeps unknown ones', (message) => {
     const value = { ...message, vendor_note: { nested: [1] } };
-    expect(parseAdapterMessage(value)).toEqual({ kind: 'message', message: value });
+    expect(parseAdapterMessage(value)).toEqual(value);
   });
 
   it('does not let a field that only informs spoil a message', () => {
     const pong = parseAdapterMessage({ type: 'pong', request_id: 'r', timestamp_ms: 'soon', status: 7 });
-    expect(pong).toMatchObject({ kind: 'message', message: { type: 'pong', request_id: 'r' } });
+    expect(pong).toMatchObject({ type: 'pong', request_id: 'r' });
     const hello = parseAdapterMessage({ type: 'hello' });
-    expect(hello).toMatchObject({ kind: 'message', message: { capabilities: [] } });
+    expect(hello).toMatchObject({ type: 'hello', capabilities: [] });
     const error = parseAdapterMessage({ type: 'error', error_code: 1009 });
-    expect(error).toMatchObject({ kind: 'message', message: { error_code: '1009' } });
+    expect(error).toMatchObject({ type: 'error', error_code: '1009' });
   });
 
   it('names what is wrong with a result, and whose it is', () => {
     const parsed = parseAdapterMessage({ type: 'result', request_id: 'r-9', status: 'FINE', data: [] });
-    expect(parsed).toMatchObject({ kind: 'invalid', requestId: 'r-9', error: { code: 'RUNNER_PROTOCOL' } });
-    if (parsed.kind !== 'invalid') throw new Error('unreachable');
-    expect(parsed.error.message).toContain('status');
-    expect(parsed.error.message).toContain('data');
+    expect(parsed).toMatchObject({ code: 'RUNNER_PROTOCOL', context: { requestId: 'r-9' } });
+    if (!(parsed instanceof BridgeError)) throw new Error('unreachable');
+    expect(parsed.message).toContain('status');
+    expect(parsed.message).toContain('data');
   });
 
   it.each([{ type: 'progress' }, { type: 3 }, {}, { type: 'x'.repeat(500) }])(
     'ignores unknown %j',
     (value) => {
       const parsed = parseAdapterMessage(value);
-      expect(parsed.kind).toBe('unknown');
-      if (parsed.kind !== 'unknown') throw new Error('unreachable');
-      expect(parsed.type.length).toBeLessThanOrEqual(40);
+      expect(parsed).toMatchObject({ code: 'RUNNER_PROTOCOL', context: { unknownType: expect.any(String) } });
+      if (!(parsed instanceof BridgeError)) throw new Error('unreachable');
+      expect(String(parsed.context['unknownType']).length).toBeLessThanOrEqual(40);
     },
   );
 
@@ -58,7 +59,8 @@ describe('parseAdapterMessage', () => {
     fc.assert(
       fc.property(type, fc.dictionary(fc.string(), fc.jsonValue()), fc.jsonValue(), (kind, rest, data) => {
         const parsed = parseAdapterMessage({ request_id: 'r', status: 'OK', ...rest, data, type: kind });
-        expect(['message', 'unknown', 'invalid']).toContain(parsed.kind);
+        if (!(parsed instanceof BridgeError)) expect(parsed.type).toBe(kind);
+        else expect(parsed.code).toBe('RUNNER_PROTOCOL');
       }),
     );
   });
