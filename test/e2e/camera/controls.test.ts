@@ -238,6 +238,7 @@ describe('camera.controls', () => {
     await second.controls.restore();
     expect(await second.controls.get()).toMatchObject({ whiteBalance, gain: { auto: false, db: 4 } });
     await second.controls.set({ whiteBalance: 'auto' });
+    first.controls.takeOver(second.controls);
     await first.controls.restore();
     expect((await first.controls.get()).whiteBalance.auto).toBe(true);
   });
