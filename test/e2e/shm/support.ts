@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -85,25 +85,29 @@ export function startNode(script: string, ...args: string[]): Child {
   return new Child(process.execPath, [fixture(script), ...args]);
 }
 
-/** Compiles a C++ fixture once per test file. */
-export function compile(source: string): string {
+const programs = new Map<string, string>();
+
+/** Compiles a C++ program, once per test file. */
+function compiled(path: string, ...flags: string[]): string {
   needs('g++');
-  const program = join(temporaryDirectory(), source.replace(/\.cpp$/, ''));
-  execFileSync('g++', ['-std=c++17', '-O2', '-Wall', '-Werror', fixture(source), '-o', program, '-lrt']);
+  const known = programs.get(path);
+  if (known !== undefined) return known;
+  const program = join(temporaryDirectory(), basename(path, '.cpp'));
+  execFileSync('g++', ['-std=c++17', '-O2', '-Wall', '-Werror', ...flags, path, '-o', program, '-lrt']);
+  programs.set(path, program);
   return program;
 }
+
+/** Compiles a C++ fixture. */
+export const compile = (source: string): string => compiled(fixture(source));
 
 /** The folder of the readers for other languages. */
 export const READERS = fileURLToPath(new URL('../../../tools/readers/', import.meta.url));
 
 /** Compiles a C++ program that uses the reader of `tools/readers`. */
 export function compileReader(source: string): string {
-  needs('g++');
-  const program = join(temporaryDirectory(), source.replace(/\.cpp$/, ''));
   const path = source === 'example.cpp' ? join(READERS, source) : fixture(source);
-  const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-I', READERS];
-  execFileSync('g++', [...flags, path, '-o', program, '-lrt']);
-  return program;
+  return compiled(path, '-Wextra', '-Wconversion', '-I', READERS);
 }
 
 /** How this machine lets us have mounts of our own; undefined when it does not. */
