@@ -65,8 +65,6 @@ const COMMON = new Set([
 ]);
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];
-/** Rooms whose inner files others still import. */
-const WITHOUT_ENTRY = new Set(['shm']);
 /** Rooms that are loaded when they are used, never with the rest. */
 const LAZY = new Set(['virtual']);
 
@@ -150,7 +148,7 @@ describe('the rooms of src', () => {
     expect(shown(wrong)).toEqual([]);
   });
 
-  it.each(ROOMS.filter((room) => !WITHOUT_ENTRY.has(room)))('%s is used by its entry only', (room) => {
+  it.each(ROOMS)('%s is used by its entry only', (room) => {
     const wrong = BETWEEN.filter(({ to }) => roomOf(to) === room && to !== `${room}/index.ts`);
     expect(shown(wrong)).toEqual([]);
   });
