@@ -1,41 +1,29 @@
 import { BridgeError } from '../errors.js';
-import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/index.js';
-import { Delivery } from './delivery.js';
+import type { ByteStream, ByteStreamHandlers } from '../link/index.js';
+import { PortStream } from './port-stream.js';
 
 /** Bytes that may gather between `release()` and `start()`. */
 const HELD_LIMIT = 1024 * 1024;
 
 /** A started byte stream whose first bytes go to `peek`. From `release()` on they are kept for `start()`'s handlers. */
-export class PeekableStream implements ByteStream {
-  readonly name: string;
-  readonly kind: LineKind;
+export class PeekableStream extends PortStream {
   readonly #inner: ByteStream;
-  readonly #delivery = new Delivery();
   #take: (chunk: Uint8Array) => void;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
 
-  /** `ended`: called when the stream is over; `ended` and `error` say so from then on. */
+  /** `ended`: called when the stream is over; the properties `ended` and `error` say so from then on. */
   constructor(inner: ByteStream, peek: (chunk: Uint8Array) => void, ended: () => void) {
-    this.name = inner.name;
-    this.kind = inner.kind;
+    super(inner.name, inner.kind);
     this.#inner = inner;
     this.#take = peek;
     inner.start({
       data: (chunk) => this.#take(chunk),
       closed: (error) => {
-        this.#delivery.end(error);
+        this.end(error);
         ended();
       },
     });
-  }
-
-  get ended(): boolean {
-    return this.#delivery.ended;
-  }
-
-  get error(): BridgeError | undefined {
-    return this.#delivery.error;
   }
 
   /** Ends the peeking. `unread`: bytes of the last chunk that belong to the one who starts the stream. */
@@ -44,12 +32,12 @@ export class PeekableStream implements ByteStream {
     this.#hold(unread);
   }
 
-  start(handlers: ByteStreamHandlers): void {
+  override start(handlers: ByteStreamHandlers): void {
     // Bytes that came before the end go out even when the end has come already.
     for (const chunk of this.#held) handlers.data(chunk);
     this.#held = [];
-    this.#take = (chunk) => this.#delivery.data(chunk);
-    this.#delivery.start(handlers);
+    this.#take = (chunk) => this.deliver(chunk);
+    super.start(handlers);
   }
 
   write(bytes: Uint8Array): void {
@@ -61,16 +49,14 @@ export class PeekableStream implements ByteStream {
   }
 
   #hold(chunk: Uint8Array): void {
-    if (this.#delivery.ended || chunk.length === 0) return;
+    if (this.ended || chunk.length === 0) return;
     this.#heldBytes += chunk.length;
     if (this.#heldBytes <= HELD_LIMIT) {
       this.#held.push(Uint8Array.from(chunk));
       return;
     }
     const message = `${this.name} sent more than ${HELD_LIMIT} bytes before they were asked for.`;
-    this.#delivery.end(
-      new BridgeError('PORT_FAILED', message, { context: { path: this.name, limit: HELD_LIMIT } }),
-    );
+    this.end(new BridgeError('PORT_FAILED', message, { context: { path: this.name, limit: HELD_LIMIT } }));
     void this.#inner.close();
   }
 }

@@ -10,14 +10,13 @@ const OPCODES = new Set<number>(Object.values(Opcode));
 
 /** Bytes as a person reads them: printable ASCII as it is, the rest as `\xNN`. */
 export function printable(bytes: Uint8Array, limit = SHOWN): string {
-  let text = '';
-  for (const byte of bytes.subarray(0, limit)) {
-    if (byte === 0x0d) text += '\\r';
-    else if (byte === 0x0a) text += '\\n';
-    else if (byte >= 0x20 && byte < 0x7f) text += String.fromCharCode(byte);
-    else text += `\\x${byte.toString(16).padStart(2, '0')}`;
-  }
-  return bytes.length > limit ? `${text}...` : text;
+  const text = Buffer.from(bytes.subarray(0, limit)).toString('latin1');
+  const hex = (other: string) => `\\x${other.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  const shown = text
+    .replaceAll('\r', '\\r')
+    .replaceAll('\n', '\\n')
+    .replace(/[^ -~]/g, hex);
+  return bytes.length > limit ? `${shown}...` : shown;
 }
 
 /** Whether something that looks like a packet's header is among the bytes. */

@@ -1,7 +1,8 @@
 import type { SerialPort } from 'serialport';
-import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/index.js';
-import { Delivery } from './delivery.js';
+import type { BridgeError } from '../errors.js';
+import type { ByteStreamHandlers, LineKind } from '../link/index.js';
 import { portHungUp, portStuck } from './port-errors.js';
+import { PortStream } from './port-stream.js';
 
 /** Bytes that may wait for a camera that does not read. */
 export const WRITE_LIMIT = 1024 * 1024;
@@ -20,36 +21,32 @@ export function closePort(port: SerialPort): Promise<void> {
  * A byte stream over the `serialport` package's own reads and writes: for Windows, where a serial port is no
  * descriptor that the event loop could watch.
  */
-export class SerialportStream implements ByteStream {
+export class SerialportStream extends PortStream {
   readonly #port: SerialPort;
-  readonly #delivery = new Delivery();
   #release: Promise<void> | undefined;
 
   /** Takes over an open port that nothing reads from yet. */
-  constructor(
-    readonly name: string,
-    readonly kind: LineKind,
-    port: SerialPort,
-  ) {
+  constructor(name: string, kind: LineKind, port: SerialPort) {
+    super(name, kind);
     this.#port = port;
     const fail = (error: Error | null): void => void this.close(portHungUp(name, error ?? undefined));
     port.on('error', fail);
     port.on('close', fail);
   }
 
-  start(handlers: ByteStreamHandlers): void {
-    this.#delivery.start(handlers);
-    if (!this.#delivery.ended) this.#port.on('data', (chunk: Buffer) => this.#delivery.data(chunk));
+  override start(handlers: ByteStreamHandlers): void {
+    super.start(handlers);
+    if (!this.ended) this.#port.on('data', (chunk: Buffer) => this.deliver(chunk));
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#delivery.ended) return;
+    if (this.ended) return;
     if (this.#port.writableLength + bytes.length <= WRITE_LIMIT) this.#port.write(Buffer.from(bytes));
     else void this.close(portStuck(this.name, WRITE_LIMIT));
   }
 
-  close(error?: ReturnType<typeof portHungUp>): Promise<void> {
-    this.#delivery.end(error);
+  close(error?: BridgeError): Promise<void> {
+    this.end(error);
     this.#release ??= closePort(this.#port);
     return this.#release;
   }

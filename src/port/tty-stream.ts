@@ -3,9 +3,9 @@ import type { ReadStream } from 'node:tty';
 import type { SerialPort } from 'serialport';
 import { pause } from '../async.js';
 import type { BridgeError } from '../errors.js';
-import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/index.js';
-import { Delivery } from './delivery.js';
+import type { ByteStreamHandlers, LineKind } from '../link/index.js';
 import { portHungUp, portStuck, writingFailed } from './port-errors.js';
+import { PortStream } from './port-stream.js';
 import { closePort, WRITE_LIMIT } from './serialport-stream.js';
 import { discardOutput, makeExclusive, makeShared, unsentBytes } from './tty-control.js';
 import { FdWriter, readTty } from './tty-io.js';
@@ -22,27 +22,22 @@ const GONE = new Set(['EIO', 'ENXIO', 'ENODEV', 'EBADF', 'EPIPE']);
  * used again and again. `serialport` would read through its thread pool, at twice the CPU, and on a hang-up in
  * mid-stream mostly spins instead of closing.
  */
-export class TtyStream implements ByteStream {
+export class TtyStream extends PortStream {
   readonly #port: SerialPort;
   readonly #fd: number;
   readonly #reader: ReadStream;
   readonly #writer: FdWriter;
-  readonly #delivery = new Delivery();
   #release: Promise<void> | undefined;
 
   /**
    * Takes over `port` (opened, configured, locked, not read from) and `fd`, a second descriptor of the same device.
    * Throws what making a reader throws, and has closed nothing then.
    */
-  constructor(
-    readonly name: string,
-    readonly kind: LineKind,
-    port: SerialPort,
-    fd: number,
-  ) {
+  constructor(name: string, kind: LineKind, port: SerialPort, fd: number) {
+    super(name, kind);
     this.#port = port;
     this.#fd = fd;
-    this.#reader = readTty(fd, (chunk) => this.#delivery.data(chunk));
+    this.#reader = readTty(fd, (chunk) => this.deliver(chunk));
     for (const end of ['end', 'error', 'close']) {
       this.#reader.on(end, (cause: unknown) =>
         this.#fail(portHungUp(name, cause instanceof Error ? cause : undefined)),
@@ -56,24 +51,24 @@ export class TtyStream implements ByteStream {
     if (kind !== 'pty') makeExclusive(fd);
   }
 
-  start(handlers: ByteStreamHandlers): void {
-    this.#delivery.start(handlers);
-    if (!this.#delivery.ended) this.#reader.resume();
+  override start(handlers: ByteStreamHandlers): void {
+    super.start(handlers);
+    if (!this.ended) this.#reader.resume();
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#delivery.ended) return;
+    if (this.ended) return;
     if (!this.#writer.write(bytes)) this.#fail(portStuck(this.name, WRITE_LIMIT));
   }
 
   close(): Promise<void> {
-    const orderly = this.#delivery.end();
+    const orderly = this.end();
     this.#release ??= this.#free(orderly);
     return this.#release;
   }
 
   #fail(error: BridgeError): void {
-    if (this.#delivery.end(error)) this.#release ??= this.#free(false);
+    if (this.end(error)) this.#release ??= this.#free(false);
   }
 
   async #free(orderly: boolean): Promise<void> {

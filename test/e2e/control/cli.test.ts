@@ -2,11 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { needs } from '../../support/needs.js';
-import { Program, run } from '../program/program.js';
-import { atEnd, scratch, socketPath } from './support.js';
+import { MAIN, Program, run } from '../program/program.js';
+import { atEnd, Client, scratch, socketPath } from './support.js';
 
 function start(...args: string[]): Program {
   const program = new Program(['--port', 'virtual', '--no-shm', ...args]);
@@ -139,5 +140,51 @@ describe('openmv-bridge run', () => {
       .toMatchObject({ running: true });
     const refused = await run(['--port', 'virtual', '--no-shm', '--pipeline', 'nosuchelement ! fakesink']);
     expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('nosuchelement') });
+  });
+});
+
+describe('clients that do not go', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('do not keep a bridge that gets %s', async (signal) => {
+    const { program, path } = await controlledProgram();
+    const clients = Array.from({ length: 66 }, () => new Client(path));
+    // One that reads none of its replies, one in the middle of a command, one that gets events.
+    clients[0]!.socket.pause();
+    clients[0]!.write('{"command":"get_formats"}\n'.repeat(2_000));
+    clients[1]!.write('{"command":"get_st');
+    clients[2]!.write('{"command":"subscribe"}\n');
+    expect(await clients[3]!.send('get_status')).toMatchObject({ status: 'success' });
+    program.kill(signal);
+    expect((await program.ended).status).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('what ctl says', () => {
+  it('to a reply that does not come: the time that it waited', async () => {
+    const path = socketPath();
+    const silent = createServer((socket) => socket.on('error', () => undefined));
+    await new Promise<void>((resolve) => silent.listen(path, resolve));
+    atEnd(() => silent.close());
+    expect(await ctl(path, '--timeout', '0.5', 'get_status')).toMatchObject({
+      stderr: expect.stringMatching(/not replied within 0\.5 s.*PORT_FAILED/s),
+    });
+    expect(await ctl(path, '--timeout', 'soon', 'get_status')).toMatchObject({ status: 2 });
+  });
+
+  it.skipIf(process.geteuid?.() !== 0)(
+    'to a socket of another user: no permission (needs root)',
+    async () => {
+      const { path } = await controlledProgram();
+      const [node, ...words] = [process.execPath, MAIN, 'ctl', '--socket', path, 'get_status'];
+      const { stderr } = spawnSync(node!, words, { uid: 65_534, gid: 65_534, encoding: 'utf8' });
+      // A scratch folder that the other user cannot enter is refused in the same words.
+      expect(stderr).toMatch(/no permission to use the control socket.*PORT_DENIED/s);
+    },
+  );
+
+  it('to a mistyped command: names like it', async () => {
+    const { stderr, status } = await run(['ctl', 'set_brigthness', 'value=1']);
+    expect(stderr).toContain('Do you mean set_brightness?');
+    expect(status).toBe(2);
   });
 });

@@ -99,15 +99,17 @@ it('--save-when every:3 with --save-max-bytes keeps the newest of them', async (
 it('a full disk costs files, not frames: said once, counted, and said when it recovers', (context) => {
   if (spawnSync('unshare', ['-m', 'true']).status !== 0)
     context.skip('needs the right to make a mount namespace');
-  // Room comes back when what fills the disk is removed after a while.
-  const script = `mkdir -p "$2" && mount -t tmpfs -o size=4m tmpfs "$2" && mkdir "$2/frames" &&
-    head -c 4000000 /dev/zero > "$2/filler"; { sleep 4; rm "$2/filler"; } &
-    "$0" "$1" --port virtual --no-shm --json --duration 7s --virtual-fps 10 --save "$2/frames"; status=$?
-    ls "$2/frames" | wc -l >&2; exit $status`;
+  // Room comes back when what fills the disk is removed, a second after the error.
+  const script = `mkdir -p "$2" && mount -t tmpfs -o size=4m tmpfs "$2" && mkdir "$2/frames"
+    head -c 4000000 /dev/zero > "$2/filler"; out="$2.out"
+    "$0" "$1" --port virtual --no-shm --json --virtual-fps 10 --save "$2/frames" > "$out" & program=$!
+    until grep -q FILE_FAILED "$out"; do sleep 0.1; done; sleep 1; rm "$2/filler"
+    until grep -q recovered "$out"; do sleep 0.1; done; kill $program; wait $program; status=$?
+    cat "$out"; ls "$2/frames" | wc -l >&2; exit $status`;
   const { status, stdout, stderr } = spawnSync(
     'unshare',
     ['-m', 'sh', '-c', script, process.execPath, MAIN, scratch.path('tight')],
-    { encoding: 'utf8' },
+    { encoding: 'utf8', timeout: 50_000 },
   );
   expect(status, stderr).toBe(0);
   const lines = stdout

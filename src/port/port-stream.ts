@@ -1,13 +1,21 @@
 import { BridgeError } from '../errors.js';
-import type { ByteStreamHandlers } from '../link/index.js';
+import type { ByteStream, ByteStreamHandlers, LineKind } from '../link/index.js';
 
 /**
- * The receiving half of a byte stream: hands on chunks until the end, and the end exactly once. The end is
+ * What the streams of this room share: chunks go to the handlers until the end, and the end exactly once. The end is
  * reported from the microtask queue, so never from inside a `write` or `close` of the one who is told.
  */
-export class Delivery {
+export abstract class PortStream implements ByteStream {
   #handlers: ByteStreamHandlers | undefined;
   #end: { readonly error: BridgeError | undefined } | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly kind: LineKind,
+  ) {}
+
+  abstract write(bytes: Uint8Array): void;
+  abstract close(): Promise<void>;
 
   get ended(): boolean {
     return this.#end !== undefined;
@@ -24,12 +32,12 @@ export class Delivery {
     if (this.#end) this.#report();
   }
 
-  data(chunk: Uint8Array): void {
+  protected deliver(chunk: Uint8Array): void {
     if (!this.#end) this.#handlers?.data(chunk);
   }
 
   /** The first call settles how the stream ended; answers whether this was it. */
-  end(error?: BridgeError): boolean {
+  protected end(error?: BridgeError): boolean {
     if (this.#end) return false;
     this.#end = { error };
     if (this.#handlers) this.#report();
