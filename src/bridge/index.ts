@@ -1,7 +1,8 @@
 /** A bridge: a camera's frames into sinks and to subscribers, and one outcome for each. */
 export { Algorithm } from './algorithm.js';
 export { runnerOptions } from './algorithm-options.js';
-export type { Bridge, BridgeSettings, StartOptions } from './bridge.js';
+export type { Bridge } from './bridge.js';
+export type { BridgeSettings, StartOptions } from './bridge-life.js';
 export type {
   AlgorithmStats,
   BridgeEvent,

@@ -1,7 +1,8 @@
 /** The two ways to a bridge. */
 
 import type { BridgeInput } from '../options/index.js';
-import { Bridge, type BridgeSettings, type StartOptions } from './bridge.js';
+import { Bridge } from './bridge.js';
+import type { BridgeSettings, StartOptions } from './bridge-life.js';
 
 /**
  * Makes a bridge that has opened nothing yet: subscribe first, then `start()`. OPTION_INVALID.
