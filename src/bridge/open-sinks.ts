@@ -38,7 +38,9 @@ export async function openSinks(
     await sinks.add('ring', () => storeSink(openRingWriter({ name: ring, slots, slotSize, mode })));
   }
   if (arrays !== undefined) {
-    await sinks.add('arrays', (failed) => storeSink(openDecodedArrays({ base: arrays, mode }, failed)));
+    await sinks.add('arrays', (failed) =>
+      storeSink(openDecodedArrays({ base: arrays, mode, takeOver: options.takeOver }, failed)),
+    );
   }
   checkSaving(options);
   let files: FrameFiles | undefined;

@@ -168,6 +168,11 @@ export const bridgeOptionsSchema = z.strictObject({
       description: 'decoded frames as the array BASE_image_shm with a semaphore',
       common: true,
     }),
+    takeOver: z.boolean().default(false).meta({
+      flag: '--take-over',
+      description: "take the place of another program's arrays, whatever their state",
+      needs: 'arrays',
+    }),
   }),
   ...algorithmShape,
   virtual,
