@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -146,7 +147,8 @@ class Reader {
         if (owned() && owner_dead()) return Status::stale;
         const bool none = layout_ == Layout::ring    ? head() == 0
                           : layout_ == Layout::vizn ? load(32) == 0
-                                                    : load(trailer_ + 12) == 0;
+                                                    : lock_ != nullptr ? load64(32) == 0
+                                                     : load(trailer_ + 12) == 0;
         return none ? Status::empty : Status::live;
     }
 
@@ -164,7 +166,7 @@ class Reader {
     using Clock = std::chrono::steady_clock;
     static constexpr uint32_t VIZN = 0x56495A4E, RING = 0x52564D4F, ARRAY = 0x12345678;
     static constexpr uint32_t OWNER = 0x42564D4F, TRAILER = 0x54564D4F;
-    static constexpr int MAX_ATTEMPTS = 64, QUICK_LOOKS = 200;
+    static constexpr int MAX_ATTEMPTS = 64, MAX_SURPLUS = 10000, QUICK_LOOKS = 200;
     /// Seconds for a writer at work: well above the time for a large frame, and a bound when it has died.
     static constexpr double PATIENCE = 0.02;
     static constexpr double LOOK_AFTER = 0.5;
@@ -176,33 +178,6 @@ class Reader {
         uint32_t size, version;
         const uint32_t *version_word;
     };
-
-    /// Time to wait for a writer, in all.
-    class Patience {
-       public:
-        /// After a look that found the writer at work: false when the time is up.
-        bool again() {
-            if (++looks_ <= QUICK_LOOKS) return true;
-            const auto now = Clock::now();
-            if (!end_) end_ = deadline(PATIENCE);
-            else if (now >= *end_) return false;
-            std::this_thread::sleep_for(std::chrono::microseconds(50));
-            return true;
-        }
-
-       private:
-        int looks_ = 0;
-        std::optional<Clock::time_point> end_;
-    };
-
-    /// A version when it is even; none: the writer does not let go in a bounded time.
-    static std::optional<uint32_t> settled(const uint32_t *word, Patience &patience) {
-        for (;;) {
-            const uint32_t value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-            if ((value & 1) == 0) return value;
-            if (!patience.again()) return std::nullopt;
-        }
-    }
 
     static Clock::time_point deadline(double seconds) {
         return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
@@ -280,6 +255,8 @@ class Reader {
     void unmap() {
         if (bytes_ != nullptr) munmap(const_cast<uint8_t *>(bytes_), size_);
         if (fd_ >= 0) close(fd_);
+        if (lock_ != nullptr) sem_close(lock_);
+        lock_ = nullptr;
         bytes_ = nullptr;
         fd_ = -1;
     }
@@ -312,7 +289,14 @@ class Reader {
         dtype_ = names[dtype];
         array_size_ = length;
         trailer_ = 64 + (length + 7) / 8 * 8;
-        if (length == 0 || trailer_ + 16 != size_ || load(trailer_) != TRAILER) fail("is no array of openmv-bridge");
+        if (length == 0 || 64 + length > size_) fail("has the header of no array");
+        if (trailer_ + 16 == size_ && load(trailer_) == TRAILER) return;
+        // Another program's, such as the public package's: it has a semaphore alone.
+        lock_ = sem_open((name_.substr(0, name_.size() - 4) + "_sem").c_str(), 0);
+        if (lock_ == SEM_FAILED) {
+            lock_ = nullptr;
+            fail("has no semaphore that can be opened");
+        }
     }
 
     // Touching what another program cut off would kill the process.
@@ -326,20 +310,19 @@ class Reader {
     // Undefined where nobody wakes: then readers look again and again.
     std::optional<size_t> wake_offset() const {
         if (layout_ == Layout::ring) return 72;
-        if (layout_ == Layout::array) return trailer_ + 8;
+        if (layout_ == Layout::array) return lock_ ? std::nullopt : std::optional<size_t>(trailer_ + 8);
         return load(84) == 1 && owned() ? std::optional<size_t>(80) : std::nullopt;
     }
     uint32_t seen() const {
         check();
-        return load(wake_offset().value_or(36));
+        const auto offset = wake_offset();
+        return offset ? load(*offset) : 0;
     }
 
     void sleep(uint32_t value, double seconds) const {
         const auto offset = wake_offset();
         if (!offset) {
-            const auto end = deadline(seconds);
-            while (seen() == value && Clock::now() < end)
-                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
             return;
         }
         timespec limit{};
@@ -386,20 +369,29 @@ class Reader {
     }
 
     bool remember(bool found, const Frame &frame) {
-        if (found) last_ = frame.sequence;
+        if (found) last_ = mark(frame);
         return found;
     }
+
+    /// Differs from frame to frame: arrays of other programs have no sequence.
+    static uint64_t mark(const Frame &frame) { return frame.sequence != 0 ? frame.sequence : frame.timestamp_ns; }
 
     /// Calls `read` until it ran while nothing was being written: a bounded number of times.
     template <typename Read>
     bool stable(size_t version_offset, Read read) const {
-        Patience patience;
-        for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-            const auto before = settled(word(version_offset), patience);
-            if (!before) return false;
-            const bool found = read();
-            std::atomic_thread_fence(std::memory_order_acquire);
-            if (load(version_offset) == *before) return found;
+        std::optional<Clock::time_point> end;
+        for (int attempts = 0, looks = 0; attempts < MAX_ATTEMPTS;) {
+            const uint32_t before = load(version_offset);
+            if ((before & 1) == 0) {
+                attempts++;
+                const bool found = read();
+                std::atomic_thread_fence(std::memory_order_acquire);
+                if (load(version_offset) == before) return found;
+            } else if (++looks > QUICK_LOOKS) {
+                if (!end) end = deadline(PATIENCE);
+                if (Clock::now() >= *end) return false;
+                std::this_thread::sleep_for(std::chrono::microseconds(50));
+            }
         }
         return false;
     }
@@ -439,23 +431,44 @@ class Reader {
 
     bool read_array(Frame &frame, uint64_t after) {
         check();
+        const auto copy = [&] { return copy_array(frame); };
+        if (!(lock_ != nullptr ? read_locked(frame) : stable(trailer_ + 4, copy))) return false;
+        if (after != 0 && mark(frame) == after) return false;
+        frame.missed = frame.sequence != 0 ? skipped(after, frame.sequence) : 0;
+        return true;
+    }
+
+    /// The array that is there; false: none yet, which other programs tell by the timestamp alone.
+    bool copy_array(Frame &frame) const {
         double timestamp = 0;
-        const bool found = stable(trailer_ + 4, [&] {
-            frame.sequence = load(trailer_ + 12);
-            if (frame.sequence == 0 || frame.sequence == after) return false;
-            memcpy(&timestamp, bytes_ + 32, 8);
-            frame.data.assign(bytes_ + 64, bytes_ + 64 + array_size_);
-            return true;
-        });
-        if (!found) return false;
+        memcpy(&timestamp, bytes_ + 32, 8);
+        frame.sequence = lock_ != nullptr ? 0 : load(trailer_ + 12);
+        if (lock_ != nullptr ? timestamp == 0 : frame.sequence == 0) return false;
         frame.timestamp_ns = timestamp > 0 && timestamp < END_OF_TIME ? static_cast<uint64_t>(timestamp * 1e6) * 1000 : 0;
+        frame.data.assign(bytes_ + 64, bytes_ + 64 + array_size_);
         frame.format = dtype_;
         frame.shape = shape_;
         frame.height = shape_.empty() ? 1 : shape_[0];
         frame.width = shape_.size() > 1 ? shape_[1] : 1;
-        frame.missed = skipped(after, frame.sequence);
         frame.number = 0;
         return true;
+    }
+
+    /// Under the semaphore, which some post without having waited: only what stayed the same from before the copy to
+    /// after it, while no other process came out of the lock, counts.
+    bool read_locked(Frame &frame) const {
+        if (sem_trywait(lock_) != 0) return false;
+        const auto drain = [&] {
+            int surplus = 0;
+            while (surplus < MAX_SURPLUS && sem_trywait(lock_) == 0) surplus++;
+            return surplus > 0;
+        };
+        bool good = !drain() && copy_array(frame) && memcmp(frame.data.data(), bytes_ + 64, array_size_) == 0;
+        Frame again;
+        good = good && copy_array(again) && again.timestamp_ns == frame.timestamp_ns;
+        good = !drain() && good;
+        sem_post(lock_);
+        return good;
     }
 
     bool unchanged(const Look &look) const {
@@ -556,6 +569,8 @@ class Reader {
     std::vector<uint32_t> shape_;
     std::string dtype_;
     size_t array_size_ = 0, trailer_ = 0;
+    /// Of an array of another program.
+    sem_t *lock_ = nullptr;
 };
 
 }  // namespace openmv_shm

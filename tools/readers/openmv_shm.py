@@ -22,7 +22,7 @@ import stat
 import struct
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Iterator, Optional, Tuple, Union
 
 __all__ = ["Frame", "InPlace", "ShmError", "State", "open"]
@@ -35,6 +35,7 @@ OWNER_MAGIC = 0x42564D4F
 
 _MAX_SIZE = 1 << 30
 _MAX_ATTEMPTS = 64
+_MAX_SURPLUS = 10000
 _END_OF_TIME = (1 << 64) / 1e9
 _POLL = 0.002
 # For a writer at work: well above the time for a large frame, and a bound when it has died.
@@ -109,23 +110,6 @@ class State:
     owner_pid: Optional[int]
     age: Optional[float]
     """Seconds since the newest frame's timestamp."""
-
-
-class _Patience:
-    """Time to wait for a writer, in all."""
-
-    def __init__(self):
-        self._end: Optional[float] = None
-
-    def again(self) -> bool:
-        """After a look that found the writer at work: False when the time is up."""
-        now = time.monotonic()
-        if self._end is None:
-            self._end = now + _PATIENCE
-        elif now >= self._end:
-            return False
-        time.sleep(_PAUSE)
-        return True
 
 
 # --- Waiting -----------------------------------------------------------------------------------------------------
@@ -214,21 +198,26 @@ def _path(name: str) -> str:
     return "/dev/shm/" + bare
 
 
-def _start_time(pid: int) -> Optional[int]:
-    """Start time of a process in clock ticks; None: there is no such process, or it is a zombie."""
+def _is_dead(pid: int, start: int, namespace: int) -> bool:
+    """Whether the process that recorded itself has ended; False when that cannot be seen from here."""
+    try:
+        ours = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        ours = 0
+    if namespace and ours and namespace != ours:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
     try:
         with io.open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
-
-
-def _pid_namespace() -> int:
-    try:
-        return os.stat("/proc/self/ns/pid").st_ino
-    except OSError:
-        return 0
+        return False
+    return fields[0] in (b"Z", b"X") or (start != 0 and int(fields[19]) != start)
 
 
 class Reader:
@@ -250,21 +239,8 @@ class Reader:
         self._address = _address_of(mapped)
         self._last: Optional[int] = None
 
-    # What a layout gives.
+    # What a layout gives: _next(), _latest(), _age(), and where its wake word is, if its writer wakes readers.
     def _wake_offset(self) -> Optional[int]:
-        raise NotImplementedError
-
-    def _progress(self) -> int:
-        """Changes with every frame, where nobody wakes."""
-        raise NotImplementedError
-
-    def _next(self) -> Optional[Frame]:
-        raise NotImplementedError
-
-    def _latest(self) -> Optional[Frame]:
-        raise NotImplementedError
-
-    def _age(self) -> Optional[float]:
         raise NotImplementedError
 
     def _check(self) -> None:
@@ -277,27 +253,37 @@ class Reader:
     def _word(self, offset: int) -> int:
         return self._words[offset >> 2]
 
-    def _settled(self, offset: int, patience: _Patience) -> Optional[int]:
-        """A write sequence when it is even; None: the writer does not let go in a bounded time."""
-        while True:
-            value = self._word(offset)
-            if not value & 1:
-                return value
-            if not patience.again():
-                return None
+    def _stable(self, offset: int, read):
+        """What `read` made of a moment when nothing was being written; None when there was none in a bounded time."""
+        end: Optional[float] = None
+        attempts = 0
+        while attempts < _MAX_ATTEMPTS:
+            before = self._word(offset)
+            if before & 1:
+                now = time.monotonic()
+                end = now + _PATIENCE if end is None else end
+                if now >= end:
+                    return None
+                time.sleep(_PAUSE)
+                continue
+            attempts += 1
+            _load_fence()
+            found = read()
+            _load_fence()
+            if self._word(offset) == before:
+                return found
+        return None
 
     def _seen(self) -> int:
         self._check()
         offset = self._wake_offset()
-        return self._progress() if offset is None else self._word(offset)
+        return 0 if offset is None else self._word(offset)
 
     def _sleep(self, seen: int, timeout: float) -> None:
         """Until the wake word is no longer `seen`, for `timeout` at most; possibly shorter."""
         offset = self._wake_offset()
         if offset is None or _futex is None or self._address is None:
-            end = time.monotonic() + timeout
-            while self._seen() == seen and time.monotonic() < end:
-                time.sleep(_POLL)
+            time.sleep(min(_POLL, timeout))
             return
         limit = _Timespec(int(timeout), int(timeout % 1 * 1e9))
         _futex(self._address + offset, _FUTEX_WAIT, seen, limit)
@@ -307,22 +293,9 @@ class Reader:
         age = self._age()
         magic, pid, start, namespace, _ = struct.unpack_from("@IIQII", self._bytes, self._owner_offset)
         owned = magic == OWNER_MAGIC
-        dead = False
-        ours = _pid_namespace()
-        if owned and not (namespace and ours and namespace != ours):
-            try:
-                os.kill(pid, 0)
-                exists = True
-            except ProcessLookupError:
-                exists = False
-            except (PermissionError, OverflowError):
-                exists = True
-            started = _start_time(pid)
-            visible = os.path.exists(f"/proc/{os.getpid()}/stat")
-            dead = not exists or (visible and start != 0 and started != start and os.path.exists(f"/proc/{pid}/stat"))
         if self._gone():
             status = "gone"
-        elif dead:
+        elif owned and _is_dead(pid, start, namespace):
             status = "stale"
         else:
             status = "empty" if age is None else "live"
@@ -471,11 +444,16 @@ class _NewestReader(Reader):
     def _next(self) -> Optional[Frame]:
         frame = self._read(self._last)
         if frame is not None:
-            self._last = frame.sequence
+            self._last = _mark(frame)
         return frame
 
     def _latest(self) -> Optional[Frame]:
         return self._read(None)
+
+
+def _mark(frame: Frame) -> int:
+    """Differs from frame to frame: arrays of other programs have no sequence."""
+    return frame.sequence or frame.timestamp_ns
 
 
 class ViznReader(_NewestReader):
@@ -489,33 +467,24 @@ class ViznReader(_NewestReader):
     def _wake_offset(self) -> Optional[int]:
         return 80 if self._word(84) == 1 and self._word(56) == OWNER_MAGIC else None
 
-    def _progress(self) -> int:
-        return self._word(36)
-
     def _read(self, after: Optional[int]) -> Optional[Frame]:
         self._check()
-        patience = _Patience()
-        for _ in range(_MAX_ATTEMPTS):
-            before = self._settled(36, patience)
-            if before is None:
-                return None
-            _load_fence()
-            magic, width, height, _, size, stamp, sequence, _, text = self._HEADER.unpack_from(self._bytes, 0)
-            if sequence == 0 or sequence == after:
-                data = None
-            else:
-                data = self._map[128 : 128 + size] if 128 + size <= self.size else b""
-            _load_fence()
-            if self._word(36) != before:
-                continue
-            if magic != VIZN_MAGIC:
-                raise ShmError("SHM_INVALID", f"{self.name} holds no VIZN frame: another program uses this name.")
-            if data is None:
-                return None
-            if len(data) != size:
-                raise ShmError("SHM_INVALID", f"{self.name} says that its frame has {size} bytes: it is damaged.")
-            return Frame(data, width, height, _text(text), stamp, sequence, _missed(after, sequence))
-        return None
+        found = self._stable(36, lambda: self._copy(after))
+        if found is None:
+            return None
+        magic, size, frame = found
+        if magic != VIZN_MAGIC:
+            raise ShmError("SHM_INVALID", f"{self.name} holds no VIZN frame: another program uses this name.")
+        if frame is not None and len(frame.data) != size:
+            raise ShmError("SHM_INVALID", f"{self.name} says that its frame has {size} bytes: it is damaged.")
+        return frame
+
+    def _copy(self, after: Optional[int]):
+        magic, width, height, _, size, stamp, sequence, _, text = self._HEADER.unpack_from(self._bytes, 0)
+        if sequence in (0, after):
+            return magic, size, None
+        data = self._map[128 : 128 + size] if 128 + size <= self.size else b""
+        return magic, size, Frame(data, width, height, _text(text), stamp, sequence, _missed(after, sequence))
 
     def _age(self) -> Optional[float]:
         _, _, _, _, _, stamp, sequence, _, _ = self._HEADER.unpack_from(self._bytes, 0)
@@ -590,9 +559,6 @@ class RingReader(Reader):
 
     def _wake_offset(self) -> Optional[int]:
         return 72
-
-    def _progress(self) -> int:
-        return self._word(72)
 
     def _look(self, number: int):
         """Where frame `number` is and what its header says; None: it is gone, or goes at this moment."""
@@ -682,8 +648,41 @@ class RingReader(Reader):
         super()._release()
 
 
+class _Semaphore:
+    """The lock of arrays that other programs write. Some post it without having waited: a count above one says that
+    another process may be inside as well."""
+
+    def __init__(self, name: str):
+        self._calls = ctypes.CDLL(None, use_errno=True)
+        self._calls.sem_open.restype = ctypes.c_void_p
+        handle = self._calls.sem_open(name.encode(), ctypes.c_int(0))
+        if not handle:
+            why = os.strerror(ctypes.get_errno())
+            raise ShmError("SHM_FAILED", f"The semaphore {name} of the array cannot be opened: {why}.")
+        self._handle = ctypes.c_void_p(handle)
+
+    def take(self) -> bool:
+        return self._calls.sem_trywait(self._handle) == 0
+
+    def drain(self) -> bool:
+        """While holding: takes out what was posted. Whether there was any."""
+        surplus = 0
+        while surplus < _MAX_SURPLUS and self.take():
+            surplus += 1
+        return surplus > 0
+
+    def give(self) -> bool:
+        """Gives it back: the count is 1 afterwards. Whether no other process was inside."""
+        alone = not self.drain()
+        self._calls.sem_post(self._handle)
+        return alone
+
+    def close(self) -> None:
+        self._calls.sem_close(self._handle)
+
+
 class ArrayReader(_NewestReader):
-    """An array that openmv-bridge writes; those of other programs have a semaphore alone: read them with their package."""
+    """An array: of openmv-bridge, or of the public package posixipc_image_transport."""
 
     layout = "array"
     _owner_offset = 40
@@ -691,6 +690,7 @@ class ArrayReader(_NewestReader):
 
     def __init__(self, *args):
         super().__init__(*args)
+        self._lock: Optional[_Semaphore] = None
         _, dtype, ndim, *dims = struct.unpack_from("@8I", self._bytes, 0)
         self._length = 0
         if dtype < len(_DTYPES) and ndim <= 5:
@@ -699,46 +699,61 @@ class ArrayReader(_NewestReader):
             self._length = _DTYPE_SIZES[dtype]
             for size in self.shape:
                 self._length *= size
-        self._trailer = 64 + (self._length + 7) // 8 * 8
-        known = self._length > 0 and self._trailer + 16 == self.size and self._word(self._trailer) == TRAILER_MAGIC
-        if not known:
+        try:
+            if self._length == 0 or 64 + self._length > self.size:
+                raise ShmError("SHM_INVALID", f"{self.name} has the header of no array.")
+            self._trailer = 64 + (self._length + 7) // 8 * 8
+            # What has a write sequence is read without the lock.
+            if self._trailer + 16 != self.size or self._word(self._trailer) != TRAILER_MAGIC:
+                self._lock = _Semaphore(self.name[: -len("_shm")] + "_sem")
+        except ShmError:
             self.close()
-            raise ShmError("SHM_INVALID", f"{self.name} is no array of openmv-bridge.")
+            raise
 
     def _wake_offset(self) -> Optional[int]:
-        return self._trailer + 8
-
-    def _progress(self) -> int:
-        return self._word(self._trailer + 8)
+        return None if self._lock else self._trailer + 8
 
     def _read(self, after: Optional[int]) -> Optional[Frame]:
         self._check()
-        patience = _Patience()
-        for _ in range(_MAX_ATTEMPTS):
-            before = self._settled(self._trailer + 4, patience)
-            if before is None:
-                return None
-            _load_fence()
-            sequence = self._word(self._trailer + 12)
-            (stamp,) = struct.unpack_from("@d", self._bytes, 32)
-            new = sequence not in (0, after)
-            data = self._map[64 : 64 + self._length] if new else b""
-            _load_fence()
-            if self._word(self._trailer + 4) != before:
-                continue
-            if not new:
-                return None
-            width = self.shape[1] if len(self.shape) > 1 else 1
-            missed = _missed(after, sequence)
-            return Frame(
-                data, width, self.shape[0], self.dtype, _nanoseconds(stamp), sequence, missed, 0, self.shape
-            )
-        return None
+        frame = self._read_locked() if self._lock else self._stable(self._trailer + 4, self._copy)
+        if frame is None or (after is not None and _mark(frame) == after):
+            return None
+        missed = _missed(after, frame.sequence) if frame.sequence else 0
+        return replace(frame, missed=missed) if missed else frame
+
+    def _copy(self) -> Optional[Frame]:
+        """The array that is there; None: none yet, which other programs tell by the timestamp alone."""
+        (stamp,) = struct.unpack_from("@d", self._bytes, 32)
+        sequence = 0 if self._lock else self._word(self._trailer + 12)
+        if (stamp if self._lock else sequence) == 0:
+            return None
+        data = self._map[64 : 64 + self._length]
+        width = self.shape[1] if len(self.shape) > 1 else 1
+        return Frame(data, width, self.shape[0], self.dtype, _nanoseconds(stamp), sequence, 0, 0, self.shape)
+
+    def _read_locked(self) -> Optional[Frame]:
+        """What stayed the same from before the copy to after it, while no other process came out of the lock."""
+        if not self._lock.take():
+            return None
+        frame = None
+        try:
+            if not self._lock.drain():
+                frame = self._copy()
+                if frame is not None and self._copy() != frame:
+                    frame = None
+        finally:
+            alone = self._lock.give()
+        return frame if alone else None
 
     def _age(self) -> Optional[float]:
-        if self._word(self._trailer + 12) == 0:
-            return None
-        return max(0.0, time.time() - struct.unpack_from("@d", self._bytes, 32)[0])
+        (stamp,) = struct.unpack_from("@d", self._bytes, 32)
+        empty = stamp == 0 if self._lock else self._word(self._trailer + 12) == 0
+        return None if empty else max(0.0, time.time() - stamp)
+
+    def _release(self) -> None:
+        if self.__dict__.get("_lock") is not None:
+            self._lock.close()
+        super()._release()
 
 
 def open(name: str = "/openmv_frame", timeout: float = 0.0) -> Reader:

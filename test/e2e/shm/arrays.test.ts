@@ -4,7 +4,16 @@ import type { ArrayData, DType } from '../../../src/shm/arrays/array-layout.js';
 import { openArrayReader } from '../../../src/shm/arrays/array-reader.js';
 import { openArrayWriter } from '../../../src/shm/arrays/array-writer.js';
 import { openShm } from '../../../src/shm/open-shm.js';
-import { Child, closing, fixture, leftovers, pathOf, startNode, uniqueName } from './support.js';
+import {
+  Child,
+  closing,
+  compileReader,
+  fixture,
+  leftovers,
+  pathOf,
+  startNode,
+  uniqueName,
+} from './support.js';
 
 const base = (): string => uniqueName().slice(1);
 const hex = (data: ArrayData): string =>
@@ -214,6 +223,36 @@ test('a live writer is refused, a dead one is taken over', async () => {
   expect((await old.getImage())?.data).toEqual(Uint8Array.of(1, 2, 3, 4));
   await writer.setImage(Uint8Array.of(9));
   expect((await old.getImage())?.data).toEqual(Uint8Array.of(9));
+});
+
+test.each(['python', 'c++'])('a %s reader reads arrays of the public package', async (language) => {
+  const name = base();
+  const program = language === 'python' ? undefined : compileReader('public_array.cpp');
+  const peer = await Peer.start(name);
+  const write = (data: string, timestamp: number) =>
+    peer.ask({ do: 'write', channel: 'depth', dtype: 'int16', shape: [1, 2], data, timestamp });
+  await write('01000200', 1.5);
+  const path = `/${name}_depth`;
+  const reader = program
+    ? new Child(program, [path])
+    : new Child('python3', ['-B', fixture('public_array.py'), path]);
+  expect(await reader.json()).toBe('open');
+  const next = async () => {
+    reader.say('');
+    return reader.json();
+  };
+  const form = { format: 'int16', shape: [1, 2] };
+  expect(await next()).toEqual({ ...form, data: '01000200', time: 1_500_000_000 });
+  const waiting = next();
+  await write('03000400', 2.25);
+  expect(await waiting).toEqual({ ...form, data: '03000400', time: 2_250_000_000 });
+  // A count that was raised is mended, and nothing is taken meanwhile.
+  for (let i = 0; i < 3; i++) await peer.ask({ do: 'post', channel: 'depth' });
+  await write('05000600', 3);
+  expect(await next()).toEqual({ ...form, data: '05000600', time: 3_000_000_000 });
+  expect(await peer.ask({ do: 'value', channel: 'depth' })).toBe(1);
+  await peer.ask({ do: 'cleanup' });
+  await reader.kill();
 });
 
 test('what a killed writer of the public package left is taken over; what lives, or may, is not', async () => {
