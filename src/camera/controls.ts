@@ -27,8 +27,8 @@ type Errors = Readonly<Record<string, string>>;
 export class CameraControls {
   readonly #session: Session;
   readonly #requests: ControlRequests;
-  /** What the camera has taken: the last value of each setting. */
-  #kept: CheckedSettings = {};
+  /** What the camera has taken: the last value of each setting. All connections to it share the object. */
+  #kept: { all: CheckedSettings } = { all: {} };
 
   /** Use `camera.controls`. */
   constructor(session: Session) {
@@ -68,7 +68,7 @@ export class CameraControls {
 
   /** Whether `restore` has anything to do. */
   get changed(): boolean {
-    return Object.keys(this.#kept).length > 0;
+    return Object.keys(this.#kept.all).length > 0;
   }
 
   /** Goes on from another connection to the same camera: what was set there counts as set here. */
@@ -83,11 +83,11 @@ export class CameraControls {
   async restore(signal?: AbortSignal): Promise<void> {
     if (!this.changed) return;
     const part = (form: boolean) => (): CheckedSettings => {
-      const { pixformat, framesize, ...others } = this.#kept;
+      const { pixformat, framesize, ...others } = this.#kept.all;
       return form ? { pixformat, framesize } : others;
     };
     // The form first: with a refusal among the others the script would leave it out, and a sensor may begin anew with it.
-    const { pixformat, framesize } = this.#kept;
+    const { pixformat, framesize } = this.#kept.all;
     const form = pixformat || framesize ? (await this.#set(part(true), signal)).errors : {};
     const { errors } = await this.#set(part(false), signal);
     await pause(GIVEN_UP_MS, signal, this.#session.clock);
@@ -111,8 +111,8 @@ export class CameraControls {
           value !== undefined && !refused.has(name.toLowerCase()) && !(refused.size > 0 && FORM.has(name)),
       ),
     ) as CheckedSettings;
-    const ehdr = { ...this.#kept.ehdr, ...taken.ehdr };
-    this.#kept = { ...this.#kept, ...taken, ...(taken.ehdr && { ehdr }) };
+    const ehdr = { ...this.#kept.all.ehdr, ...taken.ehdr };
+    this.#kept.all = { ...this.#kept.all, ...taken, ...(taken.ehdr && { ehdr }) };
   }
 
   /**
@@ -127,8 +127,8 @@ export class CameraControls {
     signal?.throwIfAborted();
     const gains = controlSettingsSchema.shape.whiteBalance.safeParse(whiteBalance?.rgbDb);
     // Unless it was set again since.
-    if (whiteBalance?.auto === false && gains.data && this.#kept.whiteBalance === asked) {
-      this.#kept = { ...this.#kept, whiteBalance: gains.data };
+    if (whiteBalance?.auto === false && gains.data && this.#kept.all.whiteBalance === asked) {
+      this.#kept.all = { ...this.#kept.all, whiteBalance: gains.data };
     }
   }
 }

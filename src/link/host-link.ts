@@ -21,7 +21,6 @@ import type {
   LinkStats,
   LossReason,
 } from './link-types.js';
-import { PacketSender } from './packet-sender.js';
 
 /** Largest payload believed before the limit is negotiated: the largest of any board is 8,178. */
 const UNNEGOTIATED_PAYLOAD = 16_384;
@@ -31,22 +30,20 @@ export class HostLink implements PacketSink {
   readonly #options: HostLinkOptions;
   readonly #session: HostSession;
   readonly #decoder: StreamDecoder;
-  readonly #sender: PacketSender;
   readonly #handshake: HostHandshake;
   readonly #requests: HostRequests;
 
   constructor(options: HostLinkOptions, sink: HostLinkSink) {
     this.#options = options;
     this.#sink = sink;
-    this.#session = new HostSession(options.wanted);
-    this.#sender = new PacketSender((bytes) => sink.transmit(bytes));
+    this.#session = new HostSession(options.wanted, (bytes) => sink.transmit(bytes));
     this.#decoder = new StreamDecoder(this, options.maxPayload ?? UNNEGOTIATED_PAYLOAD);
-    this.#handshake = new HostHandshake(this.#session, options.wanted, this.#sender, {
+    this.#handshake = new HostHandshake(this.#session, options.wanted, {
       request: (request) => this.#requests.begin(request),
       agreed: (caps) => this.#agreed(caps),
       failed: (error) => this.#fail(error),
     });
-    this.#requests = new HostRequests(this.#session, this.#sender, {
+    this.#requests = new HostRequests(this.#session, {
       restart: (reason) => this.#restart(reason),
       detach: () => this.#decoder.detach(),
     });
@@ -69,12 +66,8 @@ export class HostLink implements PacketSink {
   get stats(): LinkStats {
     const { counters, roundTrip } = this.#session;
     const { packets, bytes, headerErrors, payloadErrors, discardedBytes } = this.#decoder.stats;
-    const { packetsSent, bytesSent, acksSent } = this.#sender;
     return {
       ...counters,
-      packetsSent,
-      bytesSent,
-      acksSent,
       naks: { ...counters.naks },
       packetsReceived: packets,
       bytesReceived: bytes,
@@ -165,7 +158,7 @@ export class HostLink implements PacketSink {
 
   #takeEvent(header: Readonly<PacketHeader>, payload: Readonly<PayloadSlot>): void {
     const session = this.#session;
-    if ((header.flags & Flag.ACK_REQ) !== 0) this.#sender.acknowledge(header, session.crc);
+    if ((header.flags & Flag.ACK_REQ) !== 0) session.acknowledge(header);
     const { buffer, offset } = payload;
     const event = header.length >= 2 ? buffer[offset]! | (buffer[offset + 1]! << 8) : SystemEvent.NOTIFY;
     session.counters.events++;

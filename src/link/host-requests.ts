@@ -8,10 +8,11 @@ import { Flag, Status, statusName } from '../protocol/index.js';
 import { Exchange } from './exchange.js';
 import type { HostSession } from './host-session.js';
 import type { LinkOutcome, LinkRequest, LossReason } from './link-types.js';
-import type { PacketSender } from './packet-sender.js';
-import { RequestQueue, refusal } from './request-queue.js';
+import { MAX_READ_FRAGMENTS } from './read-reply.js';
 import { HOST_TIMING } from './timing.js';
 
+/** Requests that may wait; more is a caller that does not wait for its replies. */
+const MAX_QUEUED = 1_024;
 /** How often a request is repeated that the device refused unread. */
 const MAX_CHECKSUM_REPEATS = 20;
 
@@ -25,18 +26,16 @@ export interface RequestsOwner {
 
 export class HostRequests {
   readonly #session: HostSession;
-  readonly #sender: PacketSender;
   readonly #owner: RequestsOwner;
-  readonly #queue = new RequestQueue();
+  readonly #queue: LinkRequest[] = [];
   #exchange: Exchange | undefined;
   /** Given up unanswered: its answer may still come, and tell how slow the device is. */
   #givenUp: Exchange | undefined;
   /** The pause behind a reply, acks on. */
   #holdUntil = 0;
 
-  constructor(session: HostSession, sender: PacketSender, owner: RequestsOwner) {
+  constructor(session: HostSession, owner: RequestsOwner) {
     this.#session = session;
-    this.#sender = sender;
     this.#owner = owner;
   }
 
@@ -52,7 +51,8 @@ export class HostRequests {
 
   /** Queues a request; false: there are too many. */
   submit(request: LinkRequest): boolean {
-    if (!this.#queue.add(request)) return false;
+    if (this.#queue.length >= MAX_QUEUED) return false;
+    this.#queue.push(request);
     this.startNext();
     return true;
   }
@@ -61,9 +61,9 @@ export class HostRequests {
   startNext(): void {
     const session = this.#session;
     while (session.ready && !this.#exchange && session.now >= this.#holdUntil) {
-      const request = this.#queue.next();
+      const request = this.#queue.shift();
       if (!request) return;
-      const refused = refusal(request, session);
+      const refused = this.#refusal(request);
       if (refused) {
         request.settle(refused);
         continue;
@@ -77,7 +77,7 @@ export class HostRequests {
   begin(request: LinkRequest, refusals = 0): void {
     const session = this.#session;
     const exchange = new Exchange(request, session.sequence, session.caps.maxPayload, session.now, refusals);
-    this.#sender.send(exchange.header, request.payload, session.crc);
+    session.send(exchange.header, request.payload);
     if (request.silent) {
       request.settle({ kind: 'ack' });
       return;
@@ -101,7 +101,7 @@ export class HostRequests {
         this.#owner.restart('sequence');
         return;
       }
-      this.#sender.acknowledge(header, session.crc);
+      session.acknowledge(header);
     }
     if ((header.flags & Flag.NAK) !== 0) {
       this.#takeNak(header, payload);
@@ -176,7 +176,7 @@ export class HostRequests {
     if (reason !== 'reboot' && request.attempts > 1) {
       this.#session.counters.retries++;
       request.attempts--;
-      this.#queue.addFirst(request);
+      this.#queue.unshift(request);
     } else {
       request.settle({ kind: 'lost', reason });
     }
@@ -190,7 +190,8 @@ export class HostRequests {
     request.settle = () => undefined;
     request.attempts = 1;
     request.destination = undefined;
-    this.#queue.remove(request);
+    const at = this.#queue.indexOf(request);
+    if (at >= 0) this.#queue.splice(at, 1);
     if (this.#exchange?.request === request) this.#owner.detach();
   }
 
@@ -198,9 +199,17 @@ export class HostRequests {
   loseAll(reason: LossReason): void {
     const exchange = this.interrupt();
     this.#owner.detach();
-    const waiting = this.#queue.clear();
+    const waiting = this.#queue.splice(0);
     exchange?.request.settle({ kind: 'lost', reason });
     for (const request of waiting) request.settle({ kind: 'lost', reason });
+  }
+
+  /** How a request ends that is not to be sent: it makes no sense in this session, or does not fit what was agreed on. */
+  #refusal({ session: only, payload, destination }: LinkRequest): LinkOutcome | undefined {
+    const { number, reason, caps } = this.#session;
+    if (only !== undefined && only !== number) return { kind: 'lost', reason: reason ?? 'timeout' };
+    const tooLong = (destination?.length ?? 0) > MAX_READ_FRAGMENTS * caps.maxPayload;
+    return payload.length > caps.maxPayload || tooLong ? { kind: 'nak', status: Status.OVERFLOW } : undefined;
   }
 
   /** How long the next packet of the answer may take. */
