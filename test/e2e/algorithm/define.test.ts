@@ -150,9 +150,11 @@ describe('defineAlgorithm', () => {
       const image = put();
       probe.process.send(buildCall(dialect, { requestId: 'the-call', phase: 'execute', settings, image }));
       probe.process.ping('the-ping');
+      // The pong that the runner itself waits for at the start.
+      const isLoaded = (message: JsonObject) => message['request_id'] === 'loaded';
       const order: string[] = [];
       while (order.length < 2) {
-        const event = await probe.next(({ kind }) => kind === 'message', 30_000);
+        const event = await probe.next((one) => one.kind === 'message' && !isLoaded(one.message), 30_000);
         if (event?.kind !== 'message') throw new Error('the adapter ended');
         const { type, request_id: id } = event.message as { type: string; request_id: string };
         // The host asks one of its own, which tells that the adapter has loaded.

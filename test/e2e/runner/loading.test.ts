@@ -28,7 +28,7 @@ describe('an adapter that loads after its hello', () => {
     expect(notes.at(-1)).toMatchObject({
       level: 'info',
       text: expect.stringMatching(
-        /has said hello and not answered a ping since its start 1 s ago \(limit 120 s\)/,
+        /has said hello and not answered a ping since its start \d+ s ago \(limit 120 s\)/,
       ),
     });
     const told = notes.length;
@@ -38,12 +38,12 @@ describe('an adapter that loads after its hello', () => {
 
   it('is given up after the start-up limit', async () => {
     const { runner, problems } = observe(sdk('0.3', 'load-1000'), {
-      timings: { startupMs: 400, crashLimit: 1 },
+      timings: { startupMs: 4_000, crashLimit: 1 },
     });
     await runner.start();
     expect(await runner.whenReady()).toBe(false);
     expect(problems).toMatchObject([{ code: 'RUNNER_TIMEOUT' }]);
-    expect(problems[0]!.message).toContain('said hello and did not answer within 400 ms');
+    expect(problems[0]!.message).toContain('said hello and did not answer within 4000 ms');
   });
 
   it('is judged by the limits of calls from its first answer on', async () => {
