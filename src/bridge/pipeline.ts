@@ -42,6 +42,10 @@ export class Pipeline implements Sink {
     return this.#keeper?.stats ?? { written: 0, dropped: 0 };
   }
 
+  get active(): boolean {
+    return this.#keeper !== undefined;
+  }
+
   get skipped(): number {
     return this.stats.dropped;
   }

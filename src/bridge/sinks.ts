@@ -22,6 +22,8 @@ export interface Sink {
   readonly first?: boolean;
   /** A frame that it loses ends the bridge. */
   readonly required?: boolean;
+  /** false: it takes no frames now, and none counts. */
+  readonly active?: boolean;
   /** Frames that it let go because a newer one came first. */
   readonly skipped?: number;
   /**
@@ -122,7 +124,7 @@ export class FrameSinks {
     let placed: Promise<void> | undefined;
     let room: Promise<void> | undefined;
     for (const entry of this.#entries) {
-      const pending = this.#writeTo(entry, frame);
+      const pending = entry.sink?.active === false ? undefined : this.#writeTo(entry, frame);
       if (!pending) continue;
       room = both(room, pending);
       if (entry.sink?.first) placed = both(placed, pending);
@@ -139,10 +141,9 @@ export class FrameSinks {
   /** Counters by kind of sink. */
   stats(): Partial<Record<SinkKind, Readonly<SinkStats>>> {
     return Object.fromEntries(
-      this.#entries.map(({ kind, sink, stats }) => [
-        kind,
-        { ...stats, skipped: sink?.skipped ?? stats.skipped },
-      ]),
+      this.#entries
+        .filter(({ sink, stats }) => sink?.active !== false || stats.written > 0)
+        .map(({ kind, sink, stats }) => [kind, { ...stats, skipped: sink?.skipped ?? stats.skipped }]),
     );
   }
 

@@ -9,8 +9,7 @@ import { Connection } from '../../../src/bridge/connection.js';
 import { createBridge, openBridge } from '../../../src/bridge/open-bridge.js';
 import { BridgeError } from '../../../src/errors.js';
 import { bridgeOptionsSchema, cameraOptionsSchema } from '../../../src/options/index.js';
-import { openVirtualCamera, serveVirtualCamera } from '../../../src/virtual/index.js';
-import { openPty } from '../../../src/virtual/line/pty.js';
+import { plugIn as plugVirtual } from '../../fakes/plugged-camera.js';
 
 const atEnd: (() => unknown)[] = [];
 afterEach(async () => {
@@ -19,19 +18,7 @@ afterEach(async () => {
 
 /** A virtual camera behind a pty; returns how to pull it out. */
 async function plugIn(path: string): Promise<() => Promise<void>> {
-  const camera = await openVirtualCamera({ fps: 100 });
-  const pty = await openPty(path);
-  const stop = serveVirtualCamera(camera, pty);
-  let plugged = true;
-  const pull = async (): Promise<void> => {
-    if (!plugged) return;
-    plugged = false;
-    rmSync(path, { force: true });
-    stop();
-    pty.hangUp();
-    await pty.close();
-    await camera.close();
-  };
+  const pull = await plugVirtual(path);
   atEnd.push(pull);
   return pull;
 }

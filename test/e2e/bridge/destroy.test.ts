@@ -243,34 +243,25 @@ const scenes: Record<string, Scene> = {
     await expect.poll(() => holdings().children.length, { timeout: 20_000 }).toBeGreaterThan(0);
     return { bridge, pending };
   },
-  'algorithm busy': async () => {
-    const bridge = createBridge({
-      port: 'virtual',
-      shmName: shmName(),
-      runner: [process.execPath, PACED, '60000'],
-      supervision: { shutdownMs: 100, killMs: 100 },
-    });
-    let frame = false;
-    bridge.frames$.subscribe(() => (frame = true));
-    const pending = [bridge.start()];
-    await expect.poll(() => frame, { timeout: 20_000 }).toBe(true);
-    return { bridge, pending };
-  },
-  'last outcome awaited': async () => {
-    const bridge = createBridge({
-      port: 'virtual',
-      shmName: shmName(),
-      frames: 1,
-      runner: [process.execPath, PACED, '60000'],
-      supervision: { shutdownMs: 100, killMs: 100 },
-    });
-    let frame = false;
-    bridge.frames$.subscribe(() => (frame = true));
-    const pending = [bridge.start()];
-    await expect.poll(() => frame, { timeout: 20_000 }).toBe(true);
-    return { bridge, pending };
-  },
+  'algorithm busy': () => withBusyAlgorithm({}),
+  'last outcome awaited': () => withBusyAlgorithm({ frames: 1 }),
 };
+
+/** An algorithm that works on its first frame for a minute. */
+async function withBusyAlgorithm(options: BridgeInput): ReturnType<Scene> {
+  const bridge = createBridge({
+    port: 'virtual',
+    shmName: shmName(),
+    runner: [process.execPath, PACED, '60000'],
+    supervision: { shutdownMs: 100, killMs: 100 },
+    ...options,
+  });
+  let frame = false;
+  bridge.frames$.subscribe(() => (frame = true));
+  const pending = [bridge.start()];
+  await expect.poll(() => frame, { timeout: 20_000 }).toBe(true);
+  return { bridge, pending };
+}
 
 describe('close while', () => {
   it.each(Object.keys(scenes))('%s', async (name) => {

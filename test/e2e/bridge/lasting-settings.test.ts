@@ -1,5 +1,5 @@
 /** Settings made while a bridge runs hold when the camera's script begins anew: the camera was unplugged, or its script restarted. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import sharp from 'sharp';
@@ -8,26 +8,12 @@ import type { Bridge } from '../../../src/bridge/bridge.js';
 import type { BridgeEvent } from '../../../src/bridge/events.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import type { Frame } from '../../../src/frames/frame.js';
-import { openVirtualCamera, serveVirtualCamera } from '../../../src/virtual/index.js';
-import { openPty } from '../../../src/virtual/line/pty.js';
+import { plugIn as plugVirtual } from '../../fakes/plugged-camera.js';
 import { atEnd, RESTRICTED, scratch, scriptWith, UNCONTROLLED } from '../control/support.js';
 
 /** Plugs a virtual camera in; the answer pulls it out again. */
 async function plugIn(path: string, virtual: Record<string, unknown> = {}): Promise<() => Promise<void>> {
-  const camera = await openVirtualCamera({ fps: 100, ...virtual });
-  const pty = await openPty(path);
-  const stop = serveVirtualCamera(camera, pty);
-  let plugged = true;
-  const pull = async (): Promise<void> => {
-    if (!plugged) return;
-    plugged = false;
-    // The number of a closed pty is given to the next one: nobody is to find it under the old name.
-    rmSync(path, { force: true });
-    stop();
-    pty.hangUp();
-    await pty.close();
-    await camera.close();
-  };
+  const pull = await plugVirtual(path, virtual);
   atEnd(pull);
   return pull;
 }
