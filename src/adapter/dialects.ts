@@ -87,7 +87,7 @@ function metaOf(image: ImageReference): ImageMeta {
   return {
     width: image.width,
     height: image.height,
-    timestamp_ms: image.timestampMs,
+    timestamp_ms: Math.round(image.timestampMs),
     camera_id: image.cameraId,
     color_space: image.colorSpace ?? 'RGB',
   };

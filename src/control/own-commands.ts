@@ -64,7 +64,7 @@ export const ownCommands: readonly Command[] = [
     async ({ bridge }, { path: file }) => {
       const { jpeg, sequence, width, height, bytes, crc32, timestampMs } =
         await bridge.nextFrame(SNAPSHOT_MS);
-      const about = { sequence, width, height, bytes, crc32, timestamp_ms: timestampMs };
+      const about = { sequence, width, height, bytes, crc32, timestamp_ms: Math.round(timestampMs) };
       if (file === undefined) return { ...about, jpeg: Buffer.from(jpeg).toString('base64') };
       await writeWhole('The snapshot cannot be written', file, jpeg);
       return { ...about, path: file };

@@ -160,7 +160,7 @@ export class FramePuller implements Source {
       jpeg: reader.bytes,
       width,
       height,
-      timestampMs: Date.now(),
+      timestampMs: unixTime(),
       captureNumber: reader.latch.number,
     });
   }
@@ -195,4 +195,17 @@ export class FramePuller implements Source {
       throw error;
     }
   }
+}
+
+/** What the system's clock differs by when it was set, beyond the millisecond that it cuts off. */
+const CLOCK_SET_MS = 2;
+let monotonicOriginMs = performance.timeOrigin;
+
+/** Unix time in milliseconds, to the microsecond. */
+function unixTime(): number {
+  const now = Date.now();
+  const precise = monotonicOriginMs + performance.now();
+  if (Math.abs(precise - now) < CLOCK_SET_MS) return Math.round(precise * 1_000) / 1_000;
+  monotonicOriginMs += now - precise;
+  return now;
 }

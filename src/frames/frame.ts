@@ -13,7 +13,7 @@ export interface FrameFields {
   /** The JPEG, byte for byte as captured. Its memory belongs to this frame alone and is never reused. */
   readonly jpeg: Uint8Array;
   /**
-   * Unix milliseconds at which the frame was complete on the host. The camera has no clock of the day: the picture is
+   * Unix milliseconds, to the microsecond, at which the frame was complete on the host. The camera has no clock of the day: the picture is
    * older by the time for which it waited latched, which is long only when its consumer keeps the next one waiting.
    */
   readonly timestampMs: number;

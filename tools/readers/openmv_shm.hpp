@@ -444,7 +444,7 @@ class Reader {
         memcpy(&timestamp, bytes_ + 32, 8);
         frame.sequence = lock_ != nullptr ? 0 : load(trailer_ + 12);
         if (lock_ != nullptr ? timestamp == 0 : frame.sequence == 0) return false;
-        frame.timestamp_ns = timestamp > 0 && timestamp < END_OF_TIME ? static_cast<uint64_t>(timestamp * 1e6) * 1000 : 0;
+        frame.timestamp_ns = timestamp > 0 && timestamp < END_OF_TIME ? static_cast<uint64_t>(timestamp * 1e6 + 0.5) * 1000 : 0;
         frame.data.assign(bytes_ + 64, bytes_ + 64 + array_size_);
         frame.format = dtype_;
         frame.shape = shape_;

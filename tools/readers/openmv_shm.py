@@ -423,7 +423,7 @@ def _let_go(view: Union[memoryview, mmap.mmap]) -> None:
 
 def _nanoseconds(seconds: float) -> int:
     """0 for what tells no time: infinite, negative, not a number."""
-    return int(seconds * 1e6) * 1000 if 0 < seconds < _END_OF_TIME else 0
+    return round(seconds * 1e6) * 1000 if 0 < seconds < _END_OF_TIME else 0
 
 
 def _missed(after: Optional[int], sequence: int) -> int:
