@@ -1,7 +1,7 @@
 # Latched frame channel for OpenMV cameras (firmware 5.x).
 #
 # The host reads each JPEG from the channel `frame`. A frame stays latched, in the sensor's own frame buffer,
-# until its last byte has been read; only then is the next picture taken. So nothing is overwritten in the
+# until its last byte has been read; only then is the next one captured. So nothing is overwritten in the
 # middle of a read, and a slow host costs frames at the sensor, not memory.
 #
 # The channel `control` changes settings while it runs: the host writes a JSON request, ended by a newline, and
@@ -25,13 +25,13 @@ EVENT_FRAME_READY = 0x01
 EVENT_REPLY_READY = 0x02
 
 REQUEST_LIMIT = 1024  # bytes of a control request
-READ_GRACE_MS = 300  # a latched picture that nobody has read for so long does not hold up a change of settings
+READ_GRACE_MS = 300  # a latched frame that no host has read for so long does not delay a change of settings
 
 sensor = csi.CSI()
 sensor.reset()
 sensor.pixformat(PIXFORMAT)
 sensor.framesize(FRAMESIZE)
-sensor.framebuffers(1)  # one buffer: the latched picture is the buffer
+sensor.framebuffers(1)  # one buffer: the latched frame is the buffer
 if FRAMERATE:
     sensor.framerate(FRAMERATE)
 
@@ -65,7 +65,7 @@ class FrameChannel:
         part = frame[offset:end]
         used_at = time.ticks_ms()
         if end == frame_size:
-            latched = False  # the last byte is on its way: the main loop may take the next picture
+            latched = False  # the last byte is on its way: the main loop may capture the next frame
         return part
 
 
@@ -113,7 +113,7 @@ settings = {
 }
 balance = None  # RGB gains that automatic white balance had arrived at, in dB: colour temperatures start from them
 trial = None  # a change that the next capture has to prove: (id, what to go back to)
-pending = None  # a change of the frame's form that waits until the latched picture has been read: (id, values)
+pending = None  # a change of the frame's form that waits until the latched frame has been read: (id, values)
 
 
 def require(name):
@@ -244,7 +244,7 @@ def notify(target, event):
         pass  # no host listens: it finds out by polling when it comes
 
 
-# What the camera goes back to when no picture can be taken with the settings wanted.
+# What the camera goes back to when no frame can be captured with the settings wanted.
 def keep_for_return(id):
     global trial
     if trial is None:
@@ -259,7 +259,7 @@ def keep_for_return(id):
 def set_form(id, values):
     global frame
     keep_for_return(id)
-    frame = None  # the buffer it lies in is about to be laid out anew
+    frame = None  # its buffer is about to change
     if "pixformat" in values:
         sensor.pixformat(getattr(csi, values["pixformat"]))
     if "framesize" in values:
@@ -279,7 +279,7 @@ def go_back(error):
     sensor.framebuffers(1)
     settings["quality"] = quality
     if id is None:
-        print("The picture cannot be compressed; quality %d and the last frame size again: %s" % (quality, error))
+        print("The frame cannot be compressed; quality %d and the last frame size again: %s" % (quality, error))
     else:
         answer(id, {"errors": {"form": str(error)}})
     return True
@@ -303,7 +303,7 @@ def take_request():
                 errors[name] = "this script has no such setting"
             except Exception as error:
                 errors[name] = str(error)
-        # A picture that nobody fetches is older than the settings: the next one is to show them. Before the answer, for
+        # A frame that no host fetches is older than the settings: the next one shows them. Before the answer, for
         # a host that has it may look at what is latched at once.
         if "get" not in wanted and latched and waited_long():
             latched = False
