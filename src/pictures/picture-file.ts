@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
 import { checkJpeg } from '../frames/index.js';
 
-/** Of a picture that has to be encoded anew: high enough that an algorithm sees what the file shows. */
+/** Of a picture that has to be encoded again: high enough that an algorithm sees what the file shows. */
 const QUALITY = 95;
 const PICTURE_NAME = /\.(?:jpe?g|png|webp|tiff?|bmp|gif)$/i;
 

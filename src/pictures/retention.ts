@@ -23,6 +23,7 @@ interface SavedFile {
 export const EARLIER = /^earlier-\d{8}-\d{6}(-\d+)?$/;
 /** Files whose age is known at a time; when they are gone the folder is read again. */
 const KNOWN_FILES = 10_000;
+const LOOKED_AT_ONCE = 256;
 /** How often files may become too old while none is saved. */
 const AGE_CHECK_MS = 60_000;
 
@@ -134,11 +135,13 @@ export class Retention {
     const inFolders = names.filter((name) => EARLIER.test(name)).map((name) => join(this.#folder, name));
     const files: SavedFile[] = [];
     for (const folder of [this.#folder, ...inFolders]) {
-      for (const name of await readdir(folder).catch(() => [])) {
-        if (!this.#isOurs(name)) continue;
-        const path = join(folder, name);
-        const found = await lstat(path).catch(() => undefined);
-        if (found?.isFile()) files.push({ path, size: found.size, writtenMs: found.mtimeMs });
+      const ours = (await readdir(folder).catch(() => [])).filter((name) => this.#isOurs(name));
+      while (ours.length > 0) {
+        const paths = ours.splice(-LOOKED_AT_ONCE).map((name) => join(folder, name));
+        const found = await Promise.all(paths.map((path) => lstat(path).catch(() => undefined)));
+        for (const [index, file] of found.entries()) {
+          if (file?.isFile()) files.push({ path: paths[index]!, size: file.size, writtenMs: file.mtimeMs });
+        }
       }
     }
     files.sort((a, b) => a.writtenMs - b.writtenMs || a.path.localeCompare(b.path, 'en', { numeric: true }));

@@ -157,7 +157,7 @@ describe('commands beyond those of VizionStreamer', () => {
     expect(seen).toEqual(frames.slice(0, 5));
   });
 
-  it('a subscriber that leaves harms nobody', async () => {
+  it('a subscriber that leaves does no harm', async () => {
     const { bridge, path } = await controlled({ streaming: true, virtual: { fps: 'max' } });
     const client = new Client(path);
     expect(await client.send('subscribe')).toMatchObject({ status: 'success' });

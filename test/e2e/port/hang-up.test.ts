@@ -99,7 +99,7 @@ describe('a hang-up', () => {
     expect(openTtys()).toEqual(before);
   });
 
-  it('before anyone listens is reported to whoever starts the stream', async () => {
+  it('before the stream is started is reported when it is', async () => {
     const master = await openPty();
     const host = await openSerialPort({ path: master.slavePath });
     await master.close();

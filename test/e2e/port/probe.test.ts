@@ -150,7 +150,7 @@ describe('a probe', () => {
     await expect(probeCamera(line, QUICK)).rejects.toBe(broken);
   });
 
-  it('keeps a bounded number of bytes until somebody takes the line over', async () => {
+  it('keeps a bounded number of bytes until the line is taken over', async () => {
     const line = new FakeStream();
     line.onWrite = () => line.send(SYNC_ACK);
     const stream = await probeCamera(line, QUICK);

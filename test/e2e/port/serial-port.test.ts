@@ -84,7 +84,7 @@ describe('a serial port over a pseudo-terminal', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('closes once, whoever asks how often, and reports nothing afterwards', async () => {
+  it('closes once, however often it is asked to, and reports nothing afterwards', async () => {
     const { master, stream, fromHost, fromCamera } = await openPair();
     await Promise.all([stream.close(), stream.close()]);
     await stream.close();
