@@ -39,7 +39,7 @@ export interface CameraInfo {
 
 /** What happens to a camera while it is connected. */
 export type CameraEvent =
-  /** The link was synchronised anew; requests under way were repeated or failed. */
+  /** The link was synchronised again; requests under way were repeated or failed. */
   | { readonly type: 'resynced'; readonly reason: LossReason }
   /** The camera's interpreter restarted: its script's channels are gone. */
   | { readonly type: 'rebooted' }
@@ -151,7 +151,7 @@ export class Camera {
     return this.#session.channels();
   }
 
-  /** The channel table is read anew when it is next needed. */
+  /** The channel table is read again when it is next needed. */
   forgetChannels(): void {
     this.#session.invalidate();
   }
@@ -206,7 +206,7 @@ export class Camera {
     return this.#session.onEvent(listener);
   }
 
-  /** Goes up whenever the link synchronises anew: what was learnt before need not be true any more. */
+  /** Goes up whenever the link synchronises again: what was learnt before need not be true any more. */
   get session(): number {
     return this.#driver.session;
   }
@@ -216,7 +216,7 @@ export class Camera {
     return this.#session.generation;
   }
 
-  /** Goes up whenever a script may have begun anew: the interpreter restarted, or one was sent. */
+  /** Goes up whenever a script may have started again: the interpreter restarted, or one was sent. */
   get restarts(): number {
     return this.#session.reboots + this.#scripts.sent;
   }

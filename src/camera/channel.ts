@@ -107,7 +107,7 @@ export class Channel {
   /**
    * Reads ranges of the channel into a buffer whose beginning stands for `offset`, and returns those that did
    * not arrive whole. Each READ has at most 60 fragments, once it is known how large they are. Ends in an error as soon as the camera refuses one, it
-   * is not known whether one was carried out, or the link has synchronised anew since `session` (of
+   * is not known whether one was carried out, or the link has synchronised again since `session` (of
    * `Camera.session`; default: now): what is read then need not be what was read before.
    */
   async readInto(

@@ -53,7 +53,7 @@ export const controlSettingsSchema = z.strictObject({
   effect: z.enum(['normal', 'negative']).optional(),
   mirror: z.boolean().optional(),
   flip: z.boolean().optional(),
-  /** Several exposures in one picture: how many at least and at most, and the ratio between them. */
+  /** Several exposures in one frame: how many at least and at most, and the ratio between them. */
   ehdr: z
     .strictObject({
       enable: z.boolean().optional(),

@@ -16,10 +16,10 @@ import type { Session } from './session.js';
 
 /** The channel that firmware/frame_channel.py registers for settings. */
 export const CONTROL_CHANNEL = 'control';
-/** The script gives up a picture that nobody has read from for 300 ms, when it is asked to. */
+/** The script gives up a frame that no host has read from for 300 ms, when it is asked to. */
 const GIVEN_UP_MS = 320;
 
-/** Settings that arrange frames anew. */
+/** Settings that change the form of frames. */
 const FORM = new Set(['pixformat', 'framesize']);
 
 type Errors = Readonly<Record<string, string>>;
@@ -38,7 +38,7 @@ export class CameraControls {
 
   /**
    * Changes settings; those that the sensor takes are in force even when others are refused. A new pixel format or
-   * frame size has been proven by a picture when it resolves; when none can be taken, the camera has gone back to the
+   * frame size has been proven by a capture when it resolves; when none can be taken, the camera has gone back to the
    * old one. OPTION_INVALID: out of range; CAMERA_REFUSED: the sensor's own words, by setting in `context.errors`;
    * CHANNEL_MISSING: the script has no control channel; CAMERA_*, PORT_CLOSED.
    */
@@ -61,7 +61,7 @@ export class CameraControls {
     });
   }
 
-  /** Lets go of a picture that has waited for a while without being fetched: the next one is of now. */
+  /** Gives up a latched frame that has waited for a while: the next one shows the present. */
   async refresh(signal?: AbortSignal): Promise<void> {
     refuse((await this.#set(() => ({}), signal)).errors);
   }
@@ -77,7 +77,7 @@ export class CameraControls {
   }
 
   /**
-   * Makes all settings again that the camera has taken, for a script that has begun anew; the next picture shows
+   * Makes all settings again that the camera has taken, for a script that has started again; the next frame shows
    * them. Nothing is asked of the camera when there are none. Ends as `set` does, after what is not refused is in force.
    */
   async restore(signal?: AbortSignal): Promise<void> {
@@ -86,7 +86,7 @@ export class CameraControls {
       const { pixformat, framesize, ...others } = this.#kept.all;
       return form ? { pixformat, framesize } : others;
     };
-    // The form first: with a refusal among the others the script would leave it out, and a sensor may begin anew with it.
+    // The form first: with a refusal among the others the script would leave it out, and a sensor may reset others with it.
     const { pixformat, framesize } = this.#kept.all;
     const form = pixformat || framesize ? (await this.#set(part(true), signal)).errors : {};
     const { errors } = await this.#set(part(false), signal);
@@ -106,7 +106,7 @@ export class CameraControls {
     const refused = new Set(Object.keys(errors));
     const taken = Object.fromEntries(
       Object.entries(settings).filter(
-        // The script arranges frames anew only when it takes all other settings of the request.
+        // The script changes the form only when it takes all other settings of the request.
         ([name, value]) =>
           value !== undefined && !refused.has(name.toLowerCase()) && !(refused.size > 0 && FORM.has(name)),
       ),
@@ -116,7 +116,7 @@ export class CameraControls {
   }
 
   /**
-   * A temperature is a shift from where automatic white balance stood: from a script's first picture it would lead
+   * A temperature is a shift from where automatic white balance stood: from a script's first frame it would lead
    * elsewhere.
    */
   async #keepGains(

@@ -7,10 +7,10 @@ const LOSSES: Record<LossReason, (what: string) => BridgeError> = {
   timeout: (what) =>
     new BridgeError(
       'CAMERA_SILENT',
-      `The camera did not answer ${what} in time; the link was synchronised anew.`,
+      `The camera did not answer ${what} in time; the link was synchronised again.`,
     ),
   sequence: (what) =>
-    new BridgeError('CAMERA_PROTOCOL', `The camera lost count at ${what}; the link was synchronised anew.`),
+    new BridgeError('CAMERA_PROTOCOL', `The camera lost count at ${what}; the link was synchronised again.`),
   reboot: (what) =>
     new BridgeError('CAMERA_REBOOTED', `The camera restarted its interpreter during ${what}.`),
   closed: (what) => new BridgeError('PORT_CLOSED', `The connection to the camera ended during ${what}.`),

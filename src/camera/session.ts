@@ -64,7 +64,7 @@ export class Session {
     };
   }
 
-  /** The channel table will be read anew when it is next needed. */
+  /** The channel table will be read again when it is next needed. */
   invalidate(): void {
     this.#generation++;
     this.#table = undefined;
@@ -100,7 +100,7 @@ export class Session {
     expectAck(await this.request(opcode, channel, payload, { signal }), opcode, name);
   }
 
-  /** The channels, from the table or read anew. Those who ask at once share one request: a signal ends only its own wait. */
+  /** The channels, from the table or read again. Callers that ask at once share one request: a signal ends only its own wait. */
   channels(signal?: AbortSignal): Promise<ChannelEntry[]> {
     if (!this.#table) {
       const reading = this.ask(Opcode.CHANNEL_LIST).then(decodeChannelList);

@@ -35,7 +35,7 @@ export class Exchange {
     if (request.destination) this.#read = new ReadReply(request.destination, maxPayload, sequence);
   }
 
-  /** A request of the link's own (negotiation): nobody outside waits for it. */
+  /** A request of the link's own (negotiation): no caller waits for it. */
   get internal(): boolean {
     return this.request.attempts === 0;
   }

@@ -4,7 +4,7 @@
  * requests; `deadline` says when `tick` wants to be called. README.md has the table of transitions.
  *
  * One request is under way at a time. What went wrong in a way that leaves the device's number unknown ends in
- * SYNC, which makes both sides begin anew; the host never sends a NAK, because the vendor's device answers one by
+ * SYNC, which makes both sides start again; the host never sends a NAK, because the vendor's device answers one by
  * repeating three times and resetting itself.
  */
 import type { BridgeError } from '../errors.js';
@@ -84,7 +84,7 @@ export class HostLink implements PacketSink {
     this.#synchronize(undefined);
   }
 
-  /** Makes both sides begin anew; the request under way is settled as lost, or repeated if it may be. */
+  /** Makes both sides start again; the request under way is settled as lost, or repeated if it may be. */
   resync(now: number, reason: LossReason): void {
     this.#session.now = now;
     if (this.#session.ready) this.#synchronize(reason);

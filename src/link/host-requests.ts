@@ -18,7 +18,7 @@ const MAX_CHECKSUM_REPEATS = 20;
 
 /** What the requests ask of the link. */
 export interface RequestsOwner {
-  /** The device's number is not known any more: begins anew with SYNC. */
+  /** The device's number is not known any more: starts again with SYNC. */
   restart(reason: LossReason): void;
   /** Nothing may be written to the destination of the request under way any more. */
   detach(): void;
@@ -97,7 +97,7 @@ export class HostRequests {
     const session = this.#session;
     if ((header.flags & Flag.ACK_REQ) !== 0) {
       if (session.ready && !session.caps.ack) {
-        // We agreed on none: the device has begun anew with its defaults, and its number fitted by chance.
+        // We agreed on none: the device has started again with its defaults, and its number fitted by chance.
         this.#owner.restart('sequence');
         return;
       }
@@ -183,7 +183,7 @@ export class HostRequests {
   }
 
   /**
-   * Nobody waits for it any more: it is not sent, or not sent again; nothing is written to its destination, and it is
+   * No caller waits for it any more: it is not sent, or not sent again; nothing is written to its destination, and it is
    * not settled. One that has been sent keeps the line until its reply has come.
    */
   cancel(request: LinkRequest): void {

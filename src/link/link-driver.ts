@@ -128,7 +128,7 @@ export class LinkDriver {
     });
   }
 
-  /** Begins anew with SYNC, for a caller that has reason to distrust the session. */
+  /** Starts again with SYNC, for a caller that has reason to distrust the session. */
   resync(): void {
     this.#link.resync(this.clock.now(), 'timeout');
     this.#arm();

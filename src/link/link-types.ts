@@ -40,7 +40,7 @@ export interface LinkRequest {
   attempts: number;
   /**
    * `HostLink.session` to which it belongs: it is not sent, but settled as lost, once the link has synchronised
-   * anew. For requests that make sense only after the answer to an earlier one.
+   * again. For requests that make sense only after the answer to an earlier one.
    */
   readonly session?: number;
   /**

@@ -6,7 +6,7 @@
 export const HOST_TIMING = {
   /**
    * Wait for a reply's first packet before a round trip has been measured. Long enough for a script that is
-   * inside a slow C call (compressing a large picture), which holds up the protocol.
+   * inside a slow C call (compressing a large frame), which holds up the protocol.
    */
   initialReplyMs: 500,
   /**

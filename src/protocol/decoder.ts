@@ -59,7 +59,7 @@ export class StreamDecoder {
 
   readonly #sink: PacketSink;
   #maxPayload: number;
-  /** Where in the chunk at hand the packet in progress began; -1: in an earlier chunk. */
+  /** Where the packet in progress began in the current chunk; -1: in an earlier chunk. */
   #begunAt = -1;
   /** A header that is not whole yet. */
   readonly #head = new Uint8Array(HEADER_SIZE);
@@ -227,7 +227,7 @@ export class StreamDecoder {
   }
 
   /**
-   * Searches a packet that failed, from its second byte on; returns where in the chunk at hand to go on. A packet
+   * Searches a packet that failed, from its second byte on; returns where to go on in the current chunk. A packet
    * that lies in the chunk is searched right there, so that packets inside packets never nest deeper than one
    * held copy.
    */
