@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { type CallData, type CallMessage, guideInfoSchema, type ImageMeta } from './messages.js';
 
-/** What every call says besides its picture; the same for a whole run. */
+/** What every call says besides its image; the same for a whole run. */
 export const callSettingsSchema = z.strictObject({
   /** Product id; algorithms of SDK 0.0.x refuse ids they do not list. */
   pid: z.string().default(''),
@@ -29,7 +29,7 @@ export type CallSettings = z.infer<typeof callSettingsSchema>;
 export const DIALECTS = ['auto', 'execute', 'phased', 'flat', 'method'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
-/** A picture that lies ready as an image file. Pixels, Unix milliseconds. */
+/** An image in a file of PROC_SHM_DIR. Pixels, Unix milliseconds. */
 export interface ImageReference {
   /** The id the adapter finds the file by. */
   readonly id: string;
@@ -79,7 +79,7 @@ export interface CallParts {
   readonly settings: CallSettings;
   /** The camera's frame. */
   readonly image: ImageReference;
-  /** The step's reference picture; default: the frame. */
+  /** The step's reference image; default: the frame. */
   readonly reference?: ImageReference | undefined;
 }
 
@@ -93,7 +93,7 @@ function metaOf(image: ImageReference): ImageMeta {
   };
 }
 
-/** SDK 0.3: `cur` is the step's reference picture and `guide` the camera's frame, by the SDK's own text. */
+/** SDK 0.3: `cur` is the step's reference image and `guide` the camera's frame, by the SDK's own text. */
 function executeFields({ settings, image, reference = image }: CallParts): CallData {
   return {
     step_index: settings.stepIndex,
@@ -118,7 +118,7 @@ function phasedFields({ settings, image }: CallParts): CallData {
   };
 }
 
-/** The call message for one picture in the given dialect. */
+/** The call message for one image in the given dialect. */
 export function buildCall(dialect: ResolvedDialect, parts: CallParts): CallMessage {
   const { requestId: request_id, timestampMs = Date.now() } = parts;
   const head = { type: 'call', request_id, timestamp_ms: timestampMs } as const;

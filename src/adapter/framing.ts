@@ -212,7 +212,7 @@ export class MessageDecoder {
       throw this.#fail(`sent a message of ${this.#length} bytes, more than ${this.#maxBytes}`, head);
     const error = new BridgeError(
       'RUNNER_PROTOCOL',
-      `The algorithm's result has ${this.#length} bytes; at most ${this.#maxBytes} are allowed. Return less, such as fewer points or no pictures in debug, or raise the limit.`,
+      `The algorithm's result has ${this.#length} bytes; at most ${this.#maxBytes} are allowed. Return less, such as fewer points or no images in debug, or raise the limit.`,
       { context: { length: this.#length, limit: this.#maxBytes } },
     );
     this.#sink.unusable(error, id);

@@ -24,7 +24,7 @@ export type Rect = z.infer<typeof rectSchema>;
 /** Where the parts to inspect are expected: a label and its places. */
 export const guideInfoSchema = z.array(z.looseObject({ label: z.string(), posList: z.array(rectSchema) }));
 
-/** What an adapter must know of a picture besides its id. Pixels, Unix milliseconds. */
+/** What an adapter must know of an image besides its id. Pixels, Unix milliseconds. */
 const imageMetaSchema = z.looseObject({
   width: z.int().positive(),
   height: z.int().positive(),

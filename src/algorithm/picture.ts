@@ -71,13 +71,13 @@ class FilePicture implements Picture {
   }
 }
 
-/** The picture of an id with what was announced of it; `AlgorithmError` when that is no picture. */
+/** The image of an id with what was announced of it; `AlgorithmError` when that is no image. */
 export function openPicture(id: unknown, meta: unknown): Picture {
   if (typeof id !== 'string' || id === '') {
     throw new AlgorithmError(IMAGE_LOAD_FAILED, 'The call names no image.');
   }
   const fields = typeof meta === 'object' && meta !== null ? (meta as Record<string, unknown>) : {};
-  const picture = new FilePicture(id, fields);
-  if (!(picture.width > 0 && picture.height > 0)) throw unusable(id, 'was announced without a size');
-  return picture;
+  const image = new FilePicture(id, fields);
+  if (!(image.width > 0 && image.height > 0)) throw unusable(id, 'was announced without a size');
+  return image;
 }

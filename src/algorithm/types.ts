@@ -20,7 +20,7 @@ export interface Pixels {
   readonly channels: 1 | 3;
 }
 
-/** A picture of a call. Its file is there until the call is answered. */
+/** An image of a call. Its file is there until the call is answered. */
 export interface Picture {
   readonly id: string;
   /** Pixels. */
@@ -32,8 +32,8 @@ export interface Picture {
   /** The JPEG as the camera made it. Throws `AlgorithmError` 1002 when it is missing or not whole. */
   jpeg(): Buffer;
   /**
-   * The picture decoded, by default to RGB. Rejects with `AlgorithmError` 1002 when it cannot be, or has another size
-   * than was announced: there must be no verdict about such a picture.
+   * The image decoded, by default to RGB. Rejects with `AlgorithmError` 1002 when it cannot be, or has another size
+   * than was announced: there must be no verdict about such an image.
    */
   pixels(kind?: 'rgb' | 'grey'): Promise<Pixels>;
 }
@@ -50,13 +50,13 @@ export interface Call {
   readonly session: { readonly id: string; readonly context: Readonly<Record<string, unknown>> };
   /** The camera's frame. */
   readonly image: Picture;
-  /** The step's reference picture; the frame itself when there is none. */
+  /** The step's reference image; the frame itself when there is none. */
   readonly reference: Picture;
   /** The call's fields as they came. */
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
-/** The verdict about one picture. */
+/** The verdict about one image. */
 export interface Inspection {
   readonly resultStatus: 'OK' | 'NG';
   /** Why it is NG. */

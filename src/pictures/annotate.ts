@@ -1,14 +1,14 @@
-/** Draws what an algorithm found onto the picture it looked at. */
+/** Draws what an algorithm found onto the image it looked at. */
 import { BridgeError } from '../errors.js';
 import type { Rect } from '../runner/index.js';
 
 /** What is drawn: the verdict as a band at the top, and the rectangles with their labels. */
 export interface Annotation {
-  /** `failed`: there is no verdict about this picture. */
+  /** `failed`: there is no verdict about this image. */
   readonly outcome: 'ok' | 'ng' | 'failed';
   /** Why it is NG, or why there is no verdict. */
   readonly text?: string | undefined;
-  /** Pixels of the picture, from its upper left corner. */
+  /** Pixels of the image, from its upper left corner. */
   readonly defectRects?: readonly Rect[];
   readonly positionRects?: readonly Rect[];
   readonly calibrationRects?: readonly Rect[];
@@ -45,7 +45,7 @@ function drawRect(
   rect: Rect,
   colour: string,
   size: number,
-  picture: { width: number; height: number },
+  image: { width: number; height: number },
 ): string {
   const stroke = Math.max(2, size / 6);
   const { x, y, width, height } = rect;
@@ -54,14 +54,14 @@ function drawRect(
   const words = [rect.label ?? '', score].filter((word) => word !== '').join(' ');
   if (words === '') return box;
   // Above the rectangle, or inside it when there is no room above.
-  const left = Math.min(Math.max(0, x), picture.width - 1);
+  const left = Math.min(Math.max(0, x), image.width - 1);
   const above = y - size * 0.3 > size;
-  const baseline = Math.min(picture.height - 2, above ? y - size * 0.3 : y + size);
-  const shown = shorten(words, picture.width - left, size);
+  const baseline = Math.min(image.height - 2, above ? y - size * 0.3 : y + size);
+  const shown = shorten(words, image.width - left, size);
   return `${box}<text x="${left + 1}" y="${baseline}" class="label" fill="${colour}">${escapeXml(shown)}</text>`;
 }
 
-/** The drawing alone, as SVG of the picture's size. */
+/** The drawing alone, as SVG of the image's size. */
 export function annotationSvg(annotation: Annotation, width: number, height: number): string {
   const size = Math.max(9, Math.round(Math.min(width, height) / 20));
   const band = Math.round(size * 1.6);
@@ -85,24 +85,24 @@ export function annotationSvg(annotation: Annotation, width: number, height: num
     `<style>text{font-family:sans-serif;font-size:${size}px}.label{paint-order:stroke;stroke:#000;stroke-width:${size / 5}px}</style>`,
     `<rect width="${width}" height="${band}" fill="${COLOURS[outcome]}" fill-opacity="0.85"/>`,
     `<text x="${size / 2}" y="${size * 1.15}" fill="#fff" font-weight="bold">${escapeXml(words)}</text>`,
-    // Over the band: what was found at the top of the picture is to be seen.
+    // Over the band: what was found at the top of the image is to be seen.
     ...shapes,
     '</svg>',
   ].join('');
 }
 
 /**
- * The picture as a JPEG of the same size with the verdict, the rectangles and their labels drawn. FRAME_CORRUPT when
- * the picture cannot be decoded. Runs off the event loop.
+ * The image as a JPEG of the same size with the verdict, the rectangles and their labels drawn. FRAME_CORRUPT when
+ * the image cannot be decoded. Runs off the event loop.
  */
 export async function annotatePicture(jpeg: Uint8Array, annotation: Annotation): Promise<Buffer> {
   const { default: sharp } = await import('sharp');
   try {
-    const picture = sharp(jpeg);
-    const { width, height } = await picture.metadata();
+    const image = sharp(jpeg);
+    const { width, height } = await image.metadata();
     const svg = Buffer.from(annotationSvg(annotation, width, height));
-    return await picture
-      // A greyscale picture has to have colours before anything is drawn in colour.
+    return await image
+      // A greyscale image has to have colours before anything is drawn in colour.
       .toColourspace('srgb')
       .composite([{ input: svg, left: 0, top: 0 }])
       // Thin coloured lines stay sharp.
@@ -110,7 +110,7 @@ export async function annotatePicture(jpeg: Uint8Array, annotation: Annotation):
       .toBuffer();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BridgeError('FRAME_CORRUPT', `A picture cannot be decoded to draw on it: ${reason}.`, {
+    throw new BridgeError('FRAME_CORRUPT', `An image cannot be decoded to draw on it: ${reason}.`, {
       cause,
     });
   }

@@ -1,4 +1,4 @@
-/** What is drawn on pictures: out of a result or a JSON line of one, into files of a directory. */
+/** What is drawn on images: out of a result or a JSON line of one, into files of a directory. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeWhole } from '../files.js';
@@ -19,7 +19,7 @@ export const resultLineSchema = z.looseObject({
   type: z.literal('result'),
   cameraId: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
   sequence: z.number().int().min(1),
-  /** The picture's path, from `algo run`. */
+  /** The image's path, from `algo run`. */
   file: z.string().min(1).optional(),
   resultStatus: z.enum(['OK', 'NG']).nullable(),
   data: z.record(z.string(), z.unknown()).nullish(),
@@ -47,14 +47,14 @@ export class AnnotatedFiles {
 
   /** Creates the directory if need be; FILE_FAILED. */
   static async open(directory: string): Promise<AnnotatedFiles> {
-    await makeFolder('Annotated pictures cannot be saved', directory);
+    await makeFolder('Annotated images cannot be saved', directory);
     return new AnnotatedFiles(directory);
   }
 
   /** Draws and writes `<name>.jpg`, which appears only when it is whole; gives its path. FILE_FAILED, FRAME_CORRUPT. */
   async save(name: string, jpeg: Uint8Array, annotation: Annotation): Promise<string> {
     const path = join(this.directory, `${name}.jpg`);
-    await writeWhole('Annotated pictures cannot be saved', path, await annotatePicture(jpeg, annotation));
+    await writeWhole('Annotated images cannot be saved', path, await annotatePicture(jpeg, annotation));
     return path;
   }
 }

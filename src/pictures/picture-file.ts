@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
 import { checkJpeg } from '../frames/index.js';
 
-/** Of a picture that has to be encoded again: high enough that an algorithm sees what the file shows. */
+/** Of an image that has to be encoded again: high enough that an algorithm sees what the file shows. */
 const QUALITY = 95;
 const PICTURE_NAME = /\.(?:jpe?g|png|webp|tiff?|bmp|gif)$/i;
 
@@ -18,15 +18,15 @@ export interface PictureFile {
 }
 
 function unusable(path: string, why: string, cause?: unknown): BridgeError {
-  return new BridgeError('OPTION_INVALID', `The picture ${path} cannot be used: ${why}.`, {
+  return new BridgeError('OPTION_INVALID', `The image ${path} cannot be used: ${why}.`, {
     context: { path },
     cause,
   });
 }
 
 /**
- * Reads a picture. A JPEG stays what it is, byte for byte; other formats are converted. OPTION_INVALID when the file
- * cannot be read or is no whole picture.
+ * Reads an image. A JPEG stays what it is, byte for byte; other formats are converted. OPTION_INVALID when the file
+ * cannot be read or is no whole image.
  */
 export async function readPicture(path: string): Promise<PictureFile> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
@@ -43,11 +43,11 @@ export async function readPicture(path: string): Promise<PictureFile> {
       .toBuffer({ resolveWithObject: true });
     return { path, jpeg: data, width: info.width, height: info.height };
   } catch (cause) {
-    throw unusable(path, 'it is no picture in a known format', cause);
+    throw unusable(path, 'it is no image in a known format', cause);
   }
 }
 
-/** Files as they are, directories as the pictures in them, by name. OPTION_INVALID when nothing comes of a path. */
+/** Files as they are, directories as the images in them, by name. OPTION_INVALID when nothing comes of a path. */
 export async function expandPicturePaths(paths: readonly string[]): Promise<string[]> {
   const found = await Promise.all(
     paths.map(async (path) => {
@@ -57,7 +57,7 @@ export async function expandPicturePaths(paths: readonly string[]): Promise<stri
       );
       if (!isDirectory) return [path];
       const names = (await readdir(path)).filter((name) => PICTURE_NAME.test(name) && !name.startsWith('.'));
-      if (names.length === 0) throw unusable(path, 'the directory holds no pictures');
+      if (names.length === 0) throw unusable(path, 'the directory holds no images');
       return names.sort().map((name) => join(path, name));
     }),
   );

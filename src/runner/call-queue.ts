@@ -27,10 +27,10 @@ import {
 const MAX_WAITING = 64;
 const INVALID_PID = '1001';
 
-/** One picture to inspect. */
+/** One image to inspect. */
 export interface CallRequest {
   readonly image: ImageReference;
-  /** The step's reference picture; default: the frame. */
+  /** The step's reference image; default: the frame. */
   readonly reference?: ImageReference;
   /** Called exactly once, when the call has its result: the adapter does not need the image's file any more. */
   release?(): void;
@@ -182,7 +182,7 @@ export class CallQueue {
     for (const { id, width, height } of reference === undefined ? [image] : [image, reference]) {
       if (id !== '' && Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)
         continue;
-      const message = `The picture "${id}" of ${width}x${height} pixels cannot be given to an algorithm: it needs an id and a size.`;
+      const message = `The image "${id}" of ${width}x${height} pixels cannot be given to an algorithm: it needs an id and a size.`;
       return new BridgeError('FRAME_CORRUPT', message, { context: { id, width, height } });
     }
     if (this.#waiting.length < MAX_WAITING) return undefined;

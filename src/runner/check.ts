@@ -60,14 +60,14 @@ export interface CheckPictures {
  */
 export async function checkAdapter(
   options: RunnerOptions,
-  pictures: CheckPictures,
+  images: CheckPictures,
   onStep: (step: CheckStep) => void = () => undefined,
   onLog: (line: LogLine) => void = () => undefined,
   signal?: AbortSignal,
 ): Promise<CheckReport> {
   signal?.throwIfAborted();
   const resolved = resolveRunnerOptions({ ...options, strictStdio: true });
-  return new Check(resolved, onStep, new AdapterProbe(resolved, onLog), signal).run(pictures);
+  return new Check(resolved, onStep, new AdapterProbe(resolved, onLog), signal).run(images);
 }
 
 class Check {
@@ -84,11 +84,11 @@ class Check {
     private readonly signal: AbortSignal | undefined,
   ) {}
 
-  async run(pictures: CheckPictures): Promise<CheckReport> {
+  async run(images: CheckPictures): Promise<CheckReport> {
     try {
       const dialect = await this.#greet();
       if (dialect !== undefined && (await this.#ping())) {
-        await this.#calls(dialect, pictures);
+        await this.#calls(dialect, images);
         await this.#shutdown();
       }
     } finally {
@@ -174,9 +174,9 @@ class Check {
     const sdk = PUBLIC_SDK.test(this.#hello?.sdk_version ?? '');
     const what = name === 'missing image' ? 'missing' : 'cut short';
     const reader = sdk
-      ? "; the SDK's reader gives an all-black picture without an error for it: treat a picture that is black all over as not there"
-      : '; make sure that the picture is whole before judging it';
-    const text = `gives the verdict ${result.resultStatus} about a picture that is ${what}${reader}, and answer status "ERROR" with error_code "1002" (image load failed)`;
+      ? "; the SDK's reader gives an all-black image without an error for it: treat an image that is black all over as not there"
+      : '; make sure that the image is whole before judging it';
+    const text = `gives the verdict ${result.resultStatus} about an image that is ${what}${reader}, and answer status "ERROR" with error_code "1002" (image load failed)`;
     // OK lets a part pass that was never looked at, NG only stops a good one. With the SDK it is not the algorithm's own fault.
     this.#done(name, result.outcome === 'ok' && !sdk ? 'failed' : 'warning', text);
   }

@@ -1,5 +1,5 @@
 /**
- * Runs an algorithm as a child process and has pictures inspected by it: `openmv-bridge/runner`. An `AlgorithmRunner` is
+ * Runs an algorithm as a child process and has images inspected by it: `openmv-bridge/runner`. An `AlgorithmRunner` is
  * one adapter, a `RunnerPool` several of one algorithm; `Delivery` and `ResultOrder` stand before and behind a pool.
  */
 export {

@@ -102,7 +102,7 @@ export class RunnerPool {
     return this.#runners.every(({ over }) => over);
   }
 
-  /** Has a worker (from 0) inspect one picture; see `AlgorithmRunner.submit`. */
+  /** Has a worker (from 0) inspect one image; see `AlgorithmRunner.submit`. */
   submit(worker: number, request: CallRequest): Promise<CallResult> {
     return this.#runners[worker]!.submit(request);
   }

@@ -160,7 +160,7 @@ export class AlgorithmRunner {
   }
 
   /**
-   * Has one picture inspected. Calls run one at a time, in order; while the adapter restarts they wait. Never
+   * Has one image inspected. Calls run one at a time, in order; while the adapter restarts they wait. Never
    * rejects: without a verdict the outcome is `failed`, with RUNNER_TIMEOUT, RUNNER_EXITED or RUNNER_PROTOCOL.
    */
   submit(request: CallRequest): Promise<CallResult> {

@@ -55,7 +55,7 @@ describe('algo check', () => {
   it('warns where only the black picture of the SDK is wrong', async () => {
     const { status, report } = await check(sdk('0.0'));
     expect(status).toBe(0);
-    const text = expect.stringMatching(/verdict OK .*all-black picture.*status "ERROR".*1002/);
+    const text = expect.stringMatching(/verdict OK .*all-black image.*status "ERROR".*1002/);
     expect(steps(report)).toMatchObject({
       pre: { status: 'ok' },
       call: { status: 'ok' },
@@ -189,7 +189,7 @@ describe('algo run', () => {
     await writeFile(text, 'no picture');
     for (const [path, said] of [
       ['/nowhere.jpg', /nowhere\.jpg.*no such file/],
-      [text, /text\.jpg.*no picture/],
+      [text, /text\.jpg.*no image/],
     ] as const) {
       const { status, stderr } = await run(['algo', 'run', path, ...compare]);
       expect(stderr).toMatch(said);

@@ -154,8 +154,8 @@ describe('picture files', () => {
   it.each([
     ['nothing', undefined, /no such file/],
     ['half of a JPEG', () => jpeg.subarray(0, 300), /EOI/],
-    ['something else', () => Buffer.from('text'), /no picture/],
-    ['an empty file', () => Buffer.alloc(0), /no picture/],
+    ['something else', () => Buffer.from('text'), /no image/],
+    ['an empty file', () => Buffer.alloc(0), /no image/],
   ])('%s is refused', async (name, bytes, message) => {
     const path = join(dir, name);
     if (bytes !== undefined) await writeFile(path, bytes());
