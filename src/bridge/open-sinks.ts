@@ -48,13 +48,21 @@ export async function openSinks(
     files = await FrameFiles.open(save, cameraId, savePolicy(options));
     await sinks.put('files', files);
   }
-  let algorithm: Algorithm | undefined;
+  const parts: { -readonly [Part in keyof Parts]: Parts[Part] } = { pipeline, files, algorithm: undefined };
   if (runner !== undefined) {
     const draw = annotated === undefined ? undefined : await drawInto(annotated, cameraId, options, sinks);
-    algorithm = await Algorithm.open(runner, options, { ...reports.algorithm, draw });
-    await sinks.put('algorithm', algorithm);
+    let again = false;
+    await sinks.add('algorithm', async () => {
+      // Without room for its image files it is opened again later; the bridge starts only the first one.
+      const late = again;
+      again = true;
+      const algorithm = await Algorithm.open(runner, options, { ...reports.algorithm, draw });
+      if (late) await algorithm.start();
+      parts.algorithm = algorithm;
+      return algorithm;
+    });
   }
-  return { pipeline, files, algorithm };
+  return parts;
 }
 
 /** A sink for frames with their results drawn on them: it gets them from the algorithm. */

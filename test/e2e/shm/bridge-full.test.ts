@@ -1,4 +1,5 @@
 /** A bridge in a small /dev/shm goes on without the layout that does not fit. */
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { MAIN } from '../program/program.js';
 import { Child, unshare } from './support.js';
@@ -8,7 +9,10 @@ interface Line {
   readonly code?: string;
   readonly message?: string;
   readonly sequence?: number;
-  readonly sharedMemId?: string;
+  readonly sharedMemId?: string | null;
+  readonly error?: { readonly code: string };
+  readonly delivered?: number;
+  readonly algorithm?: Record<string, number>;
 }
 
 const SMALL_SHM = 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"';
@@ -39,3 +43,75 @@ test.skipIf(unshare === undefined).each([
   expect(errors[0]!.message).toContain(full);
   expect(new Set(frames.map(({ sharedMemId }) => sharedMemId))).toEqual(new Set([kept]));
 });
+
+const ALGORITHM = fileURLToPath(new URL('../../../tools/algorithms/example_algorithm.mjs', import.meta.url));
+
+/** Runs a bridge in a small /dev/shm that is full from one moment to another, in seconds; all its lines. */
+async function runWhileFull(from: number, to: number, args: readonly string[]): Promise<Line[]> {
+  const fill = 'dd if=/dev/zero of=/dev/shm/filler bs=4k 2>/dev/null';
+  const script = `mount -t tmpfs -o size=1m tmpfs /dev/shm; ${from === 0 ? fill : `(sleep ${from}; ${fill}) &`}
+    (sleep ${to}; rm /dev/shm/filler) & exec "$@"`;
+  const bridge = ['--port', 'virtual', '--json', '--quiet', ...args];
+  const child = new Child('unshare', [
+    ...unshare!,
+    'sh',
+    '-c',
+    script,
+    'sh',
+    process.execPath,
+    MAIN,
+    ...bridge,
+  ]);
+  const lines: Line[] = [];
+  for (;;) {
+    const line = await child.json<Line>().catch(() => undefined);
+    if (line === undefined) break;
+    lines.push(line);
+  }
+  expect(await child.exited).toBe(0);
+  return lines;
+}
+
+test.skipIf(unshare === undefined)(
+  'a segment that found no room at the start is there when there is room (needs the right to mount)',
+  async () => {
+    const lines = await runWhileFull(0, 3, ['--duration', '9s', '--shm-name', '/a', '--shm-size', '200K']);
+    expect(lines.filter(({ type }) => type === 'error').map(({ code }) => code)).toEqual(['SHM_FULL']);
+    const recovered = lines.findIndex(({ type }) => type === 'recovered');
+    expect(lines[recovered]).toMatchObject({ sink: 'segment', lost: expect.any(Number) });
+    const places = (part: readonly Line[]) =>
+      new Set(part.filter(({ type }) => type === 'frame').map(({ sharedMemId }) => sharedMemId));
+    // The line of the frame that is written first comes after that of the recovery.
+    expect(places(lines.slice(0, recovered))).toEqual(new Set([null]));
+    expect(places(lines.slice(recovered))).toEqual(new Set(['/a']));
+  },
+);
+
+test.skipIf(unshare === undefined)(
+  'every frame has one outcome while /dev/shm is full, and recovery is told (needs the right to mount)',
+  async () => {
+    const lines = await runWhileFull(3, 5, [
+      '--duration',
+      '9s',
+      '--no-shm',
+      '--',
+      process.execPath,
+      ALGORITHM,
+    ]);
+    const frames = lines.filter(({ type }) => type === 'frame').map(({ sequence }) => sequence!);
+    const outcomes = lines.filter(({ type }) => type === 'result' || type === 'skipped');
+    expect(outcomes.map(({ sequence }) => sequence!).sort((a, b) => a - b)).toEqual(frames);
+    const failed = outcomes.filter(({ error }) => error !== undefined);
+    expect(failed.length).toBeGreaterThan(5);
+    expect(new Set(failed.map(({ error }) => error!.code))).toEqual(new Set(['SHM_FULL']));
+    expect(lines.filter(({ type }) => type === 'error').map(({ code }) => code)).toEqual(['SHM_FULL']);
+    expect(lines.find(({ type }) => type === 'recovered')).toMatchObject({
+      sink: 'algorithm',
+      lost: failed.length,
+    });
+    const { algorithm, delivered } = lines.findLast(({ type }) => type === 'stats')!;
+    expect(delivered).toBe(frames.length);
+    const { ok, ng, failed: counted, skipped, pending } = algorithm!;
+    expect([ok! + ng! + counted! + skipped!, pending, counted]).toEqual([delivered, 0, failed.length]);
+  },
+);
