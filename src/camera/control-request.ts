@@ -21,7 +21,7 @@ const SLOW_MS = 400;
 const FIRST_LOOK_MS = 4;
 const LONGEST_LOOK_MS = 100;
 /** How often a request is sent whose fate is not known: to set the same value twice does no harm. */
-const ATTEMPTS = 3;
+const ATTEMPTS = 6;
 const MAX_ID = 0x3fff_ffff;
 
 const replySchema = z.object({
