@@ -27,6 +27,22 @@ const REASONS: Readonly<Record<string, string>> = {
   EEXIST: 'a file of that name is there already. Choose another folder.',
 };
 
+/** Why a file could not be read, for the end of a sentence. */
+export function readProblem(cause: unknown): string {
+  switch (codeOf(cause)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'there is no such file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'there is no permission to read it';
+    case 'EISDIR':
+      return 'it is a folder';
+    default:
+      return cause instanceof Error ? cause.message : String(cause);
+  }
+}
+
 async function reason(path: string, cause: unknown): Promise<string> {
   const code = codeOf(cause) ?? '';
   if (code !== 'ENOTDIR' && code !== 'ENOENT') {

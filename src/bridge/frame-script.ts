@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { pause } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
+import { readProblem } from '../files.js';
 import { scriptEnded } from '../frames/index.js';
 import type { BridgeOptions } from '../options/index.js';
 import { packageFile } from '../package.js';
@@ -128,8 +129,8 @@ async function run(camera: Camera, channel: string, path: string, signal: AbortS
     script = await readFile(path, { encoding: 'utf8', signal });
   } catch (cause) {
     signal.throwIfAborted();
-    const { message } = asBridgeError(cause);
-    throw new BridgeError('FILE_FAILED', `The camera script ${path} cannot be read: ${message}.`, { cause });
+    const problem = readProblem(cause);
+    throw new BridgeError('OPTION_INVALID', `The script ${path} cannot be read: ${problem}.`, { cause });
   }
   await camera.stop(signal);
   const above = await highestId(camera, channel);

@@ -74,7 +74,8 @@ export class Cameras {
   }
 
   async #open(input: BridgeInput): Promise<void> {
-    const bridge = createBridge(input, this.#options);
+    // Waiting is done here, for all of them together.
+    const bridge = createBridge({ ...input, wait: false }, this.#options);
     try {
       await bridge.open({ signal: this.#end.signal });
     } catch (cause) {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { BridgeError } from '../errors.js';
+import { readProblem } from '../files.js';
 import { type OptionSpec, optionProblems } from '../options/index.js';
 
 /** Options as they were given: an object in the form of the library's. */
@@ -14,9 +15,12 @@ const BYTES: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20,
 export function addFlags(command: Command, specs: readonly OptionSpec[], showAll = false): () => Given {
   const flags = specs.filter(({ flag }) => flag !== undefined);
   const options = flags.map((spec) => {
-    const { flag, placeholder = '', negated } = spec;
+    const { flag, short, placeholder = '', negated } = spec;
     const argument = placeholder.replace(/^(?!\[)(.+)$/, '<$1>');
-    const option = new Option(`--${flag} ${argument}`.trimEnd(), spec.description + defaultText(spec));
+    const option = new Option(
+      `${short ? `${short}, ` : ''}--${flag} ${argument}`.trimEnd(),
+      spec.description + defaultText(spec),
+    );
     option.helpGroup(`${spec.group}:`).hideHelp(!showAll && !spec.common);
     if (placeholder !== '') {
       option.argParser((text, before: unknown) => {
@@ -89,7 +93,7 @@ function jsonOf(text: string): unknown {
     try {
       source = readFileSync(text.slice(1), 'utf8');
     } catch (cause) {
-      throw new InvalidArgumentError(`The file ${text.slice(1)} cannot be read: ${reasonOf(cause)}.`);
+      throw new InvalidArgumentError(`The file ${text.slice(1)} cannot be read: ${readProblem(cause)}.`);
     }
   }
   try {

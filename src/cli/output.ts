@@ -5,7 +5,6 @@ import type { BridgeError } from '../errors.js';
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LOG_LEVELS)[number];
 
-const CLEAR_LINE = '\r\u001b[K';
 /** Bytes that wait for a reader who stalls, beyond which what can be missed is left out. */
 const MOST_WAITING = 1024 * 1024;
 
@@ -14,13 +13,17 @@ export interface OutputOptions {
   readonly level: Level;
   /** Nothing but data and errors. */
   readonly quiet: boolean;
+  /** Each line for people begins with the time, unless it goes to a terminal. */
+  readonly times?: boolean;
 }
 
 export class Output {
   readonly json: boolean;
   readonly #threshold: number;
-  readonly #quiet: boolean;
-  #live = false;
+  readonly #times: boolean;
+  /** On a terminal: the lines at its end that change, by what they are about. */
+  readonly #live = new Map<string, string>();
+  #drawn = 0;
   #room: Promise<void> | undefined;
   /** Lines left out since the last one that was not. */
   #lost = 0;
@@ -29,7 +32,7 @@ export class Output {
   constructor(options: OutputOptions) {
     this.json = options.json;
     this.#threshold = LOG_LEVELS.indexOf(options.quiet ? 'error' : options.level);
-    this.#quiet = options.quiet;
+    this.#times = options.times ?? false;
   }
 
   /** One JSON object on a line of stdout. */
@@ -69,28 +72,31 @@ export class Output {
 
   /** Text for people, on stdout. */
   text(text: string): void {
-    this.#endLive();
-    process.stdout.write(text);
+    this.#above(process.stdout, text);
   }
 
-  /** A line that on a terminal takes the place of the one before. */
-  live(text: string): void {
-    if (this.#quiet) return;
-    const stream = this.json ? process.stderr : process.stdout;
-    if (stream.writableNeedDrain) return;
-    if (stream.isTTY) {
-      stream.write(CLEAR_LINE + text);
-      this.#live = true;
-    } else {
-      stream.write(`${text}\n`);
+  /** A figure that on a terminal takes the place of the one before about the same thing; told like a log line of level info. */
+  live(text: string, about = ''): void {
+    const stream = this.#liveStream;
+    if (!this.shows('info') || stream.writableNeedDrain) return;
+    if (!stream.isTTY) {
+      stream.write(`${this.#time(stream)}${text}\n`);
+      return;
     }
+    if (this.#live.size === 0) stream.on('resize', this.#redraw);
+    this.#live.set(about, text);
+    this.#redraw();
   }
 
-  /** Takes back a live line, where it was one. */
-  erase(): void {
-    if (!this.#live) return;
-    this.#live = false;
-    (this.json ? process.stderr : process.stdout).write(CLEAR_LINE);
+  /** Ends the live lines: `erase` takes them back, else they stay as they are. */
+  endLive(erase = false): void {
+    const stream = this.#liveStream;
+    if (this.#live.size === 0) return;
+    stream.off('resize', this.#redraw);
+    if (erase) this.#clear();
+    else stream.write('\n');
+    this.#live.clear();
+    this.#drawn = 0;
   }
 
   /** Whether log lines of that level are written. */
@@ -100,14 +106,15 @@ export class Output {
 
   log(level: Level, message: string): void {
     if (!this.shows(level)) return;
-    if (process.stderr.writableLength > MOST_WAITING) {
+    const { stderr } = process;
+    if (stderr.writableLength > MOST_WAITING) {
       this.#lostLogs++;
       return;
     }
-    this.#endLive();
-    if (this.#lostLogs > 0) process.stderr.write(`warn: ${this.#lostLogs} lines were left out\n`);
+    const time = this.#time(stderr);
+    const lost = this.#lostLogs > 0 ? `${time}warn: ${this.#lostLogs} lines were left out\n` : '';
     this.#lostLogs = 0;
-    process.stderr.write(`${level === 'info' ? '' : `${level}: `}${message}\n`);
+    this.#above(stderr, `${lost}${time}${level === 'info' ? '' : `${level}: `}${message}\n`);
   }
 
   /** What an error says, and what lies behind it when asked for details. `told`: people have read it already. */
@@ -117,9 +124,34 @@ export class Output {
     if (error.cause !== undefined) this.log('debug', `cause: ${String(error.cause)}`);
   }
 
-  #endLive(): void {
-    if (!this.#live) return;
-    this.#live = false;
-    (this.json ? process.stderr : process.stdout).write('\n');
+  get #liveStream(): NodeJS.WriteStream {
+    return this.json ? process.stderr : process.stdout;
   }
+
+  #time(stream: NodeJS.WriteStream): string {
+    return this.#times && !stream.isTTY ? `${new Date().toISOString()} ` : '';
+  }
+
+  /** Writes text; on the terminal of the live lines, above them. */
+  #above(stream: NodeJS.WriteStream, text: string): void {
+    const redraw = stream.isTTY && this.#drawn > 0;
+    if (redraw) this.#clear();
+    stream.write(text);
+    if (redraw) this.#redraw();
+  }
+
+  #clear(): void {
+    const up = this.#drawn > 1 ? `\u001b[${this.#drawn - 1}A` : '';
+    if (this.#drawn > 0) this.#liveStream.write(`\r${up}\u001b[J`);
+    this.#drawn = 0;
+  }
+
+  /** Each line is cut to the width of the terminal: one that wraps could not be taken back. */
+  readonly #redraw = (): void => {
+    const stream = this.#liveStream;
+    const lines = [...this.#live.values()].map((text) => text.slice(0, Math.max(1, stream.columns - 1)));
+    this.#clear();
+    stream.write(lines.join('\n'));
+    this.#drawn = lines.length;
+  };
 }

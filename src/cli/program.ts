@@ -6,8 +6,13 @@ import { EXIT, EXIT_STATUSES } from './exit-status.js';
 interface Subcommand {
   readonly text: string;
   /** Declares its arguments and flags, and what it does; `algorithm` are the words behind `--`. */
-  load(): Promise<{ configure(command: Command, algorithm: readonly string[]): void }>;
+  load(): Promise<{
+    configure(command: Command, algorithm: readonly string[], all: AllCommands): void;
+  }>;
 }
+
+/** Every subcommand with its arguments and flags. */
+export type AllCommands = () => Promise<readonly Command[]>;
 
 export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   run: {
@@ -40,6 +45,14 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'serve a virtual camera on a pseudo-terminal',
     load: () => import('./commands/virtual.js'),
   },
+  version: {
+    text: 'which program this is, and on what it runs',
+    load: () => import('./commands/version.js'),
+  },
+  completion: {
+    text: 'print what completes words in bash, zsh or fish',
+    load: () => import('./commands/completion.js'),
+  },
   watch: {
     text: 'show what is in a shared-memory segment: rate, age, drops, sizes',
     load: () => import('./commands/watch.js'),
@@ -57,6 +70,7 @@ export async function runProgram(words: readonly string[]): Promise<void> {
   const given = dashes < 0 ? [...words] : words.slice(0, dashes);
   const algorithm = dashes < 0 ? [] : words.slice(dashes + 1);
   if (given[0] === 'help') given.push(...given.splice(0, 2).slice(1), '--help');
+  if (given[0] === 'ctl' && given[1] === '--completion') given.splice(0, 2, 'completion', 'bash');
   const [first] = given;
   const runs = first === undefined || (first.startsWith('-') && !OWN_OPTIONS.includes(first));
   const own = runs ? ['run', ...given] : given;
@@ -68,6 +82,12 @@ export async function runProgram(words: readonly string[]): Promise<void> {
     own.map((word) => (word === HELP_ALL ? '--help' : word)),
     { from: 'user' },
   );
+}
+
+async function allCommands(): Promise<readonly Command[]> {
+  const names = Object.keys(SUBCOMMANDS);
+  const programs = await Promise.all(names.map((name) => makeProgram(name)));
+  return programs.map((program, index) => program.commands.find((one) => one.name() === names[index])!);
 }
 
 /** The program with the subcommand `name` ready; of the others only what they are for. */
@@ -98,7 +118,7 @@ ${statuses.join('\n')}`,
   for (const [known, { text, load }] of Object.entries(SUBCOMMANDS)) {
     const command = program.command(known).description(text);
     if (known !== name) continue;
-    (await load()).configure(command, algorithm);
+    (await load()).configure(command, algorithm, allCommands);
     offerAll(command);
   }
   return program;

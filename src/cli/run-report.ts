@@ -6,18 +6,37 @@ import { logText } from './log-text.js';
 import type { Output } from './output.js';
 import { VerdictReport } from './verdict-report.js';
 
+/** How often a bridge gives its figures. */
+const STATS_MS = 1_000;
+
+export interface ReportOptions {
+  readonly several: boolean;
+  /** Milliseconds between two statistics. */
+  readonly stats: number | 'off';
+}
+
 /** Subscribes to everything; ends with the bridge. */
-export function reportBridge(bridge: Bridge, output: Output, several: boolean): void {
+export function reportBridge(bridge: Bridge, output: Output, { several, stats: every }: ReportOptions): void {
   const name = several ? `${bridge.camera.id} ` : '';
   const verdicts = new VerdictReport(output, bridge.cameraId, name);
   bridge.events$.subscribe((event) => {
     reportEvent(event, output, name, bridge.options.workers > 1, verdicts);
   });
   bridge.results$.subscribe({ next: (result) => verdicts.result(result), complete: () => verdicts.tick() });
-  bridge.stats$.subscribe((stats) => {
-    verdicts.tick();
+  const seconds: BridgeStats[] = [];
+  const tell = (): void => {
+    const stats = average(seconds.splice(0));
+    if (!stats) return;
     if (output.json) output.momentLine(statsLine(stats));
-    else output.live(name + liveLine(stats));
+    else output.live(name + liveLine(stats), name);
+  };
+  bridge.stats$.subscribe({
+    next: (stats) => {
+      verdicts.tick();
+      if (every !== 'off') seconds.push(stats);
+      if (seconds.length * STATS_MS >= Number(every)) tell();
+    },
+    complete: tell,
   });
   if (!output.json) return;
   bridge.frames$.subscribe({
@@ -32,6 +51,16 @@ export function reportBridge(bridge: Bridge, output: Output, several: boolean): 
   bridge.results$.subscribe((result) => {
     output.line(resultLine(result));
   });
+}
+
+/** The last figures, with the mean of their rates; undefined: there are none. */
+function average(seconds: readonly BridgeStats[]): BridgeStats | undefined {
+  const mean = (rate: 'framesPerSecond' | 'bytesPerSecond'): number =>
+    seconds.reduce((sum, stats) => sum + stats[rate], 0) / seconds.length;
+  const last = seconds.at(-1);
+  return (
+    last && { ...last, framesPerSecond: mean('framesPerSecond'), bytesPerSecond: mean('bytesPerSecond') }
+  );
 }
 
 /** Adds a camera to the control socket, and its statistics as VizionStreamer prints them to stderr. */

@@ -37,6 +37,8 @@ function outputBroke(error: NodeJS.ErrnoException): void {
 /** Listens from now on, for as long as the process lives. */
 export function watchStops(): void {
   for (const signal of SIGNALS) process.on(signal, wish);
+  // Without a listener the one would open a debugger's port, and the other end the process.
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   process.stdout.on('error', outputBroke);
   // What people are told there is not worth the run.
   process.stderr.on('error', () => undefined);

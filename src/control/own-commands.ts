@@ -5,7 +5,7 @@ import type { BridgeEvent } from '../bridge/index.js';
 import { eventLine, frameLine, resultLine, statsLine } from '../bridge/index.js';
 import { MAX_SCRIPT_BYTES } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
-import { writeWhole } from '../files.js';
+import { readProblem, writeWhole } from '../files.js';
 import { type Command, command, none } from './command.js';
 import { choice, text } from './parameters.js';
 
@@ -140,6 +140,8 @@ async function readScript(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw new BridgeError('FILE_FAILED', `The script ${file} cannot be read: ${String(cause)}`, { cause });
+    throw new BridgeError('FILE_FAILED', `The script ${file} cannot be read: ${readProblem(cause)}.`, {
+      cause,
+    });
   }
 }

@@ -1,7 +1,7 @@
 /** Options of a whole run, and the configuration file that can hold all of them. */
 import { z } from 'zod';
 import { bridgeOptionsSchema } from './bridge.js';
-import { group } from './schema.js';
+import { group, milliseconds } from './schema.js';
 
 const text = z.string().min(1);
 
@@ -28,6 +28,15 @@ export const runOptionsSchema = z.strictObject({
       description: 'least important line of the log',
       common: true,
     }),
+    stats: z
+      .union([z.literal('off'), milliseconds.min(1_000)])
+      .default(1_000)
+      .meta({
+        flag: '--stats TIME',
+        description: 'how often figures are told, or off',
+        unit: 's',
+        common: true,
+      }),
     quiet: z.boolean().default(false).meta({
       flag: '--quiet',
       description: 'nothing but data and errors',

@@ -14,6 +14,11 @@ export const optionMetaSchema = z.strictObject({
     .string()
     .regex(/^--[a-z-]+( \S+)?$/)
     .optional(),
+  /** The flag in one letter, such as `-c`. */
+  short: z
+    .string()
+    .regex(/^-[a-z]$/)
+    .optional(),
   /** The flag may be given several times; the value is a list. */
   repeatable: z.literal(true).optional(),
   /** What `--no-NAME` does, beside a flag that takes a value: it stands for `false`, or `null`. */

@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../errors.js';
+import { readProblem } from '../files.js';
 import { checkJpeg } from '../frames/index.js';
 
 /** Of an image that has to be encoded again: high enough that an algorithm sees what the file shows. */
@@ -30,7 +31,7 @@ function unusable(path: string, why: string, cause?: unknown): BridgeError {
  */
 export async function readPicture(path: string): Promise<PictureFile> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw unusable(path, cause.code === 'ENOENT' ? 'there is no such file' : cause.message, cause);
+    throw unusable(path, readProblem(cause), cause);
   });
   const check = checkJpeg(bytes);
   if ('header' in check) return { path, jpeg: bytes, width: check.header.width, height: check.header.height };

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BridgeError } from '../errors.js';
+import { readProblem } from '../files.js';
 import { virtualShape } from '../options/index.js';
 import { packageFile } from '../package.js';
 import { DEVICE_MIN_PAYLOAD } from '../protocol/index.js';
@@ -150,7 +151,7 @@ async function readScript(path: string, signal: AbortSignal | undefined): Promis
     signal?.throwIfAborted();
     throw new BridgeError(
       'FILE_FAILED',
-      `The virtual camera's script ${path} cannot be read: ${String(cause)}.`,
+      `The virtual camera's script ${path} cannot be read: ${readProblem(cause)}.`,
       {
         context: { path },
         cause,

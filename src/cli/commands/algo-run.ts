@@ -53,7 +53,7 @@ async function runOnFiles(
     const file = files[result.sequence - 1]!;
     if (output.json) output.line({ ...resultLine(result), file });
     else {
-      output.erase();
+      output.endLive(true);
       output.text(`${describe(result)}  ${file}${reason(result)}\n`);
     }
     const done = tally.ok + tally.ng + tally.failed;
@@ -126,7 +126,7 @@ async function runOnFiles(
     stopListening();
     await algorithm.close();
   }
-  output.erase();
+  output.endLive(true);
   if (!output.json) {
     const failed = tally.failed > 0 ? `, ${tally.failed} without a verdict` : '';
     const left = files.length - tally.ok - tally.ng - tally.failed;

@@ -16,7 +16,6 @@ interface CtlFlags {
   socket?: string;
   controlName?: 'openmv' | 'vizion';
   camera?: string;
-  completion?: boolean;
   timeout: string;
 }
 
@@ -34,17 +33,10 @@ export function configure(command: Command): void {
         'control socket of the bridge where that program looks for it',
       ).choices(['openmv', 'vizion']),
     )
-    .option(
-      '--completion',
-      'print what completes command names in bash: eval "$(openmv-bridge ctl --completion)"',
-    )
+    .option('--completion', 'the same as `openmv-bridge completion bash`')
     .addHelpText('after', `\nCommands:\n${commandList()}`);
   command.action((name: string | undefined, parameters: string[], flags: CtlFlags) =>
-    withOutput(false, async (output) => {
-      if (flags.completion) {
-        output.text(completion());
-        return EXIT.done;
-      }
+    withOutput(false, async () => {
       const request = {
         command: findCommand(name),
         ...(parameters.length > 0 && { params: parameterValues(parameters) }),
@@ -107,17 +99,4 @@ function parameterValues(parameters: readonly string[]): Record<string, string> 
 function commandList(): string {
   const lines = COMMANDS.map(({ name, usage, help }) => `  ${`${name} ${usage}`.trimEnd()}\n      ${help}`);
   return `${lines.join('\n')}\n`;
-}
-
-/** Completes the word behind `ctl`. */
-function completion(): string {
-  const names = COMMANDS.map((command) => command.name).join(' ');
-  return `_openmv_bridge() {
-  COMPREPLY=()
-  if [ "\${COMP_WORDS[COMP_CWORD-1]}" = ctl ]; then
-    COMPREPLY=($(compgen -W "${names}" -- "\${COMP_WORDS[COMP_CWORD]}"))
-  fi
-}
-complete -o default -F _openmv_bridge openmv-bridge
-`;
 }

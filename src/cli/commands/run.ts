@@ -54,10 +54,10 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
       {
         opened: (bridge) => {
           bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
-          reportBridge(bridge, output, several);
+          reportBridge(bridge, output, { several, stats: options.stats });
           if (control) attachControl(control, bridge, output, several);
-          const { earlierFrames, options } = bridge;
-          if ((options.shmMode & WRITABLE_BY_ALL) !== 0) {
+          const { earlierFrames } = bridge;
+          if ((bridge.options.shmMode & WRITABLE_BY_ALL) !== 0) {
             output.log(
               'warn',
               'every user may write to the shared memory (--shm-mode): who can write can forge frames and end its readers',
@@ -94,13 +94,14 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     for (const one of errors) report(one, output);
     return exitStatus(errors[0]!);
   } finally {
+    output.endLive();
     await control?.close();
     stopListening();
   }
 }
 
 function outputOf({ json = false, logLevel = 'info', quiet = false }: Partial<RunOptions>): Output {
-  return new Output({ json, level: logLevel, quiet });
+  return new Output({ json, level: logLevel, quiet, times: true });
 }
 
 function openOutput(options: Partial<RunOptions>, runId: string): Output {

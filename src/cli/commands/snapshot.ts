@@ -1,4 +1,5 @@
 /** `openmv-bridge snapshot FILE`: one frame. */
+import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { firstValueFrom } from 'rxjs';
 import { openBridge } from '../../bridge/index.js';
@@ -10,8 +11,19 @@ import { cameraFlags, withOutput } from '../command.js';
 /** Names of stdout: opening it by such a one would begin a file anew that stdout was redirected to. */
 const STDOUT = ['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'];
 
+/** By the end of a name: what sharp makes of the JPEG. */
+const CONVERTED: Readonly<Record<string, 'png' | 'webp' | 'tiff' | 'avif'>> = {
+  '.png': 'png',
+  '.webp': 'webp',
+  '.tif': 'tiff',
+  '.tiff': 'tiff',
+  '.avif': 'avif',
+};
+/** A name that ends so asks for what is not made here. */
+const OTHER_PICTURE = /^\.(bmp|gif|heic|heif|jp2|jxl|p[bgnp]m|pdf|raw|svg|tga)$/;
+
 export function configure(command: Command): void {
-  command.argument('<file>', 'where to, or - for stdout');
+  command.argument('<file>', 'where to: .jpg, .png, .webp, .tiff or .avif; or - for stdout');
   const given = cameraFlags(command, {
     timeoutMs: milliseconds.default(20_000).meta({
       flag: '--timeout TIME',
@@ -24,6 +36,8 @@ export function configure(command: Command): void {
     withOutput(false, async (output) => {
       const { camera, own } = given();
       const timeout = own.timeoutMs;
+      const kind = extname(file).toLowerCase();
+      refuseFile(file, kind);
       const bridge = await openBridge({ ...camera, shm: false, frames: 1 });
       const timer = setTimeout(() => void bridge.close(), timeout);
       try {
@@ -37,7 +51,7 @@ export function configure(command: Command): void {
         });
         if (STDOUT.includes(file)) process.stdout.write(frame.jpeg);
         else {
-          await writeWhole('The snapshot cannot be written', file, frame.jpeg);
+          await writeWhole('The snapshot cannot be written', file, await encoded(frame.jpeg, kind));
           output.log('info', `${file}: ${frame.width} x ${frame.height}, ${frame.bytes} bytes`);
         }
       } finally {
@@ -47,4 +61,28 @@ export function configure(command: Command): void {
       return undefined;
     }),
   );
+}
+
+/** OPTION_INVALID before the camera is asked for anything. */
+function refuseFile(file: string, kind: string): void {
+  if (STDOUT.includes(file) && process.stdout.isTTY) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      'A JPEG is nothing for a terminal: name a file, or send stdout to one, as in: snapshot - > frame.jpg',
+    );
+  }
+  if (OTHER_PICTURE.test(kind)) {
+    const kinds = ['.jpg', ...Object.keys(CONVERTED)].join(', ');
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `A snapshot is ${kinds}, not ${kind}: give ${file} another ending.`,
+    );
+  }
+}
+
+async function encoded(jpeg: Uint8Array, kind: string): Promise<Uint8Array> {
+  const format = CONVERTED[kind];
+  if (format === undefined) return jpeg;
+  const { default: sharp } = await import('sharp');
+  return sharp(jpeg).toFormat(format).toBuffer();
 }

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { BridgeError } from '../../errors.js';
+import { readProblem } from '../../files.js';
 import { type Fault, type FaultRecording, faultSchema } from './fault-plan.js';
 
 /** `--virtual-faults replay:FILE`. */
@@ -61,7 +62,7 @@ export async function readFaultLog(
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof BridgeError) throw cause;
-    throw new BridgeError('FILE_FAILED', `The fault log ${path} cannot be read: ${String(cause)}.`, {
+    throw new BridgeError('FILE_FAILED', `The fault log ${path} cannot be read: ${readProblem(cause)}.`, {
       context: { path },
       cause,
     });

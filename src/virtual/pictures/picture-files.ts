@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { BridgeError } from '../../errors.js';
+import { readProblem } from '../../files.js';
 
 const PICTURE = /\.(?:jpe?g|jpe|png|webp|gif|tiff?|avif|heif|svg|jp2|jxl|bmp|ppm|pgm)$/i;
 
@@ -13,7 +14,7 @@ const PICTURE = /\.(?:jpe?g|jpe|png|webp|gif|tiff?|avif|heif|svg|jp2|jxl|bmp|ppm
 export async function findPictures(directory: string): Promise<readonly string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((cause: unknown) => {
     throw failed(
-      `The directory of pictures ${directory} cannot be read: ${String(cause)}.`,
+      `The directory of pictures ${directory} cannot be read: ${readProblem(cause)}.`,
       directory,
       cause,
     );

@@ -85,7 +85,7 @@ describe('openmv-bridge run', () => {
     const { program } = await controlledProgram();
     await expect
       .poll(() => program.stderr, { timeout: 20_000 })
-      .toMatch(/^FPS: \d+ \| Total frames: [1-9]\d* \| Frame size: [1-9]\d* bytes$/m);
+      .toMatch(/^\S+Z FPS: \d+ \| Total frames: [1-9]\d* \| Frame size: [1-9]\d* bytes$/m);
   });
 
   it('waits for start_stream with --no-stream', async () => {

@@ -30,7 +30,7 @@ describe('run', () => {
   it('says which frame has no verdict, and why', async () => {
     const { status, stderr, stdout } = await run([...frames(6), ...odd('error', '3')]);
     expect(status, stderr).toBe(0);
-    expect(stderr).toMatch(/^warn: frame 3 has no verdict: .*no light \[ALGORITHM_FAILED\]$/m);
+    expect(stderr).toMatch(/^\S+Z warn: frame 3 has no verdict: .*no light \[ALGORITHM_FAILED\]$/m);
     expect(stdout).toContain('failed 1');
   });
 
@@ -53,14 +53,14 @@ describe('run', () => {
   it('says once what is odd about verdicts, and counts answers nobody waited for', async () => {
     const flagged = await run([...frames(5), ...odd('odd-ng', '0')]);
     expect(occurrences(flagged.stderr, 'ng-without-reason')).toBe(1);
-    expect(flagged.stderr).toMatch(/^warn: .*frame 1.*rect-outside-frame/m);
+    expect(flagged.stderr).toMatch(/^\S+Z warn: .*frame 1.*rect-outside-frame/m);
     const twice = await run([...frames(5), ...odd('duplicate', '2')]);
     expect(twice.stdout.trim().split('\n').at(-1)).toContain('stray answers 2');
   });
 
   it('takes a message of an unknown type for no error', async () => {
     const { stderr } = await run([...frames(3), ...odd('news', '0')]);
-    expect(stderr).toMatch(/^warn: .*unknown type "news"/m);
+    expect(stderr).toMatch(/^\S+Z warn: .*unknown type "news"/m);
     expect(stderr).not.toContain('error:');
   });
 
