@@ -139,7 +139,7 @@ export class HostRequests {
       this.#owner.restart('timeout');
     } else if (caps.ack && exchange.numberAfter !== undefined) {
       // The device stands at a fragment that did not get through; only SYNC makes it let go of the rest.
-      counters.fragmentsLost += exchange.fragmentsMissing;
+      this.#countMissing(exchange);
       this.#exchange = undefined;
       this.#owner.restart('timeout');
       exchange.request.settle(partial);
@@ -250,13 +250,19 @@ export class HostRequests {
 
   #finish(exchange: Exchange, outcome: LinkOutcome): void {
     const next = exchange.numberAfter;
-    if (outcome.kind === 'read') this.#session.counters.fragmentsLost += exchange.fragmentsMissing;
+    this.#countMissing(exchange);
     if (next === undefined) {
       this.#owner.restart('timeout');
       return;
     }
     this.#session.sequence = next;
     this.#settle(exchange, outcome);
+  }
+
+  #countMissing({ fragmentsMissing }: Exchange): void {
+    const { counters, roundTrip, now } = this.#session;
+    counters.fragmentsLost += fragmentsMissing;
+    if (fragmentsMissing > 0) roundTrip.lost(now);
   }
 
   #settle(exchange: Exchange, outcome: LinkOutcome): void {

@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 
-it('600 frames over a line that drops 1 % of all packets', async () => {
-  const frames = 600;
+it('300 frames over a line that drops 1 % of all packets', async () => {
+  const frames = 300;
   const virtual = { fps: 'max', faults: 'drop=1%,seed=7' } as const;
   const bridge = await openBridge({ port: 'virtual', ack: 'on', virtual, shm: false, frames });
   const dropped: string[] = [];
@@ -18,5 +18,5 @@ it('600 frames over a line that drops 1 % of all packets', async () => {
   expect(bridge.stats().delivered).toBe(frames);
   expect(dropped).toEqual([]);
   // Packets were lost, or this shows nothing.
-  expect(missing).toBeGreaterThan(100);
+  expect(missing).toBeGreaterThan(50);
 });
