@@ -40,6 +40,8 @@ const LOOK_MS = 10;
 export class ArraySegmentReader extends SegmentReader {
   readonly layout = 'array';
   readonly form: ArrayForm;
+  /** Copies that were not given because another process may have written meanwhile. */
+  torn = 0;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #length: number;
   readonly #timestamp: Float64Array;
@@ -144,13 +146,15 @@ export class ArraySegmentReader extends SegmentReader {
     const grip = this.#lock?.tryAcquire();
     if (grip === undefined) return undefined;
     let copy: ArraySnapshot | undefined;
+    let whole = grip === 'sole';
     try {
-      copy = grip === 'sole' && !this.#empty ? this.#copy(0) : undefined;
-      if (copy !== undefined && !this.#same(copy)) copy = undefined;
+      copy = whole && !this.#empty ? this.#copy(0) : undefined;
+      if (copy !== undefined && !this.#same(copy)) whole = false;
     } finally {
-      if (!this.#lock!.release()) copy = undefined;
+      if (!this.#lock!.release()) whole = false;
     }
-    return copy;
+    if (!whole) this.torn++;
+    return whole ? copy : undefined;
   }
 
   #same({ data, timestampMs }: ArraySnapshot): boolean {
@@ -185,6 +189,8 @@ function mark(frame: ShmFrame): number {
 export class ArrayReader {
   readonly base: string;
   readonly #channels = new Map<string, ArraySegmentReader>();
+  /** Of channels that are gone. */
+  #torn = 0;
   #open = true;
 
   constructor(base: string) {
@@ -212,6 +218,14 @@ export class ArrayReader {
   getDepth = (): Promise<ArraySnapshot | undefined> => this.getArray('depth');
   getPointcloud = (): Promise<ArraySnapshot | undefined> => this.getArray('pointcloud');
   getMask = (): Promise<ArraySnapshot | undefined> => this.getArray('mask');
+
+  /**
+   * Copies of other programs' arrays that were taken back because the semaphore, posted once too often, or the bytes told
+   * that another process may have written meanwhile; the next try follows. Arrays of this package are never torn.
+   */
+  get torn(): number {
+    return Array.from(this.#channels.values()).reduce((sum, { torn }) => sum + torn, this.#torn);
+  }
 
   /** Undefined when there is no such channel. */
   getShape(name: string): readonly number[] | undefined {
@@ -260,6 +274,7 @@ export class ArrayReader {
       // Its writer has ended, and nothing has the name.
       this.#channels.delete(name);
     }
+    this.#torn += known?.torn ?? 0;
     known?.close();
     return opened;
   }

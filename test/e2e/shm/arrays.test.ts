@@ -162,6 +162,8 @@ describe("the public package's semaphore", () => {
     await peer.ask({ do: 'write', channel: 'own', dtype: 'uint8', shape: [1], data: '05', timestamp: 1 });
     await peer.ask({ do: 'post', channel: 'own' });
     expect((await reader.getArray('own'))?.data).toEqual(Uint8Array.of(5));
+    // Taken while the count was two: another process could have been writing.
+    expect(reader.torn).toBe(1);
     expect(await peer.ask({ do: 'value', channel: 'own' })).toBe(1);
     await peer.ask({ do: 'cleanup' });
   });
@@ -175,6 +177,37 @@ describe("the public package's semaphore", () => {
     const semaphore = (channel: string): Buffer => readFileSync(pathOf(`/sem.${name}_${channel}_sem`));
     expect(semaphore('image').equals(semaphore('own'))).toBe(true);
     await peer.ask({ do: 'cleanup' });
+  });
+
+  test('our arrays are never torn, whatever others post', { timeout: 60_000 }, async () => {
+    const name = base();
+    const last = 20_000;
+    const flood = startNode('arrays_flood.mjs', name, '300000', String(last));
+    expect(await flood.json()).toBe('ready');
+    const python = new Child('python3', ['-B', fixture('arrays_check.py'), `/${name}_image`, String(last)]);
+    expect(await python.json()).toBe('open');
+    const spoiler = await Peer.start(name);
+    const reader = closing(openArrayReader(name));
+    flood.say('go');
+    const finished = flood.json();
+    let running = true;
+    finished.finally(() => {
+      running = false;
+    });
+    let whole = 0;
+    for (let round = 0; running; round++) {
+      if (round % 10 === 0) await spoiler.ask({ do: 'post', channel: 'image' });
+      const found = await reader.getImage();
+      if (found === undefined || found.sequence === 1) continue;
+      expect((found.data as Uint8Array).every((byte) => byte === found.sequence % 251)).toBe(true);
+      whole++;
+    }
+    expect(await finished).toBe('done');
+    expect(whole).toBeGreaterThan(5);
+    expect(reader.torn).toBe(0);
+    expect(await python.json()).toMatchObject({ torn: 0 });
+    flood.say('end');
+    await flood.exited;
   });
 
   // Of a writer that the machine halts in the middle of a copy nothing tells while the count is raised (README): one in a
