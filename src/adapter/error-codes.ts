@@ -34,7 +34,19 @@ export function describeCode(named: AlgorithmErrorCode | undefined): string {
   return ` ${named.code}${meaning === undefined ? '' : ` (${meaning})`}`;
 }
 
-/** A failure that a second try with the same frame may not meet: out of memory, a time-out, or the SDK's "busy". */
-export function mayPass(code: string | undefined, message: string): boolean {
-  return code === '1004' || code === '1005' || (code === '1000' && /\bbusy$/.test(message));
+/** Wrong product id, missing image or model, wrong parameters. */
+const LASTING: ReadonlySet<string | undefined> = new Set(['1001', '1002', '1003', '1006']);
+
+/**
+ * Whether a second try with the same frame may succeed: after a time-out, out of memory, or the SDK's "busy". The SDKs
+ * drop the code that an algorithm returns and give 1009 for what it throws, so its words count as well.
+ */
+export function mayPass(code: string | undefined, said: string): boolean {
+  if (LASTING.has(code)) return false;
+  return code === '1004' || code === '1005' || /\bbusy$|\bout of memory\b|\btime(?:d )?-?out\b/i.test(said);
+}
+
+/** Whether an algorithm refuses the product id of the calls; SDK 0.0.x keeps its words only. */
+export function refusesPid(code: string | undefined, said: string): boolean {
+  return code === '1001' || (code === undefined && /\bpid\b|\bproduct (?:id|code)\b|产品型号/i.test(said));
 }

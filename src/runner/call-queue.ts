@@ -9,6 +9,7 @@ import {
   type Rect,
   type ResolvedDialect,
   type ResultMessage,
+  refusesPid,
 } from '../adapter/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { Deadline } from './deadline.js';
@@ -25,7 +26,6 @@ import {
 
 /** Calls that may wait for their turn. Sources wait for their results, so this is a net, not a buffer. */
 const MAX_WAITING = 64;
-const INVALID_PID = '1001';
 
 /** One image to inspect. */
 export interface CallRequest {
@@ -258,7 +258,9 @@ export class CallQueue {
 
   /** The first refusal of the product id says what is to be done about it. */
   #hint(error: BridgeError): BridgeError {
-    if (error.context['errorCode'] !== INVALID_PID || this.#pidHinted) return error;
+    const { errorCode } = error.context as { errorCode?: string };
+    if (error.code !== 'ALGORITHM_FAILED' || this.#pidHinted) return error;
+    if (!refusesPid(errorCode, error.message)) return error;
     this.#pidHinted = true;
     const { pid } = this.#options.settings;
     const hint = `The calls carry the product id "${pid}": set pid to one that the algorithm supports.`;

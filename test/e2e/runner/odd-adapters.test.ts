@@ -1,5 +1,6 @@
 /** Adapters that say too much, too deep or too large: it costs them, and nothing else. */
 import { describe, expect, it } from 'vitest';
+import { mayPass, refusesPid } from '../../../src/adapter/index.js';
 import { failure, node, observe, sdk, until, verdict } from './support.js';
 
 describe('an answer', () => {
@@ -97,6 +98,33 @@ describe('a failure that may pass', () => {
     expect(runner.stats).toMatchObject({ failed: 2, retries: 0 });
     const hints = messages.map((message) => message.includes('product id "P-7": set pid'));
     expect(hints).toEqual([behaviour === 'error-1001', false]);
+  });
+});
+
+describe('what an error means', () => {
+  it.each<[string | undefined, string, boolean]>([
+    ['1004', 'no', true],
+    ['1005', 'no', true],
+    ['1000', 'The algorithm reports an error 1000: busy', true],
+    ['1009', 'CUDA out of memory. Tried to allocate 2 GiB', true],
+    [undefined, 'camera timed out', true],
+    ['1001', 'timeout', false],
+    ['1002', 'out of memory', false],
+    ['1003', 'busy', false],
+    ['1009', 'division by zero', false],
+    [undefined, 'the lens is dirty', false],
+  ])('%s, "%s" may pass: %s', (code, said, expected) => {
+    expect(mayPass(code, said)).toBe(expected);
+  });
+
+  it.each<[string | undefined, string, boolean]>([
+    ['1001', 'no', true],
+    [undefined, '不支持的产品型号: X', true],
+    [undefined, 'unsupported pid: X', true],
+    ['1009', 'pid', false],
+    [undefined, 'rapid', false],
+  ])('%s, "%s" refuses the product id: %s', (code, said, expected) => {
+    expect(refusesPid(code, said)).toBe(expected);
   });
 });
 
