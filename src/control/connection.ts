@@ -10,6 +10,8 @@ const MESSAGE_LIMITS = { bytes: 600 * 1_024, depth: 64, tokens: 100_000 };
 const QUEUE_LIMIT = 16;
 /** Bytes of events waiting for a client to read them. */
 const SEND_LIMIT = 1_024 * 1_024;
+/** Looks at a client in the time that it may take no byte. */
+const LOOKS = 4;
 /** How long a reply may still be on its way when the server is closed. */
 const CLOSE_MS = 200;
 
@@ -32,6 +34,9 @@ export class Connection {
   #ended = false;
   #subscribed = false;
   #lastCommand = performance.now();
+  /** Bytes that the client has taken, and looks since that number has changed. */
+  #taken = 0;
+  #stuck = 0;
 
   constructor(socket: Socket, service: ControlService, limits: ClientLimits) {
     this.#socket = socket;
@@ -47,19 +52,25 @@ export class Connection {
       for (const listener of this.#gone) listener();
       this.#gone.clear();
     });
-    // Node's time-out of a socket counts the time in which no byte goes either way.
-    socket.setTimeout(Math.min(limits.unreadMs, limits.idleMs), () => {
-      const idleMs = performance.now() - this.#lastCommand;
-      if (socket.writableLength > 0) socket.destroy();
-      else if (!this.#working && !this.#subscribed && idleMs >= limits.idleMs) this.close();
-      else socket.setTimeout(socket.timeout ?? 0);
-    });
+    const look = setInterval(() => this.#look(limits), Math.min(limits.unreadMs, limits.idleMs) / LOOKS);
+    socket.on('close', () => clearInterval(look));
   }
 
   /** Ends it, with what the client takes at once of what is still to be sent. */
   close(): void {
     this.#socket.end(() => this.#socket.destroy());
     setTimeout(() => this.#socket.destroy(), CLOSE_MS).unref();
+  }
+
+  /** Ends a client that takes nothing of what waits for it, or says nothing. */
+  #look({ idleMs }: ClientLimits): void {
+    const socket = this.#socket;
+    const taken = socket.bytesWritten - socket.writableLength;
+    this.#stuck = socket.writableLength > 0 && taken === this.#taken ? this.#stuck + 1 : 0;
+    this.#taken = taken;
+    if (this.#stuck >= LOOKS) socket.destroy();
+    const idle = !this.#working && !this.#subscribed && performance.now() - this.#lastCommand >= idleMs;
+    if (idle && socket.writableLength === 0) this.close();
   }
 
   #take(messages: readonly Message[]): void {

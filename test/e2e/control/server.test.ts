@@ -275,7 +275,8 @@ describe('clients that do not go', () => {
   it('drops one that sends nothing, unless it has subscribed', async () => {
     const { bridge } = await controlled();
     const path = socketPath();
-    const server = await ControlServer.open(path, { idleMs: 300 });
+    // Longer than one look at what is unread.
+    const server = await ControlServer.open(path, { idleMs: 700, unreadMs: 200 });
     atEnd(() => server.close());
     server.add(bridge);
     const [idle, subscribed] = [new Client(path), new Client(path)];
