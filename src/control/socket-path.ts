@@ -1,9 +1,9 @@
 /** Where the control socket is, and putting it there so that only one process serves it. */
 import { randomBytes } from 'node:crypto';
-import { linkSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { existsSync, linkSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 
@@ -132,17 +132,18 @@ function isServed(path: string): Promise<boolean> {
   });
 }
 
+/** FILE_FAILED: there is no socket at that path, and why. */
 export function cannot(path: string, cause: unknown): BridgeError {
   const { code, message } = cause as NodeJS.ErrnoException;
-  const reasons: Record<string, string> = {
-    ENOENT: 'its folder does not exist. Make the folder, or choose another path.',
-    ENOTDIR: 'its folder is a file. Choose another path.',
-    EACCES: 'there is no permission to write to its folder. Choose another path.',
-    EROFS: 'its disk can only be read. Choose another path.',
-  };
-  const reason = reasons[code ?? ''] ?? message;
-  return new BridgeError('FILE_FAILED', `The control socket ${path} cannot be made: ${reason}`, {
-    cause,
-    context: { path },
-  });
+  const folder = dirname(path);
+  // A missing folder is EACCES in libuv's words.
+  const reason = !existsSync(folder)
+    ? `the folder ${folder} does not exist. Make it, or choose another path.`
+    : !statSync(folder).isDirectory()
+      ? `${folder} is no folder. Choose another path.`
+      : code === 'EACCES'
+        ? `there is no permission to write to ${folder}. Choose another path.`
+        : `${message}. Choose another path.`;
+  const text = `The control socket ${path} cannot be made: ${reason}`;
+  return new BridgeError('FILE_FAILED', text, { cause, context: { path } });
 }

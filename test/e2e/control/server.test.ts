@@ -77,14 +77,16 @@ describe('the socket', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it.each(['/nonexistent/control.sock', `/tmp/${'x'.repeat(120)}`, ''])(
-    'says why it cannot be at %j',
-    async (path) => {
-      await expect(ControlServer.open(path)).rejects.toMatchObject({
-        code: path.startsWith('/nonexistent') ? 'FILE_FAILED' : 'OPTION_INVALID',
-      });
-    },
-  );
+  it.each([
+    ['/nonexistent/control.sock', 'FILE_FAILED', /the folder \/nonexistent does not exist/],
+    ['/etc/passwd/control.sock', 'FILE_FAILED', /\/etc\/passwd is no folder/],
+    ['/proc/control.sock', 'FILE_FAILED', /Choose another path/],
+    [`/tmp/${'x'.repeat(120)}`, 'OPTION_INVALID', /97 bytes/],
+    ['', 'OPTION_INVALID', /1 to/],
+  ])('says why it cannot be at %j', async (path, code, words) => {
+    const opening = ControlServer.open(path);
+    await expect(opening).rejects.toMatchObject({ code, message: expect.stringMatching(words) });
+  });
 
   it('does not take a socket from an owner that refuses us', async () => {
     const { path } = await serve();
