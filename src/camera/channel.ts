@@ -92,7 +92,7 @@ export class Channel {
     const buffer = new Uint8Array(length);
     let missing: readonly ByteRange[] = length === 0 ? [] : [{ from: 0, to: length }];
     for (let round = 0; missing.length > 0 && round <= (repair ? REPAIR_ROUNDS : 0); round++) {
-      missing = await this.readInto(buffer, offset, missing, undefined, signal);
+      missing = await this.readInto(buffer, offset, missing, { signal });
     }
     if (missing.length === 0) return buffer;
     throw new BridgeError(
@@ -106,17 +106,18 @@ export class Channel {
 
   /**
    * Reads ranges of the channel into a buffer whose beginning stands for `offset`, and returns those that did
-   * not arrive whole. Each READ has at most 60 fragments, once it is known how large they are. Ends in an error as soon as the camera refuses one, it
-   * is not known whether one was carried out, or the link has synchronised again since `session` (of
-   * `Camera.session`; default: now): what is read then need not be what was read before.
+   * not arrive whole. Each READ has at most 60 fragments, once it is known how large they are. Ends in an error as soon
+   * as the camera refuses one, it is not known whether one was carried out, or the link has synchronised again since
+   * `session` (of `Camera.session`; default: now): what is read then need not be what was read before.
+   * `once`: it cannot be read again, so with acks on the camera's repetition of a lost answer is waited for.
    */
   async readInto(
     buffer: Uint8Array,
     offset: number,
     ranges: readonly ByteRange[],
-    session = this.#session.driver.session,
-    signal?: AbortSignal,
+    options: { session?: number; once?: boolean; signal?: AbortSignal | undefined } = {},
   ): Promise<ByteRange[]> {
+    const { session = this.#session.driver.session, once = this.#once, signal } = options;
     const id = await this.id(signal);
     const { maxPayload } = this.#session.driver.caps;
     const missing: ByteRange[] = [];
@@ -129,7 +130,7 @@ export class Channel {
         const outcome = await this.#session.request(Opcode.CHANNEL_READ, id, request, {
           destination,
           session,
-          quick: !this.#once,
+          quick: !once,
           signal,
         });
         if (outcome.kind !== 'read') throw outcomeError(outcome, Opcode.CHANNEL_READ, this.name);

@@ -76,7 +76,7 @@ export class StdoutReader {
     const bytes = new Uint8Array(length);
     try {
       // Each byte is given only once: what is lost on the way cannot be read again.
-      const missing = await this.#channel.readInto(bytes, 0, [{ from: 0, to: length }], session, signal);
+      const missing = await this.#channel.readInto(bytes, 0, [{ from: 0, to: length }], { session, signal });
       if (missing.length === 0) this.#show(bytes);
       else this.#decoder = new TextDecoder();
     } catch (error) {

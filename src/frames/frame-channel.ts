@@ -82,7 +82,8 @@ export class FrameChannel {
   async release(latch: Latch): Promise<boolean> {
     this.stale = false;
     try {
-      await this.channel.readInto(new Uint8Array(1), latch.size - 1, [{ from: 0, to: 1 }], this.session);
+      const { session } = this;
+      await this.channel.readInto(new Uint8Array(1), latch.size - 1, [{ from: 0, to: 1 }], { session });
       return true;
     } catch (error) {
       if (!(error instanceof BridgeError) || (error.code !== 'CAMERA_REFUSED' && !isLoss(error))) throw error;

@@ -56,7 +56,7 @@ export class FrameReader {
       const before = total(this.#missing);
       const first = before === this.latch.size - 1;
       if (!first) this.repairs += this.#missing.length;
-      this.#missing = await channel.readInto(this.bytes, 0, this.#missing, session);
+      this.#missing = await channel.readInto(this.bytes, 0, this.#missing, { session });
       this.#idleRounds = total(this.#missing) < before ? 0 : this.#idleRounds + 1;
       if (this.#idleRounds > IDLE_ROUNDS) {
         throw new BridgeError('FRAME_CORRUPT', `A frame could not be read in ${IDLE_ROUNDS} attempts.`, {
@@ -72,8 +72,10 @@ export class FrameReader {
    */
   async readLast(channel: Channel, session: number): Promise<void> {
     const last = this.latch.size - 1;
+    // Without a number it could not be told whether the latch was released.
+    const options = { session, once: this.latch.number === undefined };
     try {
-      const missing = await channel.readInto(this.bytes, 0, [{ from: last, to: last + 1 }], session);
+      const missing = await channel.readInto(this.bytes, 0, [{ from: last, to: last + 1 }], options);
       if (missing.length === 0) return;
     } catch (error) {
       if (!isLoss(error) || this.bytes[last - 1] !== MARKER) throw error;

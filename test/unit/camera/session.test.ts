@@ -47,7 +47,7 @@ it('a READ that waited behind a request which cost the session is not sent in th
   };
   const channel = camera.channel('frame');
   const size = channel.size();
-  const body = channel.readInto(new Uint8Array(10_000), 0, [{ from: 0, to: 10_000 }], session);
+  const body = channel.readInto(new Uint8Array(10_000), 0, [{ from: 0, to: 10_000 }], { session });
   await expect(body).rejects.toMatchObject({ code: 'CAMERA_SILENT' });
   expect(await size).toBe(10_000);
   expect(camera.session).toBeGreaterThan(session);
@@ -63,7 +63,7 @@ it('a camera that began anew is not believed, even when its number fits by chanc
   fake.device.reset();
   fill(2);
   const { session } = camera;
-  const reading = channel.readInto(new Uint8Array(10_000), 0, [{ from: 0, to: 10_000 }], session);
+  const reading = channel.readInto(new Uint8Array(10_000), 0, [{ from: 0, to: 10_000 }], { session });
   await expect(reading).rejects.toMatchObject({ code: 'CAMERA_PROTOCOL' });
   expect(camera.session).toBeGreaterThan(session);
   expect(await channel.size()).toBe(10_000);

@@ -1,4 +1,4 @@
-/** Channels whose backend has `read` instead of `readp` answer in packets of 512 bytes; what is lost of them is repaired. */
+/** What of a channel is read again, and what is waited for: pieces of 512 bytes, answers that cannot be had twice. */
 import { afterEach, expect, it } from 'vitest';
 import type { Camera } from '../../../src/camera/camera.js';
 import { ChannelFlag, decodeIoRequest, HEADER_SIZE, Opcode } from '../../../src/protocol/index.js';
@@ -46,3 +46,28 @@ it.each(['read', 'readp'] as const)(
     expect(Math.max(...lengths.slice(1))).toBeLessThanOrEqual(method === 'read' ? 60 * 512 : 60 * 4_082);
   },
 );
+
+it.each([true, false])('acks on, an answer that is lost once, and cannot be had again: %s', async (once) => {
+  const fake = new FakeCamera();
+  fake.device.register({
+    name: 'frame',
+    flags: ChannelFlag.READ,
+    size: () => 1,
+    readp: () => new Uint8Array([7]),
+  });
+  camera = await connectFake(fake, { ack: 'on' });
+  const channel = camera.channel('frame');
+  await channel.id();
+  let lost = 1;
+  fake.damage = (packet, direction) =>
+    direction === 'to-host' && packet[5] === Opcode.CHANNEL_READ && lost-- > 0 ? undefined : packet;
+  const buffer = new Uint8Array(1);
+  const reading = channel.readInto(buffer, 0, [{ from: 0, to: 1 }], { once });
+  if (once) {
+    expect(await reading).toEqual([]);
+    expect(buffer[0]).toBe(7);
+  } else {
+    await expect(reading).rejects.toMatchObject({ code: 'CAMERA_SILENT' });
+  }
+  expect(camera.stats().resyncs).toBe(once ? 0 : 1);
+});
