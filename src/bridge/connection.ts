@@ -28,6 +28,8 @@ export class Connection {
   readonly #commands = new Mutex();
   /** Whether frames are wanted until further notice, and how many callers want one frame. */
   #wanted = false;
+  /** Frames have been asked for. */
+  #begun = false;
   #borrowed = 0;
   /** A caller waits for the preparation: its failure is the caller's, and does not end the connection. */
   #asked = false;
@@ -264,7 +266,9 @@ export class Connection {
   async #prepare(): Promise<void> {
     await this.prepared();
     if (this.state === 'streaming') return;
-    this.#script.resume();
+    // The first start after opening is no resumption: whether the latched frame is old, the source judges and counts.
+    if (this.#begun || !this.#options.streaming) this.#script.resume();
+    this.#begun = true;
     if (this.state === 'reconnecting') return;
     this.#refusal = undefined;
     this.#asked = true;
