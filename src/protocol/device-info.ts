@@ -1,5 +1,5 @@
 /** What a device says of itself: PROTO_STATS, PROTO_VERSION, SYS_INFO and SYS_MEMORY. */
-import { blank, viewOf } from './payloads.js';
+import { viewOf, words, wordsOf } from './payloads.js';
 
 /** The words of PROTO_STATS, in their order. */
 const STATS = [
@@ -57,28 +57,19 @@ export const MEMORY_HEADER_SIZE = 4;
 export const MEMORY_ENTRY_SIZE = 24;
 
 const MEMORY_TYPES = ['gc', 'uma'] as const;
-const MEMORY_WORDS = ['total', 'used', 'free', 'persist', 'peak'] as const;
 
 export function encodeStats(stats: DeviceStats): Uint8Array {
-  const [bytes, view] = blank(STATS_SIZE);
-  STATS.forEach((name, index) => {
-    view.setUint32(4 * index, stats[name], true);
-  });
-  return bytes;
+  return words([...STATS.map((name) => stats[name]), 0]);
 }
 
 export function decodeStats(payload: Uint8Array): DeviceStats {
-  const view = viewOf(payload, STATS_SIZE, 'statistics');
-  return Object.fromEntries(
-    STATS.map((name, index) => [name, view.getUint32(4 * index, true)]),
-  ) as DeviceStats;
+  const values = wordsOf(payload, STATS_SIZE, 'statistics');
+  return Object.fromEntries(STATS.map((name, index) => [name, values[index]!])) as DeviceStats;
 }
 
 export function encodeVersion(info: VersionInfo): Uint8Array {
-  const [bytes] = blank(VERSION_SIZE);
-  bytes.set(info.protocol, 0);
-  bytes.set(info.bootloader, 3);
-  bytes.set(info.firmware, 6);
+  const bytes = new Uint8Array(VERSION_SIZE);
+  bytes.set([...info.protocol, ...info.bootloader, ...info.firmware]);
   return bytes;
 }
 
@@ -91,69 +82,50 @@ export function decodeVersion(payload: Uint8Array): VersionInfo {
 export const versionText = (version: Version): string => version.join('.');
 
 export function encodeSystemInfo(info: SystemInfo): Uint8Array {
-  const [bytes, view] = blank(SYSTEM_INFO_SIZE);
-  view.setUint32(0, info.cpuId, true);
-  info.deviceId.forEach((word, index) => {
-    view.setUint32(4 + 4 * index, word, true);
-  });
-  view.setUint32(16, ((info.usbVendorId << 16) | info.usbProductId) >>> 0, true);
-  info.chipIds.forEach((word, index) => {
-    view.setUint32(20 + 4 * index, word, true);
-  });
-  info.hardwareCaps.forEach((word, index) => {
-    view.setUint32(40 + 4 * index, word, true);
-  });
-  view.setUint32(48, info.flashKb, true);
-  view.setUint32(52, info.ramKb, true);
-  view.setUint32(56, info.framebufferKb, true);
-  view.setUint32(60, info.streamBufferKb, true);
-  return bytes;
+  const usbId = (info.usbVendorId << 16) | info.usbProductId;
+  const sizes = [info.flashKb, info.ramKb, info.framebufferKb, info.streamBufferKb];
+  return words([
+    info.cpuId,
+    ...info.deviceId,
+    usbId,
+    ...info.chipIds,
+    ...[0, 0],
+    ...info.hardwareCaps,
+    ...sizes,
+    ...[0, 0, 0],
+  ]);
 }
 
 export function decodeSystemInfo(payload: Uint8Array): SystemInfo {
-  const view = viewOf(payload, SYSTEM_INFO_SIZE, 'system information');
-  const word = (at: number): number => view.getUint32(at, true);
+  const word = wordsOf(payload, SYSTEM_INFO_SIZE, 'system information');
   return {
-    cpuId: word(0),
-    deviceId: [word(4), word(8), word(12)],
-    usbVendorId: word(16) >>> 16,
-    usbProductId: word(16) & 0xffff,
-    chipIds: [word(20), word(24), word(28)],
-    hardwareCaps: [word(40), word(44)],
-    flashKb: word(48),
-    ramKb: word(52),
-    framebufferKb: word(56),
-    streamBufferKb: word(60),
+    cpuId: word[0]!,
+    deviceId: [word[1]!, word[2]!, word[3]!],
+    usbVendorId: word[4]! >>> 16,
+    usbProductId: word[4]! & 0xffff,
+    chipIds: [word[5]!, word[6]!, word[7]!],
+    hardwareCaps: [word[10]!, word[11]!],
+    flashKb: word[12]!,
+    ramKb: word[13]!,
+    framebufferKb: word[14]!,
+    streamBufferKb: word[15]!,
   };
 }
 
 export function encodeMemory(entries: readonly MemoryEntry[]): Uint8Array {
-  const [bytes, view] = blank(MEMORY_HEADER_SIZE + entries.length * MEMORY_ENTRY_SIZE);
-  view.setUint8(0, entries.length);
-  entries.forEach((entry, index) => {
-    const at = MEMORY_HEADER_SIZE + index * MEMORY_ENTRY_SIZE;
-    view.setUint8(at, entry.type === 'uma' ? 1 : 0);
-    view.setUint16(at + 2, entry.flags, true);
-    MEMORY_WORDS.forEach((name, word) => {
-      view.setUint32(at + 4 + 4 * word, entry[name], true);
-    });
-  });
-  return bytes;
+  const all = entries.flatMap(({ type, flags, total, used, free, persist, peak }) => [
+    (type === 'uma' ? 1 : 0) | (flags << 16),
+    ...[total, used, free, persist, peak],
+  ]);
+  return words([entries.length, ...all]);
 }
 
 export function decodeMemory(payload: Uint8Array): MemoryEntry[] {
   const count = viewOf(payload, MEMORY_HEADER_SIZE, 'memory statistics').getUint8(0);
-  const view = viewOf(payload, MEMORY_HEADER_SIZE + count * MEMORY_ENTRY_SIZE, 'memory statistics');
+  const all = wordsOf(payload, MEMORY_HEADER_SIZE + count * MEMORY_ENTRY_SIZE, 'memory statistics');
   return Array.from({ length: count }, (_, index) => {
-    const at = MEMORY_HEADER_SIZE + index * MEMORY_ENTRY_SIZE;
-    return {
-      type: MEMORY_TYPES[view.getUint8(at)] ?? 'unknown',
-      flags: view.getUint16(at + 2, true),
-      total: view.getUint32(at + 4, true),
-      used: view.getUint32(at + 8, true),
-      free: view.getUint32(at + 12, true),
-      persist: view.getUint32(at + 16, true),
-      peak: view.getUint32(at + 20, true),
-    };
+    const [head = 0, total = 0, used = 0, free = 0, persist = 0, peak = 0] = all.slice(1 + 6 * index);
+    const type = MEMORY_TYPES[head & 0xff] ?? 'unknown';
+    return { type, flags: head >>> 16, total, used, free, persist, peak };
   });
 }

@@ -9,4 +9,25 @@ export * from './device-info.js';
 export { FRAME_SIZES, type FrameSize, NAMED_FRAME_SIZES, PixelFormat } from './frame-sizes.js';
 export type { PayloadSlot } from './incoming-payload.js';
 export * from './packet.js';
-export * from './payloads.js';
+export {
+  CAPS_SIZE,
+  type Capabilities,
+  CHANNEL_ENTRY_SIZE,
+  type ChannelEntry,
+  decodeCaps,
+  decodeChannelList,
+  decodeHalfWord,
+  decodeIoctlRequest,
+  decodeIoRequest,
+  decodeShape,
+  decodeWord,
+  encodeCaps,
+  encodeChannelList,
+  encodeHalfWord,
+  encodeIoctlRequest,
+  encodeIoRequest,
+  encodeShape,
+  encodeWord,
+  IO_REQUEST_SIZE,
+  IOCTL_REQUEST_SIZE,
+} from './payloads.js';

@@ -18,10 +18,21 @@ export function viewOf(payload: Uint8Array, size: number, what: string): DataVie
   return new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
 }
 
-/** Zeroed bytes and a view of them. */
-export function blank(size: number): [Uint8Array, DataView] {
-  const bytes = new Uint8Array(size);
-  return [bytes, new DataView(bytes.buffer)];
+/** Words of 32 bits, and the bytes behind them. */
+export function words(values: readonly number[], behind?: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(4 * values.length + (behind?.length ?? 0));
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, index) => {
+    view.setUint32(4 * index, value, true);
+  });
+  if (behind) bytes.set(behind, 4 * values.length);
+  return bytes;
+}
+
+/** The words in the first `size` bytes of a payload. */
+export function wordsOf(payload: Uint8Array, size: number, what: string): number[] {
+  const view = viewOf(payload, size, what);
+  return Array.from({ length: size / 4 }, (_, index) => view.getUint32(4 * index, true));
 }
 
 export interface Capabilities {
@@ -41,17 +52,12 @@ const CAPS_ACK = 4;
 const CAPS_EVENTS = 8;
 
 export function encodeCaps(caps: Capabilities): Uint8Array {
-  const [bytes, view] = blank(CAPS_SIZE);
-  view.setUint32(
-    0,
+  const flags =
     (caps.crc ? CAPS_CRC : 0) |
-      (caps.sequence ? CAPS_SEQUENCE : 0) |
-      (caps.ack ? CAPS_ACK : 0) |
-      (caps.events ? CAPS_EVENTS : 0),
-    true,
-  );
-  view.setUint16(4, caps.maxPayload, true);
-  return bytes;
+    (caps.sequence ? CAPS_SEQUENCE : 0) |
+    (caps.ack ? CAPS_ACK : 0) |
+    (caps.events ? CAPS_EVENTS : 0);
+  return words([flags, caps.maxPayload, 0, 0]);
 }
 
 export function decodeCaps(payload: Uint8Array): Capabilities {
@@ -79,7 +85,7 @@ export const IOCTL_REQUEST_SIZE = 4;
 
 /** Names longer than the field are cut to 13 bytes, as the device cuts them. */
 export function encodeChannelList(channels: readonly ChannelEntry[]): Uint8Array {
-  const [bytes] = blank(channels.length * CHANNEL_ENTRY_SIZE);
+  const bytes = new Uint8Array(channels.length * CHANNEL_ENTRY_SIZE);
   channels.forEach((channel, index) => {
     const at = index * CHANNEL_ENTRY_SIZE;
     bytes[at] = channel.id;
@@ -106,54 +112,31 @@ export function decodeChannelList(payload: Uint8Array): ChannelEntry[] {
 }
 
 /** CHANNEL_POLL and CHANNEL_SIZE replies: one word. */
-export function encodeWord(value: number): Uint8Array {
-  const [bytes, view] = blank(4);
-  view.setUint32(0, value >>> 0, true);
-  return bytes;
-}
+export const encodeWord = (value: number): Uint8Array => words([value]);
 
 export function decodeWord(payload: Uint8Array, what: string): number {
   return viewOf(payload, 4, what).getUint32(0, true);
 }
 
 /** CHANNEL_SHAPE: one to four words. */
-export function encodeShape(shape: readonly number[]): Uint8Array {
-  const [bytes, view] = blank(4 * shape.length);
-  shape.forEach((word, index) => {
-    view.setUint32(4 * index, word >>> 0, true);
-  });
-  return bytes;
-}
+export const encodeShape = (shape: readonly number[]): Uint8Array => words(shape);
 
 export function decodeShape(payload: Uint8Array): number[] {
-  const count = Math.max(1, Math.ceil(payload.length / 4));
-  const view = viewOf(payload, 4 * count, 'shape');
-  return Array.from({ length: count }, (_, index) => view.getUint32(4 * index, true));
+  return wordsOf(payload, 4 * Math.max(1, Math.ceil(payload.length / 4)), 'shape');
 }
 
 /** CHANNEL_READ and CHANNEL_WRITE requests: offset, length, and what is written. */
 export function encodeIoRequest(offset: number, length: number, data?: Uint8Array): Uint8Array {
-  const [bytes, view] = blank(IO_REQUEST_SIZE + (data?.length ?? 0));
-  view.setUint32(0, offset, true);
-  view.setUint32(4, length, true);
-  if (data) bytes.set(data, IO_REQUEST_SIZE);
-  return bytes;
+  return words([offset, length], data);
 }
 
 export function decodeIoRequest(payload: Uint8Array): { offset: number; length: number; data: Uint8Array } {
-  const view = viewOf(payload, IO_REQUEST_SIZE, 'read or write request');
-  return {
-    offset: view.getUint32(0, true),
-    length: view.getUint32(4, true),
-    data: payload.subarray(IO_REQUEST_SIZE),
-  };
+  const [offset = 0, length = 0] = wordsOf(payload, IO_REQUEST_SIZE, 'read or write request');
+  return { offset, length, data: payload.subarray(IO_REQUEST_SIZE) };
 }
 
 export function encodeIoctlRequest(request: number, argument?: Uint8Array): Uint8Array {
-  const [bytes, view] = blank(IOCTL_REQUEST_SIZE + (argument?.length ?? 0));
-  view.setUint32(0, request, true);
-  if (argument) bytes.set(argument, IOCTL_REQUEST_SIZE);
-  return bytes;
+  return words([request], argument);
 }
 
 export function decodeIoctlRequest(payload: Uint8Array): { request: number; argument: Uint8Array } {
@@ -162,11 +145,7 @@ export function decodeIoctlRequest(payload: Uint8Array): { request: number; argu
 }
 
 /** A NAK's status and an event's number: one half-word. */
-export function encodeHalfWord(value: number): Uint8Array {
-  const [bytes, view] = blank(2);
-  view.setUint16(0, value, true);
-  return bytes;
-}
+export const encodeHalfWord = (value: number): Uint8Array => words([value]).subarray(0, 2);
 
 export function decodeHalfWord(payload: Uint8Array, what: string): number {
   return viewOf(payload, 2, what).getUint16(0, true);
