@@ -1,6 +1,6 @@
 /** Options of an algorithm: how it is started, what its calls say, and what becomes of its results. */
 import { z } from 'zod';
-import { callSettingsSchema, DIALECTS } from '../adapter/index.js';
+import { callSettingsSchema, DIALECTS, MAX_RESULT_BYTES } from '../adapter/index.js';
 import { group, milliseconds } from './schema.js';
 
 /** Adapters at a time: each has a picture's file, of which a directory holds a limited number. */
@@ -111,7 +111,7 @@ export const algorithmShape = {
       .int()
       .min(1024)
       .max(64 * 1024 * 1024)
-      .default(16 * 1024 * 1024)
+      .default(MAX_RESULT_BYTES)
       .meta({
         flag: '--max-result-size BYTES',
         description: 'largest result; a larger one fails its call',

@@ -23,7 +23,6 @@ export {
 export { endLeftoverAdapters } from './leftovers.js';
 export { LineSplitter, type LogLevel, type LogLine } from './log-lines.js';
 export {
-  PRE_EXECUTE,
   type RunnerOptions,
   runnerOptionsSchema,
   splitCommandLine,

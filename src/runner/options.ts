@@ -1,21 +1,23 @@
 import * as z from 'zod';
-import { callSettingsSchema, DIALECTS, describeIssues, MAX_RESULT_BYTES } from '../adapter/index.js';
+import { callSettingsSchema, describeIssues } from '../adapter/index.js';
 import { splitWords } from '../command-line.js';
 import { BridgeError } from '../errors.js';
-import { MAX_TIMER_MS, supervisionShape } from '../options/index.js';
+import { algorithmOptionsSchema, MAX_TIMER_MS, supervisionShape } from '../options/index.js';
 
+/** What the bridge has as well is declared there. */
+const shared = algorithmOptionsSchema.shape;
 const delay = (fallback: number) => z.int().min(1).max(MAX_TIMER_MS).default(fallback);
 
 /** Every time limit of the runner, in milliseconds, with its default and its reason. */
 export const timingsSchema = z.strictObject({
   /** From the start of the adapter to its first answer: after its hello it may load models for minutes. */
-  startupMs: delay(120_000),
+  startupMs: shared.startupTimeoutMs,
   /** Between two notes in the log that an adapter is still loading. */
   loadingNoteMs: delay(10_000),
   /** One `execute` (the protocol's own figure). */
-  callMs: delay(30_000),
+  callMs: shared.callTimeoutMs,
   /** One `pre` (the protocol's own figure). */
-  preMs: delay(10_000),
+  preMs: shared.preTimeoutMs,
   /** Silence in the middle of a message: adapters write a message at once, so this much means a stray print. */
   partialMessageMs: delay(5_000),
   /** From a closed stdin or stdout to giving the adapter up; usually its exit follows at once. */
@@ -27,8 +29,6 @@ export const timingsSchema = z.strictObject({
 });
 export type Timings = z.infer<typeof timingsSchema>;
 
-export const PRE_EXECUTE = ['session', 'frame', 'never'] as const;
-
 export const runnerOptionsSchema = z.strictObject({
   /** The adapter: "CMD ARGS" as in a shell, or the words themselves. Never given to a shell. */
   command: z.union([z.string(), z.array(z.string()).min(1)]),
@@ -37,31 +37,27 @@ export const runnerOptionsSchema = z.strictObject({
   /** This program's version, for the runner's hello. */
   runnerVersion: z.string().min(1),
   /** Working directory: the algorithm's root, where manifest.json is. Default: our own. */
-  cwd: z.string().min(1).optional(),
+  cwd: shared.runnerCwd,
   /** PROC_ALGO_ROOT; default: the working directory. */
   algorithmRoot: z.string().min(1).optional(),
   /** PROC_ENTRY_POINT, "module:Class"; default: what the manifest says. */
-  entryPoint: z.string().min(1).optional(),
+  entryPoint: shared.entryPoint,
   /** PROC_LOG_LEVEL. */
-  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  logLevel: shared.algorithmLogLevel,
   /**
    * PROC_STRICT_STDIO: SDK 0.3 then catches prints to stdout and fails the call with error 1010, at the price of
    * 20 ms a call. Without it the SDK sends such prints to stderr, which does no harm.
    */
-  strictStdio: z.boolean().default(false),
+  strictStdio: shared.strictStdio,
   /** Further environment variables. */
   env: z.record(z.string(), z.string()).default({}),
-  dialect: z.enum(DIALECTS).default('auto'),
+  dialect: shared.dialect,
   /** When an adapter that knows `pre` gets such a call: before its first frame, before each, or not at all. */
-  preExecute: z.enum(PRE_EXECUTE).default('session'),
+  preExecute: shared.preExecute,
   /** A call that failed for what may pass (a time-out, busy, out of memory) is tried once more with the same frame. */
   retry: z.boolean().default(false),
   /** Largest result, in bytes of JSON. A larger one fails its call. */
-  maxResultBytes: z
-    .int()
-    .min(1024)
-    .max(64 * 1024 * 1024)
-    .default(MAX_RESULT_BYTES),
+  maxResultBytes: shared.maxResultBytes,
   /** Lines of the adapter's stderr that are reported in a second; the others are counted. */
   logLinesPerSecond: z.int().min(1).max(100_000).default(100),
   settings: callSettingsSchema.prefault({}),
