@@ -17,7 +17,9 @@ export interface OpenedStream {
  */
 export async function openStream(options: CameraOptions, signal?: AbortSignal): Promise<OpenedStream> {
   if (options.port === 'virtual') return { stream: await openVirtual(options, signal), port: 'virtual' };
-  const port = options.port === 'auto' ? (await findCamera({ signal })).path : options.port;
+  const serialNumber = /^serial:(.+)$/.exec(options.port)?.[1];
+  const named = options.port !== 'auto' && serialNumber === undefined;
+  const port = named ? options.port : (await findCamera({ signal, serialNumber })).path;
   const stream = await openSerialPort({ path: port, baudrate: options.baudrate, signal });
   try {
     return { stream: await probeCamera(stream, { signal }), port };

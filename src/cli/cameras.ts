@@ -39,6 +39,8 @@ export class Cameras {
   readonly #handlers: CameraHandlers;
   readonly #end = new AbortController();
   #failed = false;
+  /** The first attempts are under way. */
+  #opening = true;
   #running = 0;
 
   constructor(inputs: readonly BridgeInput[], options: CamerasOptions, handlers: CameraHandlers) {
@@ -61,6 +63,8 @@ export class Cameras {
       await this.close();
       throw new AggregateError(missing.map(({ error }) => error));
     }
+    this.#opening = false;
+    this.#endAlone();
     await Promise.all(missing.map(({ input, error }) => this.#wait(input, error)));
     const lives = await Promise.allSettled(this.bridges.map((bridge) => bridge.done));
     await this.close();
@@ -93,13 +97,17 @@ export class Cameras {
     this.#running++;
     const over = (): void => {
       this.#running--;
-      // A camera that is missing is not waited for alone.
-      if (this.#running === 0 && !this.#options.wait) this.#end.abort();
+      this.#endAlone();
     };
     bridge.done.then(over, over);
     this.#handlers.opened(bridge);
     // `done` tells what it ends in.
     void bridge.start().catch(() => undefined);
+  }
+
+  /** A camera that is missing is not waited for alone. */
+  #endAlone(): void {
+    if (this.#running === 0 && !this.#opening && !this.#options.wait) this.#end.abort();
   }
 
   #fail(): void {

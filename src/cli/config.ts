@@ -1,7 +1,9 @@
 /** What flags and configuration file of `run` come to: its own options, and those of a bridge for each camera. */
 import { readFile } from 'node:fs/promises';
+import type { z } from 'zod';
 import { CAMERA_PLACEHOLDER } from '../bridge/index.js';
 import { BridgeError } from '../errors.js';
+import { readProblem } from '../files.js';
 import {
   type BridgeInput,
   bridgeOptionsSchema,
@@ -13,6 +15,7 @@ import {
   type RunOptions,
   runOptionsSchema,
 } from '../options/index.js';
+import { packageFile } from '../package.js';
 import { type Given, refuseIdle, withAlgorithm } from './flags.js';
 
 export interface RunInputs {
@@ -30,11 +33,32 @@ export async function runInputs(
 ): Promise<RunInputs> {
   const flags = withAlgorithm(given, algorithm);
   const config = path === undefined ? {} : await readConfig(path);
+  if (config.cameras && flags['port'] !== undefined) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `The configuration ${path} names its cameras: leave --port away, or \`cameras\` out of the file.`,
+    );
+  }
   const merged = over(config, flags) as ConfigFile;
   const control = merged.control || merged.controlName !== undefined;
-  refuseIdle(specs, flags, { ...merged, control });
-  const own = Object.entries(merged).filter(([name]) => name in runOptionsSchema.shape);
-  return { options: parseOptions(runOptionsSchema, Object.fromEntries(own)), bridges: cameras(merged) };
+  refuseIdle(specs, flags, { ...Object.assign({}, ...(config.cameras ?? [])), ...merged, control });
+  const options = parseOptions(runOptionsSchema, only(merged, runOptionsSchema));
+  const common: BridgeInput = only(merged, bridgeOptionsSchema);
+  const ports = [config.cameras ?? merged.port ?? 'auto'].flat();
+  const bridges = ports.map((one, index) => camera(common, flags, one, index));
+  if (bridges.length > 1) refuseShared(bridges);
+  return { options, bridges };
+}
+
+/** A configuration file that says the same, with every default. */
+export function completeConfig({ options, bridges }: RunInputs): object {
+  const cameras = bridges.map((input) => parseOptions(bridgeOptionsSchema, input));
+  return { $schema: packageFile('tools/config.schema.json'), ...options, cameras };
+}
+
+/** The options that a schema has. */
+function only(options: object, schema: z.ZodObject): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => name in schema.shape));
 }
 
 /** One set of options over another; those that are groups are joined. */
@@ -44,49 +68,44 @@ function over(below: Given, above: Given): Given {
   return { ...below, ...above, ...Object.fromEntries(joined) };
 }
 
-/** The first camera has the names in shared memory, the others a number behind them. */
-function cameras(config: ConfigFile): BridgeInput[] {
-  const ports = [config.port ?? 'auto'].flat();
-  const real = ports.filter((port) => port !== 'virtual');
-  if (new Set(real).size < real.length) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      'The same --port is given twice: each camera has one of its own.',
-    );
+/** One camera: what holds for all of them, over it the camera's own options, over both the flags. */
+function camera(common: BridgeInput, flags: Given, one: string | BridgeInput, index: number): BridgeInput {
+  const own = typeof one === 'string' ? { port: one } : { port: 'auto', ...one };
+  const flagged = { ...only(flags, bridgeOptionsSchema), port: own.port };
+  const input: BridgeInput = over(over(common, own), flagged);
+  if (index === 0) return input;
+  // What several have in common would be one name in shared memory, and one virtual camera.
+  const shared = (name: keyof BridgeInput): boolean => !(name in own) || name in flags;
+  for (const name of ['shmName', 'ring', 'arrays'] as const) {
+    const value = input[name] ?? (name === 'shmName' ? '/openmv_frame' : undefined);
+    if (value !== undefined && shared(name)) input[name] = `${value}_${index + 1}`;
   }
-  const entries = Object.entries(config).filter(([name]) => name in bridgeOptionsSchema.shape);
-  const common: BridgeInput = Object.fromEntries(entries);
-  if (ports.length > 1) refuseShared(common, ports.length);
-  return ports.map((port, index) => ({ ...common, ...numbered(common, port, index), port }));
+  if (own.port === 'virtual' && !('virtual' in own && own.virtual?.id !== undefined)) {
+    input.virtual = { ...input.virtual, id: (input.virtual?.id ?? 1) + index };
+  }
+  return input;
 }
 
 /** What several cameras cannot have in common. */
-function refuseShared({ cameraId, pipeline }: BridgeInput, count: number): void {
-  if (cameraId !== undefined) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      `--camera-id names one camera, and there are ${count} cameras, whose files would overwrite each other: leave it away, then each has its own unique id.`,
+function refuseShared(bridges: readonly BridgeInput[]): void {
+  const twice = (name: 'port' | 'cameraId' | 'pipeline'): string | undefined => {
+    const values = bridges.flatMap((input) => input[name] ?? []);
+    return values.find((value, index) => values.indexOf(value) !== index && value !== 'virtual');
+  };
+  const refuse = (text: string): never => {
+    throw new BridgeError('OPTION_INVALID', text);
+  };
+  if (twice('port') !== undefined) refuse('The same --port is given twice: each camera has one of its own.');
+  if (twice('cameraId') !== undefined) {
+    refuse(
+      `--camera-id names one camera, and there are ${bridges.length} cameras, whose files would overwrite each other: leave it away, then each has its own unique id.`,
     );
   }
-  if (pipeline !== undefined && !pipeline.includes(CAMERA_PLACEHOLDER)) {
-    throw new BridgeError(
-      'OPTION_INVALID',
+  if (twice('pipeline')?.includes(CAMERA_PLACEHOLDER) === false) {
+    refuse(
       `--pipeline is the same for several cameras, which would write one file: put ${CAMERA_PLACEHOLDER} where the camera's id belongs, such as location=${CAMERA_PLACEHOLDER}.mp4, or start a bridge for each camera.`,
     );
   }
-}
-
-/** What tells the cameras after the first one apart. */
-function numbered(common: BridgeInput, port: string, index: number): Partial<BridgeInput> {
-  if (index === 0) return {};
-  const { shmName = '/openmv_frame', ring, arrays, virtual } = common;
-  const number = index + 1;
-  return {
-    shmName: `${shmName}_${number}`,
-    ...(ring === undefined ? {} : { ring: `${ring}_${number}` }),
-    ...(arrays === undefined ? {} : { arrays: `${arrays}_${number}` }),
-    ...(port === 'virtual' ? { virtual: { ...virtual, id: (virtual?.id ?? 1) + index } } : {}),
-  };
 }
 
 async function readConfig(path: string): Promise<ConfigFile> {
@@ -94,8 +113,11 @@ async function readConfig(path: string): Promise<ConfigFile> {
   try {
     value = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BridgeError('OPTION_INVALID', `The config file ${path} cannot be used: ${reason}.`, { cause });
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `The config file ${path} cannot be used: ${readProblem(cause)}.`,
+      { cause },
+    );
   }
   const checked = configSchema.safeParse(value);
   if (checked.success) return value as ConfigFile;

@@ -56,7 +56,8 @@ export const cameraOptionsSchema = z.strictObject({
   ...group('Camera', {
     port: z.string().min(1).default('auto').meta({
       flag: '--port PATH',
-      description: 'the camera: a device path, virtual, or auto for the only one that is plugged in',
+      description:
+        'the camera: a device path, serial:NUMBER, virtual, or auto for the only one that is plugged in',
       common: true,
     }),
     cameraId: z

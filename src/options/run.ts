@@ -46,6 +46,9 @@ export const runOptionsSchema = z.strictObject({
 });
 export type RunOptions = z.infer<typeof runOptionsSchema>;
 
+/** Far more than a machine has ports. */
+const MAX_CAMERAS = 64;
+
 /** A configuration file: the options of a run and those of its cameras. */
 export const configSchema = z
   .strictObject({
@@ -60,6 +63,9 @@ export const configSchema = z
         description: `${bridgeOptionsSchema.shape.port.description}; repeatable`,
         repeatable: true,
       }),
+    cameras: z.array(bridgeOptionsSchema).min(1).max(MAX_CAMERAS).optional().meta({
+      description: 'the cameras, each with options of its own; the others above hold for all of them',
+    }),
   })
   .meta({ title: 'Configuration of openmv-bridge' });
 /** What such a file may hold; the defaults are not filled in. */

@@ -89,14 +89,28 @@ async function noCamera(options: DiscoveryOptions): Promise<BridgeError> {
   );
 }
 
+export interface FindOptions extends DiscoveryOptions {
+  /** That of the camera that is meant; default: there is only one. */
+  readonly serialNumber?: string | undefined;
+}
+
 /**
- * The only camera of this machine.
+ * The only camera of this machine, or the one with a serial number.
  *
  * Rejects with `PORT_NOT_FOUND` when there is none, saying what to check, with `OPTION_INVALID` when there are
  * several, listing them so that one can be picked, and with `signal.reason` when aborted.
  */
-export async function findCamera(options: DiscoveryOptions = {}): Promise<PortInfo> {
+export async function findCamera({ serialNumber, ...options }: FindOptions = {}): Promise<PortInfo> {
   const cameras = await listCameras(options);
+  if (serialNumber !== undefined) {
+    const camera = cameras.find((port) => port.serialNumber?.toLowerCase() === serialNumber.toLowerCase());
+    if (camera) return camera;
+    const there =
+      cameras.length > 0 ? `There are: ${cameras.map(describePort).join('; ')}.` : 'There is none.';
+    throw new BridgeError('PORT_NOT_FOUND', `No camera has the serial number ${serialNumber}. ${there}`, {
+      context: { serialNumber },
+    });
+  }
   const [only, another] = cameras;
   if (!only) throw await noCamera(options);
   if (!another) return only;

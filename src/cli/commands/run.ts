@@ -6,7 +6,8 @@ import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
 import { Cameras } from '../cameras.js';
-import { type RunInputs, runInputs } from '../config.js';
+import { withOutput } from '../command.js';
+import { completeConfig, type RunInputs, runInputs } from '../config.js';
 import { EXIT, exitStatus } from '../exit-status.js';
 import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
@@ -24,8 +25,15 @@ export function configure(command: Command, algorithm: readonly string[]): void 
   command
     .optionsGroup('Options:')
     .option('--config <FILE>', 'JSON file with any of these options; flags win over it')
-    .action(async ({ config }: { config?: string }) => {
-      process.exitCode = await run(() => runInputs(specs, given(), algorithm, config), given());
+    .option('--print-config', 'print a configuration file that says the same with every default, and end')
+    .action(async ({ config, printConfig }: { config?: string; printConfig?: boolean }) => {
+      const inputs = () => runInputs(specs, given(), algorithm, config);
+      if (printConfig) {
+        await withOutput(false, async (output) => {
+          output.text(`${JSON.stringify(completeConfig(await inputs()), null, 2)}\n`);
+          return EXIT.done;
+        });
+      } else process.exitCode = await run(inputs, given());
     });
 }
 

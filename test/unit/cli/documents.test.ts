@@ -25,7 +25,7 @@ describe('the option schema', () => {
     const named = new Set(specs.map(({ path }) => path.at(-1)));
     for (const shape of shapes) {
       for (const [name, schema] of Object.entries(shape)) {
-        if (['$schema', 'virtual', 'supervision'].includes(name)) continue;
+        if (['$schema', 'virtual', 'supervision', 'cameras'].includes(name)) continue;
         expect(named, name).toContain(name);
         expect(optionMetaSchema.safeParse(schema.meta()).error, name).toBeUndefined();
       }
