@@ -8,7 +8,7 @@ import { ArraySegmentReader } from './arrays/array-reader.js';
 import { segmentName } from './memory/segment-layout.js';
 import type { SegmentView } from './memory/segment-view.js';
 import { systemCode } from './memory/system-errors.js';
-import { createWaiter, type Waiter } from './memory/waiter.js';
+import { Waiter } from './memory/waiter.js';
 import {
   type InPlace,
   openSegment,
@@ -100,25 +100,22 @@ async function nextOf<T>(
   follow: boolean,
   signal: AbortSignal,
 ): Promise<T | undefined> {
-  let seen = 0;
-  let [waited, woken] = [false, false];
+  let before: number | undefined;
   // When the signal is aborted the segment may be unmapped.
   while (!signal.aborted) {
-    const before = seen;
-    seen = source.wake;
-    woken = waited && seen !== before;
+    const seen = source.wake;
     const taken = take();
     if (taken !== undefined) return taken;
     // Whether the writer lives is asked only when there is nothing to give: it takes a while.
-    if (waited) {
+    if (before !== undefined) {
       const { status } = source.state();
       // The last may have come between the look and the end.
-      if (status === 'gone' || (status === 'stale' && !follow && !woken)) return take();
+      if (status === 'gone' || (status === 'stale' && !follow && seen === before)) return take();
     }
+    before = seen;
     await waiter.wait(seen, LOOK_AFTER_MS, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
-    waited = true;
   }
   return undefined;
 }
@@ -243,7 +240,7 @@ export class ShmReader {
     };
     this.#iterations.add(close);
     try {
-      waiter = createWaiter(source);
+      waiter = new Waiter(source);
       if (skip) source.skip();
       for (let count = 1; ; count++) {
         const taken = await nextOf(source, waiter, take, follow, signal);

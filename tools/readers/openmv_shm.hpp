@@ -307,7 +307,7 @@ class Reader {
             throw Error(name_ + " was cut short. Restart the program that writes it.");
     }
 
-    // Undefined where nobody wakes: then readers look again and again.
+    // None where no writer wakes: then readers look again and again.
     std::optional<size_t> wake_offset() const {
         if (layout_ == Layout::ring) return 72;
         if (layout_ == Layout::array) return lock_ ? std::nullopt : std::optional<size_t>(trailer_ + 8);

@@ -8,7 +8,7 @@
 
 `open` reads every layout that the bridge writes: the latest frame (VIZN), rings, arrays. A reader sleeps on a futex
 between frames (where there is none it looks every 2 ms), maps read-only, and checks every length before it uses it.
-A writer that stops or is killed harms nobody: `frames()`, `next()` and `latest()` go on with the next one.
+A writer that stops or is killed harms no reader: `frames()`, `next()` and `latest()` go on with the next one.
 
 `Frame.array()` needs numpy (and Pillow for JPEGs), `Frame.image()` needs Pillow; nothing else does.
 """

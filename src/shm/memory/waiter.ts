@@ -16,47 +16,12 @@ export interface WakeWord {
   readonly wake: number;
 }
 
-export interface Waiter {
-  /**
-   * Resolves when the wake word is no longer `seen`, after `timeoutMs`, or possibly earlier: look again. One call at a
-   * time. Rejects with `signal.reason`, or with what reading the word throws. The process stays alive for it.
-   */
-  wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void>;
-  /** Ends what waits, and resolves when nothing touches the word any more. Idempotent. */
-  close(): Promise<void>;
-}
-
 /** Looks at a word that wakes no reader: well below the time between two frames. */
 const POLL_MS = 2;
 const STOP_MS = 5;
 /** Threads that wait at the same time; more readers look by themselves. */
 const MAX_THREADS = 32;
 let threads = 0;
-
-/** Looks every few milliseconds: for segments whose writer wakes no reader, and machines without futexes. */
-class PollingWaiter implements Waiter {
-  readonly #ended = new Signal();
-  readonly #word: WakeWord;
-  #open = true;
-
-  constructor(word: WakeWord) {
-    this.#word = word;
-  }
-
-  async wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const end = performance.now() + timeoutMs;
-    while (this.#open && this.#word.wake === seen) {
-      const left = end - performance.now();
-      if (left <= 0) return;
-      await this.#ended.wait(Math.min(POLL_MS, left), signal);
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#open = false;
-    this.#ended.set();
-  }
-}
 
 /** Workers run compiled code: seen from TypeScript sources it lies in `dist`. */
 function workerFile(): string {
@@ -67,37 +32,31 @@ function workerFile(): string {
   throw new BridgeError('FILE_FAILED', `${file} is missing: run \`npm run build\`.`, { context: { file } });
 }
 
-/** A thread sleeps on the word. */
-class ThreadWaiter implements Waiter {
-  readonly #word: WakeWord;
-  readonly #wakeThread: () => void;
+/** A thread that sleeps on a word. It takes a while to start, and can die. */
+class WaitThread {
+  ready = false;
   readonly #control = new Int32Array(new SharedArrayBuffer(4 * CONTROL.words));
   readonly #exited: Promise<void>;
-  readonly #changed = new Signal();
-  readonly #polling: Waiter;
+  readonly #wake: () => void;
   readonly #forget: () => void;
-  /** A thread takes a while to start, and can die; until and after that the word is polled. */
-  #ready = false;
-  #closing: Promise<void> | undefined;
 
-  constructor(word: WakeWord, address: number, wakeThread: () => void) {
-    this.#word = word;
-    this.#wakeThread = wakeThread;
-    this.#polling = new PollingWaiter(word);
+  /** `changed` is set when the word is no longer what the thread was told, and when the thread is gone. */
+  constructor(address: number, wake: () => void, changed: Signal) {
+    this.#wake = wake;
     const workerData: WaitSetup = { address, control: this.#control };
     const worker = new Worker(workerFile(), { workerData, argv: [], execArgv: [] });
     threads++;
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
         threads--;
-        this.#ready = false;
-        this.#changed.set();
+        this.ready = false;
+        changed.set();
         resolve();
       });
     });
     worker.on('message', (message: unknown) => {
-      if (message === READY) this.#ready = true;
-      else this.#changed.set();
+      if (message === READY) this.ready = true;
+      else changed.set();
     });
     // It ends by itself.
     worker.on('error', () => undefined);
@@ -105,38 +64,27 @@ class ThreadWaiter implements Waiter {
     this.#forget = closeAtExit(() => this.#stop());
   }
 
-  async wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    if (this.#closing || this.#word.wake !== seen) return;
-    if (!this.#ready) return this.#polling.wait(seen, timeoutMs, signal);
-    this.#changed.clear();
-    const control = this.#control;
+  /** Begins to sleep while the word is `seen`. */
+  watch(seen: number): void {
     // The value first: the thread takes it when it sees the state.
-    Atomics.store(control, CONTROL.value, seen);
-    Atomics.store(control, CONTROL.state, STATE.waiting);
-    Atomics.notify(control, CONTROL.state);
-    try {
-      await this.#changed.wait(timeoutMs, signal);
-    } finally {
-      // Left over when the time was up; an answer that comes late is forgotten.
-      Atomics.compareExchange(control, CONTROL.state, STATE.waiting, STATE.idle);
-    }
+    Atomics.store(this.#control, CONTROL.value, seen);
+    Atomics.store(this.#control, CONTROL.state, STATE.waiting);
+    Atomics.notify(this.#control, CONTROL.state);
+  }
+
+  /** Ends `watch()`; an answer that comes late is forgotten. */
+  rest(): void {
+    Atomics.compareExchange(this.#control, CONTROL.state, STATE.waiting, STATE.idle);
   }
 
   #stop(): void {
     Atomics.store(this.#control, CONTROL.state, STATE.stop);
     Atomics.notify(this.#control, CONTROL.state);
-    this.#wakeThread();
+    this.#wake();
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
+  async close(): Promise<void> {
     this.#forget();
-    this.#changed.set();
-    await this.#polling.close();
     this.#stop();
     // The thread may have been between its look at the state and its sleep.
     const again = setInterval(() => this.#stop(), STOP_MS);
@@ -145,11 +93,50 @@ class ThreadWaiter implements Waiter {
   }
 }
 
-/** Something to wait on the wake word with. The word stays mapped until its `close()` has resolved. */
-export function createWaiter(word: WakeWord): Waiter {
-  const { wakeAddress } = word;
-  const system = futex();
-  if (wakeAddress === undefined || system === undefined || threads >= MAX_THREADS)
-    return new PollingWaiter(word);
-  return new ThreadWaiter(word, wakeAddress, () => system.wake(wakeAddress));
+/** Waits on a wake word, which stays mapped until `close()` has resolved: by a thread, or by looking where none serves. */
+export class Waiter {
+  readonly #word: WakeWord;
+  readonly #changed = new Signal();
+  readonly #thread: WaitThread | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(word: WakeWord) {
+    this.#word = word;
+    const { wakeAddress } = word;
+    const system = futex();
+    if (wakeAddress === undefined || system === undefined || threads >= MAX_THREADS) return;
+    this.#thread = new WaitThread(wakeAddress, () => system.wake(wakeAddress), this.#changed);
+  }
+
+  /**
+   * Resolves when the wake word is no longer `seen`, after `timeoutMs`, or possibly earlier: look again. One call at a
+   * time. Rejects with `signal.reason`, or with what reading the word throws. The process stays alive for it.
+   */
+  async wait(seen: number, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const end = performance.now() + timeoutMs;
+    const thread = this.#thread;
+    while (!this.#closing && this.#word.wake === seen) {
+      const left = end - performance.now();
+      if (left <= 0) return;
+      if (!thread?.ready) {
+        await this.#changed.wait(Math.min(POLL_MS, left), signal);
+        continue;
+      }
+      this.#changed.clear();
+      thread.watch(seen);
+      try {
+        await this.#changed.wait(left, signal);
+      } finally {
+        thread.rest();
+      }
+      return;
+    }
+  }
+
+  /** Ends what waits, and resolves when nothing touches the word any more. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#thread?.close() ?? Promise.resolve();
+    this.#changed.set();
+    return this.#closing;
+  }
 }
