@@ -1,6 +1,7 @@
 /** One life of the camera's interpreter: a Worker, its messages, its end. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { BridgeError } from '../../errors.js';
 import type { FromWorker, ToWorker, WorkerSetup } from './messages.js';
@@ -22,6 +23,27 @@ function workerFile(): string {
       ? new URL('../../../dist/virtual/interpreter/worker.js', here)
       : new URL('worker.js', here),
   );
+}
+
+/** Threads that are starting. */
+let starting = 0;
+
+/**
+ * Starts a thread that compiles its hot functions by itself. With Node 20 a thread that is ended waits for its
+ * compilations in the background; one of these that needs the thread's garbage collected waits for the thread: both
+ * wait for ever. A thread has the setting with which it starts; the main thread is not affected.
+ */
+function startThread(file: string, data: WorkerSetup): Worker {
+  if (starting++ === 0) setFlagsFromString('--no-concurrent-recompilation');
+  const worker = new Worker(file, { workerData: data, transferList: [data.port], argv: [], execArgv: [] });
+  let started = false;
+  const done = (): void => {
+    if (started) return;
+    started = true;
+    if (--starting === 0) setFlagsFromString('--concurrent-recompilation');
+  };
+  worker.once('online', done).once('exit', done);
+  return worker;
 }
 
 export class CameraWorker {
@@ -46,12 +68,7 @@ export class CameraWorker {
     this.#mark = mark;
     this.#handlers = handlers;
     this.#port = port1;
-    this.#worker = new Worker(file, {
-      workerData: { ...setup, port: port2 } satisfies WorkerSetup,
-      transferList: [port2],
-      argv: [],
-      execArgv: [],
-    });
+    this.#worker = startThread(file, { ...setup, port: port2 });
     this.#portClosed = new Promise((resolve) => port1.once('close', resolve));
     this.#loaded = new Promise((resolve) => {
       port1.on('message', (message: FromWorker) => {
