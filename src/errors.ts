@@ -64,3 +64,14 @@ export function asBridgeError(error: unknown, code: ErrorCode = 'INTERNAL'): Bri
   const message = error instanceof Error ? error.message : String(error);
   return new BridgeError(code, message, { cause: error });
 }
+
+/** The JSON line of an error. (Here, so that a program which prints one needs no more than this file.) */
+export function errorLine({ code, message, context }: BridgeError, camera?: string) {
+  const about = camera ?? context['cameraId'];
+  return {
+    type: 'error' as const,
+    timestampMs: Date.now(),
+    ...(typeof about === 'string' ? { cameraId: about } : {}),
+    ...{ code, message },
+  };
+}

@@ -12,7 +12,6 @@ export type {
   SkipReason,
 } from './events.js';
 export {
-  errorLine,
   eventLine,
   frameLine,
   LINE_SCHEMA,

@@ -1,6 +1,6 @@
 /** The JSON lines by which programs are told of a run: their forms, and how they are made. */
 import { z } from 'zod';
-import type { BridgeError } from '../errors.js';
+import { errorLine } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import { packageVersion } from '../package.js';
 import type { BridgeEvent, BridgeStats, FrameResult } from './events.js';
@@ -208,17 +208,6 @@ export function eventLine(event: BridgeEvent): object {
     worker: event.worker,
     ...{ level, message },
     ...(own === undefined ? {} : { fields: own }),
-  };
-}
-
-/** The JSON line of an error. */
-export function errorLine({ code, message, context }: BridgeError, camera?: string): RunLines['error'] {
-  const about = camera ?? context['cameraId'];
-  return {
-    type: 'error',
-    timestampMs: Date.now(),
-    ...(typeof about === 'string' ? { cameraId: about } : {}),
-    ...{ code, message },
   };
 }
 

@@ -1,6 +1,5 @@
 /** Where a command's words go: data to stdout, everything else to stderr. */
-import { errorLine } from '../bridge/index.js';
-import type { BridgeError } from '../errors.js';
+import { type BridgeError, errorLine } from '../errors.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LOG_LEVELS)[number];

@@ -1,11 +1,10 @@
 /** One client of the control socket: its commands one after the other, its replies in their order. */
 import type { Socket } from 'node:net';
 import type { Reply } from './command.js';
-import { type Message, MessageReader } from './message-reader.js';
+import { MESSAGE_BYTES, type Message, MessageReader } from './message-reader.js';
 import { type ControlService, failure } from './service.js';
 
-/** One message: bytes of a script of the largest size, escaped. */
-const MESSAGE_LIMITS = { bytes: 600 * 1_024, depth: 64, tokens: 100_000 };
+const MESSAGE_LIMITS = { bytes: MESSAGE_BYTES, depth: 64, tokens: 100_000 };
 /** Commands waiting their turn before no more are read. */
 const QUEUE_LIMIT = 16;
 /** Bytes of events waiting for a client to read them. */

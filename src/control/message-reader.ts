@@ -4,6 +4,9 @@ import { JSONParser, TokenType } from '@streamparser/json';
 /** What the stream gives: an object or array, or why there is none. */
 export type Message = { readonly value: unknown } | { readonly problem: string };
 
+/** Bytes of one message: a script of the largest size, escaped. */
+export const MESSAGE_BYTES = 600 * 1_024;
+
 export interface MessageLimits {
   /** Bytes of one message. */
   readonly bytes: number;

@@ -2,11 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { BridgeEvent } from '../bridge/index.js';
-import { eventLine, frameLine, resultLine, statsLine } from '../bridge/index.js';
-import { MAX_SCRIPT_BYTES } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { readProblem, writeWhole } from '../files.js';
 import { type Command, command, none } from './command.js';
+import { MESSAGE_BYTES } from './message-reader.js';
 import { choice, text } from './parameters.js';
 
 /** What can be subscribed to. */
@@ -36,7 +35,7 @@ const eventsParam = z
   )
   .default(['frame', 'result']);
 const scriptParams = z
-  .strictObject({ path: path.optional(), script: text(MAX_SCRIPT_BYTES).optional() })
+  .strictObject({ path: path.optional(), script: text(MESSAGE_BYTES).optional() })
   .refine((given) => (given.path === undefined) !== (given.script === undefined), {
     message: 'parameter "path" or "script" is needed',
   });
@@ -106,7 +105,9 @@ export const ownCommands: readonly Command[] = [
     `[events=${EVENTS.join(',')}]`,
     'from now on a JSON line for each frame, result and other event (as with --json)',
     z.strictObject({ events: eventsParam }),
-    ({ bridge }, { events }, { send, onGone }) => {
+    async ({ bridge }, { events }, { send, onGone }) => {
+      // Here, as in the other commands: `ctl` knows them all and needs no bridge.
+      const { eventLine, frameLine, resultLine, statsLine } = await import('../bridge/index.js');
       const wanted = new Set(events);
       const offer = lossCounter(bridge.cameraId, send);
       const subscriptions = [

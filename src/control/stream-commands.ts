@@ -1,6 +1,6 @@
 /** VizionStreamer's commands for formats, streaming, the pipeline and shared memory (commands 1 to 6 and 21 to 23). */
 import { z } from 'zod';
-import { FRAME_SIZES, type PixelFormatName } from '../camera/index.js';
+import type { PixelFormatName } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { type Command, command, none, type Target } from './command.js';
 import { choice, text, whole } from './parameters.js';
@@ -21,8 +21,8 @@ function refuseStreaming(target: Target, what: string): void {
   throw new BridgeError('OPTION_INVALID', `${what} while streaming is active: send stop_stream first`);
 }
 
-const named = (width: number, height: number) =>
-  FRAME_SIZES.find((size) => size.width === width && size.height === height);
+/** Not at the top: `ctl` knows all commands and needs no camera. */
+const frameSizes = async () => (await import('../camera/index.js')).FRAME_SIZES;
 
 const formatParams = z.strictObject({
   width: whole(8, 5_000),
@@ -40,8 +40,9 @@ export const streamCommands: readonly Command[] = [
     const { framerate } = await target.bridge.camera.controls.get();
     const measured = Math.round(target.stats?.framesPerSecond ?? 0);
     const rate = Math.max(USUAL_RATE, framerate ?? 0, measured);
+    const sizes = await frameSizes();
     const formats = LISTED_FORMATS.flatMap((format) =>
-      FRAME_SIZES.map(({ width, height }) => ({ width, height, framerate: rate, format })),
+      sizes.map(({ width, height }) => ({ width, height, framerate: rate, format })),
     );
     return { formats };
   }),
@@ -53,9 +54,10 @@ export const streamCommands: readonly Command[] = [
     async (target, { width, height, framerate, format }) => {
       refuseStreaming(target, 'The format cannot be changed');
       const { controls } = target.bridge.camera;
+      const named = (await frameSizes()).find((size) => size.width === width && size.height === height);
       if (framerate !== undefined) await controls.set({ framerate });
       await controls.set({
-        framesize: named(width, height)?.name ?? { width, height },
+        framesize: named?.name ?? { width, height },
         ...(format && { pixformat: pixelFormat(format) }),
       });
       return 'Format set successfully';
