@@ -13,9 +13,11 @@ import { BridgeError } from '../errors.js';
 import { type ChildEnd, ChildGroup } from './child-group.js';
 import { Deadline } from './deadline.js';
 import { exitError, oomKillCount, startError } from './exits.js';
-import { LineSplitter, type LogLevel, type LogLine, LogTail } from './log-lines.js';
+import { LineSplitter, type LogLevel, type LogLine, LogTail, printable } from './log-lines.js';
 import type { ResolvedRunnerOptions } from './options.js';
 
+/** Characters of an error that it reports for itself. */
+const MAX_REPORTED = 2_000;
 /** What an adapter that is still loading gets to end by itself. */
 const LOADING_GRACE_MS = 1_000;
 
@@ -215,7 +217,8 @@ export class AdapterProcess {
       return;
     }
     if (message.type === 'hello') return this.#greeted(message);
-    if (message.type === 'error' && (message.request_id ?? null) === null) this.#reported = message.message;
+    if (message.type === 'error' && (message.request_id ?? null) === null)
+      this.#reported = message.message && printable(message.message.slice(0, MAX_REPORTED));
     else this.#finishLoading();
     if (message.type === 'result') this.#answered += 1;
     this.#handlers.message(message);

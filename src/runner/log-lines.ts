@@ -1,4 +1,5 @@
 /** What an adapter writes to stderr, as lines with a level, at a bounded rate. */
+import { parseJson } from '../json.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -42,7 +43,7 @@ const COLOURS = /\p{Cc}\[[0-9;]*m/gu;
 const CONTROL = /(?!\t)[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Text that a terminal shows as it stands: what a program prints must not move the cursor or ring the bell. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text
     .replace(COLOURS, '')
     .replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -52,10 +53,10 @@ function printable(text: string): string {
 function structured(text: string): Record<string, unknown> | undefined {
   if (!text.startsWith('{')) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
-    // Not JSON after all: judged as text.
+    // Not JSON after all, or nested too deep: judged as text.
     return undefined;
   }
 }
@@ -76,9 +77,9 @@ export function parseLine(line: string): LogLine {
   const level = named ?? 'info';
   const key = MESSAGE_KEYS.find((name) => typeof record[name] === 'string' && record[name] !== '');
   if (key === undefined) return { level, text, message: text };
-  const rest = Object.entries(record).filter(
-    ([name]) => name !== key && name !== 'level' && !TIME_KEYS.has(name),
-  );
+  const rest = Object.entries(record)
+    .filter(([name]) => name !== key && name !== 'level' && !TIME_KEYS.has(name))
+    .map(([name, value]) => [printable(name), typeof value === 'string' ? printable(value) : value]);
   const parsed = { level, text, message: printable(String(record[key])) };
   return rest.length === 0 ? parsed : { ...parsed, fields: Object.fromEntries(rest) };
 }

@@ -11,6 +11,7 @@ import {
   resultDataSchema,
 } from '../adapter/index.js';
 import { BridgeError, type ErrorCode } from '../errors.js';
+import { printable } from './log-lines.js';
 
 /** Most defect rectangles a result may carry by the protocol. */
 export const MAX_DEFECT_RECTS = 20;
@@ -71,7 +72,8 @@ const MAX_TEXT = 2_000;
 /** A failure that the algorithm itself reports: status ERROR, or an error message. */
 function algorithmError(text: string | undefined, code: unknown, requestId: string | undefined): BridgeError {
   const named = namedCode(code);
-  const said = text === undefined || text === '' ? 'no message; see its log' : text.slice(0, MAX_TEXT);
+  const said =
+    text === undefined || text === '' ? 'no message; see its log' : printable(text.slice(0, MAX_TEXT));
   return new BridgeError(
     'ALGORITHM_FAILED',
     `The algorithm reports an error${describeCode(named)}: ${said}`,

@@ -42,6 +42,11 @@ describe('LineSplitter', () => {
     expect(split([Buffer.from('\u001b[31mred\u001b[0m \u001b[2J\u0007 \u202eok\ttab')])).toEqual([
       'red \\u001b[2J\\u0007 \\u202eok\ttab',
     ]);
+    expect(parseLine('{"message": "a", "b\\u0007": "c\\u001b[2J"}').fields).toEqual({
+      'b\\u0007': 'c\\u001b[2J',
+    });
+    const deep = `{"message": "a", "b": ${'['.repeat(5_000)}${']'.repeat(5_000)}}`;
+    expect(parseLine(deep)).toEqual({ level: 'info', text: deep, message: deep });
     expect(parseLine('{"message": "a\\u001b[2Jb"}').message).toBe('a\\u001b[2Jb');
   });
 
