@@ -24,7 +24,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     load: () => import('./commands/algo.js'),
   },
   annotate: {
-    text: 'draw the results of `run --json` or `algo run --json` onto their pictures',
+    text: 'draw the results of `run --json` or `algo run --json` onto their images',
     load: () => import('./commands/annotate.js'),
   },
   list: { text: 'cameras found', load: () => import('./commands/list.js') },

@@ -127,7 +127,7 @@ export const algorithmShape = {
     reference: text.optional().meta({
       flag: '--reference FILE',
       description:
-        "the step's reference picture: a file, or previous-ok for the last frame that was OK; default: the frame itself",
+        "the step's reference image: a file, or previous-ok for the last frame that was OK; default: the frame itself",
       needs,
     }),
     dialect: z.enum(DIALECTS).default('auto').meta({

@@ -18,7 +18,7 @@ export const virtualShape = group('Virtual camera', {
   }),
   images: path.optional().meta({
     flag: '--virtual-images DIR',
-    description: 'pictures that it sees, in the order of their names; default: a test scene',
+    description: 'images that it sees, in the order of their names; default: a test scene',
     common: true,
   }),
   fps: z

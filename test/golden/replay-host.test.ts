@@ -95,7 +95,7 @@ describe('our host on the recording exec-and-stdout', () => {
     return { packets, rebootAt: packets.findIndex(({ header }) => header.opcode === Opcode.SYS_EVENT) };
   };
 
-  it("sends what the vendor's host sent, up to the reboot; there it begins anew", () => {
+  it("sends what the vendor's host sent, up to the reboot; there it begins again", () => {
     const { packets, rebootAt } = recording();
     const { link, sent, events } = replay(packets.slice(0, rebootAt + 1));
     const recorded = packets

@@ -38,7 +38,7 @@ export function configure(command: Command, words: readonly string[]): void {
     image: z.string().min(1).optional().meta({
       flag: '--image FILE',
       group: 'Options',
-      description: 'the picture to call it with; default: a test image of 320 x 240',
+      description: 'the image to call it with; default: a test image of 320 x 240',
     }),
     json: runOptionsSchema.shape.json,
   });

@@ -17,7 +17,7 @@ import { onStop } from '../stop-signals.js';
 
 export function configure(command: Command, words: readonly string[]): void {
   command
-    .description('call an algorithm for pictures; ends with 0: all OK, 1: some NG, 5: some without a verdict')
+    .description('call an algorithm for images; ends with 0: all OK, 1: some NG, 5: some without a verdict')
     .usage('[options] IMAGE... -- ALGORITHM ARGS...')
     .argument('<image...>', 'files, or directories of them; what is no JPEG is converted');
   const own = ownFlags(command, {

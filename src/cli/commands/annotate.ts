@@ -25,7 +25,7 @@ export function configure(command: Command): void {
       group: 'Options',
       description: 'where `run --save` put the frames; `algo run` names its files itself',
     }),
-    out: text.meta({ flag: '--out DIR', group: 'Options', description: 'where the annotated pictures go' }),
+    out: text.meta({ flag: '--out DIR', group: 'Options', description: 'where the annotated images go' }),
   });
   command.action((path: string) =>
     withOutput(false, async (output) => {
