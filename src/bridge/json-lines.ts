@@ -99,7 +99,7 @@ export const runLines = {
   }),
   recovered: line('recovered', 'What had failed works again.', {
     cameraId,
-    sink: text('what frames go to: segment, ring, arrays, files, pipeline, algorithm'),
+    sink: text('what frames go to: segment, ring, arrays, files, pipeline, algorithm, annotated'),
     lost: count('frames that it lacks'),
   }),
   disconnected: line('disconnected', 'The camera has gone.', { cameraId, ...problem }),

@@ -27,7 +27,7 @@ export class SavedFiles {
   readonly #directory: string;
   readonly #every: number;
   readonly #outcomes: ReadonlySet<string> | undefined;
-  readonly #retention: Retention | undefined;
+  #retention: Retention | undefined;
   #earlier: string | undefined;
 
   private constructor(what: string, directory: string, cameraId: string, policy: SavePolicy) {
@@ -94,8 +94,10 @@ export class SavedFiles {
     }
   }
 
+  /** Ends the limits' hold on the folder. Idempotent. */
   close(): void {
     this.#retention?.close();
+    this.#retention = undefined;
   }
 
   async #begin(cameraId: string): Promise<void> {
