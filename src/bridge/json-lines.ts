@@ -75,6 +75,11 @@ export const runLines = {
       .meta({ description: "the time from the frame's arrival to its result, in parts" }),
     worker: count('adapter that it came from, counted from 1; 0: none, for the image file failed'),
     flags: z.array(z.string()).optional().meta({ description: 'what is odd about a verdict' }),
+    message: text('what the algorithm says to its verdict').optional(),
+    calibrationRects: z
+      .array(values('a rectangle, in pixels'))
+      .optional()
+      .meta({ description: 'those of the result, or else of pre_execute' }),
     data: values("the result's own data; null: none").nullable(),
     error: z
       .strictObject({
@@ -107,7 +112,7 @@ export const runLines = {
   pipeline: line('pipeline', 'What GStreamer warns of.', { cameraId, text: text('its words') }),
   runner: line('runner', "The state of the algorithm's process.", {
     cameraId,
-    state: text('such as starting, ready, busy, restarting, failed'),
+    state: text('such as starting, loading, ready, restarting, failed'),
   }),
   log: line('log', "A line of the algorithm's log.", {
     cameraId,
@@ -180,8 +185,13 @@ export function resultLine(result: FrameResult): RunLines['result'] {
   };
   const common = { type: 'result', timestampMs: Date.now(), cameraId, sequence, requestId } as const;
   if (result.outcome !== 'failed') {
-    const { status, resultStatus, flags, data } = result;
-    return { ...common, status, resultStatus, ...times, flags: [...flags], data };
+    const { status, resultStatus, flags, message, calibrationRects, data } = result;
+    return {
+      ...{ ...common, status, resultStatus, ...times, flags: [...flags] },
+      ...(message === undefined ? {} : { message }),
+      ...(calibrationRects === undefined ? {} : { calibrationRects: [...calibrationRects] }),
+      data,
+    };
   }
   const { code, message } = result.error;
   const { algorithmCode } = result;
