@@ -41,7 +41,7 @@ const ADVICE: Readonly<Record<Exclude<Answerer, 'camera'>, string>> = {
   echo: 'It sends back what it gets: a loop-back, or a board with another program. Choose another port.',
   prompt:
     'It is a MicroPython prompt. An OpenMV camera shows it when the baud rate is not 921600 or DTR is low, or when ' +
-    'its firmware is older than 5.0: leave --baudrate alone and update the firmware with OpenMV IDE.',
+    'its firmware is older than 5.0: leave the baud rate alone and update the firmware with OpenMV IDE.',
   other:
     'It is another device, or a camera with firmware older than 5.0: choose another port, or update the firmware ' +
     'with OpenMV IDE.',

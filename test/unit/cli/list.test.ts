@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { portsToList } from '../../../src/cli/commands/list.js';
+import { findCamera } from '../../../src/port/index.js';
 
 const root = mkdtempSync(join(tmpdir(), 'openmv-list-'));
 const options = { sysRoot: join(root, 'sys'), devRoot: join(root, 'dev'), platform: 'linux' } as const;
@@ -34,4 +35,15 @@ it('names cameras only, and with --all every port', async () => {
   const names = async (all: boolean) => (await portsToList(all, options)).map((port) => port.path);
   expect(await names(false)).toEqual([join(root, 'dev/ttyACM0')]);
   expect(await names(true)).toEqual([join(root, 'dev/ttyACM0'), join(root, 'dev/ttyACM1')]);
+});
+
+it('finds a camera by its serial number', async () => {
+  plug('ttyACM2', '37c5', '1206');
+  put('sys/devices/usb1/1-ttyACM2/serial', '3650E1F0\n');
+  const { path } = await findCamera({ ...options, serialNumber: '3650e1f0' });
+  expect(path).toBe(join(root, 'dev/ttyACM2'));
+  await expect(findCamera({ ...options, serialNumber: 'none' })).rejects.toMatchObject({
+    code: 'PORT_NOT_FOUND',
+    message: expect.stringMatching(/serial number none\. There are: .*3650E1F0/),
+  });
 });
