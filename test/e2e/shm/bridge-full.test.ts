@@ -12,6 +12,7 @@ interface Line {
   readonly sharedMemId?: string | null;
   readonly error?: { readonly code: string };
   readonly delivered?: number;
+  readonly lost?: number;
   readonly algorithm?: Record<string, number>;
 }
 
@@ -102,13 +103,14 @@ test.skipIf(unshare === undefined)(
     const outcomes = lines.filter(({ type }) => type === 'result' || type === 'skipped');
     expect(outcomes.map(({ sequence }) => sequence!).sort((a, b) => a - b)).toEqual(frames);
     const failed = outcomes.filter(({ error }) => error !== undefined);
-    expect(failed.length).toBeGreaterThan(5);
+    expect(failed.length).toBeGreaterThan(0);
     expect(new Set(failed.map(({ error }) => error!.code))).toEqual(new Set(['SHM_FULL']));
-    expect(lines.filter(({ type }) => type === 'error').map(({ code }) => code)).toEqual(['SHM_FULL']);
-    expect(lines.find(({ type }) => type === 'recovered')).toMatchObject({
-      sink: 'algorithm',
-      lost: failed.length,
-    });
+    // Each time that it fails is told once; a smaller frame may have found room in between.
+    const told = lines.filter(({ type }) => type === 'error');
+    const recovered = lines.filter(({ type }) => type === 'recovered');
+    expect(new Set(told.map(({ code }) => code))).toEqual(new Set(['SHM_FULL']));
+    expect(recovered).toHaveLength(told.length);
+    expect(recovered.reduce((sum, { lost }) => sum + lost!, 0)).toBe(failed.length);
     const { algorithm, delivered } = lines.findLast(({ type }) => type === 'stats')!;
     expect(delivered).toBe(frames.length);
     const { ok, ng, failed: counted, skipped, pending } = algorithm!;
