@@ -163,7 +163,8 @@ export class Algorithm implements Sink {
     const latencyMs = this.#latencyCount === 0 ? null : this.#latencySum / this.#latencyCount;
     this.#latencySum = 0;
     this.#latencyCount = 0;
-    const { starts, crashes, timeouts, late, duplicate, unknown } = this.#pool.stats;
+    const { starts, crashes, timeouts, retries, logLinesLeftOut, late, duplicate, unknown } =
+      this.#pool.stats;
     return {
       state: this.failure ? 'failed' : this.#pool.state,
       workers: this.#pool.size,
@@ -173,6 +174,8 @@ export class Algorithm implements Sink {
       starts,
       crashes,
       timeouts,
+      retries,
+      logLinesLeftOut,
       stray: { late, duplicate, unknown },
     };
   }

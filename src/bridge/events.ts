@@ -134,6 +134,10 @@ export interface AlgorithmStats {
   readonly crashes: number;
   /** Calls that took too long. */
   readonly timeouts: number;
+  /** Calls made once more with the same frame, after a failure that may pass. */
+  readonly retries: number;
+  /** Lines of the algorithm's log that came too fast to be passed on. */
+  readonly logLinesLeftOut: number;
   /** Answers that belong to no call under way; dropped. */
   readonly stray: { readonly late: number; readonly duplicate: number; readonly unknown: number };
 }
