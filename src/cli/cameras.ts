@@ -1,5 +1,5 @@
 /** The cameras of a run: opened at the same time; one that is missing is waited for. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '../async.js';
 import type { Bridge } from '../bridge/index.js';
 import { createBridge } from '../bridge/index.js';
 import { asBridgeError, BridgeError, type ErrorCode } from '../errors.js';
@@ -124,7 +124,7 @@ export class Cameras {
     for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt++) {
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
       try {
-        await pause(wait, undefined, { signal });
+        await pause(wait, signal);
         return await this.#open(input);
       } catch (cause) {
         if (signal.aborted) break;

@@ -1,5 +1,5 @@
 /** Follows a segment for as long as it is asked to, over the life of any number of writers. */
-import { setTimeout } from 'node:timers/promises';
+import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { openShm, type ShmFrame, type ShmReader, type ShmState } from '../shm/index.js';
 import { reportLine } from './lines.js';
@@ -132,5 +132,5 @@ function show(
 
 /** Ends early when told to stop. */
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
+  await pause(ms, signal).catch(() => undefined);
 }
