@@ -5,7 +5,7 @@ import { flushOutput, outputFailed, stopAsked, watchStops } from './stop-signals
 
 watchStops();
 
-// Whatever goes wrong in a way nobody thought of: the exit hooks take away what is in shared memory and the
+// An error that no handler expects: the exit hooks take away what is in shared memory and the
 // algorithm's processes, and the camera is free for the next host.
 for (const kind of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(kind, (error: unknown) => {

@@ -65,7 +65,7 @@ export function outputFailed(): boolean {
   return failed;
 }
 
-/** Waits until everything said has been taken, or nobody takes it. */
+/** Waits until all output has been taken, or no reader takes it. */
 export async function flushOutput(): Promise<void> {
   const streams = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
   const taken = streams.map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve())));

@@ -64,7 +64,7 @@ function tryOpen(name: string): ShmReader | undefined {
   }
 }
 
-/** Until the segment belongs to nobody any more. */
+/** Until no writer owns the segment any more. */
 async function follow(shm: ShmReader, output: Output, signal: AbortSignal): Promise<void> {
   const over = new AbortController();
   let figures = new Figures();

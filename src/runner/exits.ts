@@ -18,7 +18,7 @@ export interface ExitFacts {
   readonly unfinished: Uint8Array;
   /** Calls that it has answered. */
   readonly answered: number;
-  /** The kernel killed processes for want of memory while it ran. */
+  /** The kernel killed processes while it ran, because memory was short. */
   readonly oomKills: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface ExitFacts {
  */
 const EXPLANATIONS = {
   'import-failed': ' because something it needs could not be loaded',
-  'out-of-memory': ' for want of memory',
+  'out-of-memory': ' because memory ran out',
   exception: ' because of an exception',
   signal: '',
   'ended-itself':
@@ -67,7 +67,7 @@ export function exitReason({ end, stderr, reported, answered, oomKills }: ExitFa
   return EXCEPTION.test(said) ? 'exception' : 'exit-status';
 }
 
-/** Kills for want of memory since the kernel was started; 0 where it does not tell. */
+/** Kills because memory was short since the kernel was started; 0 where it does not tell. */
 export function oomKillCount(): number {
   if (process.platform !== 'linux') return 0;
   try {

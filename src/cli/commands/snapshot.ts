@@ -8,7 +8,7 @@ import { writeWhole } from '../../files.js';
 import { milliseconds } from '../../options/index.js';
 import { cameraFlags, withOutput } from '../command.js';
 
-/** Names of stdout: opening it by such a one would begin a file anew that stdout was redirected to. */
+/** Names of stdout: opening it by one of them would truncate the file that stdout was redirected to. */
 const STDOUT = ['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'];
 
 /** By the end of a name: what sharp makes of the JPEG. */

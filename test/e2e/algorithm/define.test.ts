@@ -115,7 +115,7 @@ describe('defineAlgorithm', () => {
     });
   });
 
-  it('sends what is printed to the log, whoever prints', async () => {
+  it('sends what is printed to the log, anyone who prints', async () => {
     const { call, runner, logs, problems } = await open('print');
     for (let n = 0; n < 2; n += 1) verdict(await call({ image: put() }));
     await runner.close();

@@ -1,4 +1,4 @@
-/** Settings made while a bridge runs hold when the camera's script begins anew: the camera was unplugged, or its script restarted. */
+/** Settings made while a bridge runs hold when the camera's script starts again: the camera was unplugged, or its script restarted. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom } from 'rxjs';

@@ -138,7 +138,7 @@ describe('a pipeline that fails while frames flow', () => {
     },
   );
 
-  it('reports what it could not finish, and says so to whoever closes it', async () => {
+  it('reports what it could not finish, and says so to anyone who closes it', async () => {
     const { keeper, told, stopFeeding } = await start('identity sleep-time=4000000 ! fakesink sync=false');
     await expect.poll(() => keeper.stats.written, { timeout: 30_000 }).toBeGreaterThan(4);
     stopFeeding();

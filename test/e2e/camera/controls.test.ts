@@ -208,7 +208,7 @@ describe('camera.controls', () => {
     await expect.poll(async () => (await channel.shape()).slice(1)).toEqual([640, 480, number! + 1]);
   });
 
-  it('lets go of a picture that nobody reads when settings change', async () => {
+  it('lets go of a picture that no one reads when settings change', async () => {
     const made = await camera();
     const channel = made.channel('frame');
     await expect.poll(() => channel.size()).toBeGreaterThan(0);
@@ -227,7 +227,7 @@ describe('camera.controls', () => {
     expect((await made.controls.get()).sharpness).toBe(2);
   });
 
-  it('keeps the gains that a colour temperature became, for a camera that begins anew', async () => {
+  it('keeps the gains that a colour temperature became, for a camera that starts again', async () => {
     const first = await camera();
     await first.controls.set({ whiteBalance: { temperature: 2_800 }, gain: 4 });
     const { whiteBalance } = await first.controls.get();

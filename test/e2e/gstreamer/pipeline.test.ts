@@ -159,7 +159,7 @@ describe('a pipeline', () => {
   it('can be given up while it starts', async () => {
     const abort = new AbortController();
     const before = children();
-    // It opens a pipe that nobody writes to, which takes for ever.
+    // It opens a pipe that no one writes to, which takes for ever.
     const fifo = join(scratch, 'fifo');
     execFileSync('mkfifo', [fifo]);
     const start = GstPipeline.start(`fakesink filesrc location=${fifo} ! fakesink`, unexpected, abort.signal);

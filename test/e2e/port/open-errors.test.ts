@@ -25,7 +25,7 @@ async function holdInChild(path: string): Promise<{ pid: number; release(): Prom
   };
 }
 
-/** Runs something as the user `nobody`; as itself when this is not root, who alone may do so. */
+/** Runs something as the user `no one`; as itself when this is not root, who alone may do so. */
 async function asNobody<T>(action: () => Promise<T>): Promise<T> {
   const root = process.geteuid?.() === 0;
   if (root) process.seteuid?.(65_534);

@@ -39,8 +39,8 @@ describe('exec', () => {
   });
 
   /**
-   * Runs a script that prints fast. A read that crosses the interpreter's restart is answered to nobody, and the text with
-   * it gone (src/camera/README.md): such a round is rare, and begun anew.
+   * Runs a script that prints fast. A read that crosses the interpreter's restart is answered to no one, and the text with
+   * it gone (src/camera/README.md): such a round is rare, and started again.
    */
   async function runFast(path: string, end: RegExp): Promise<{ status: number | null; text: string }> {
     for (let round = 1; ; round++) {

@@ -37,7 +37,7 @@ function start(args: readonly string[], stdout: number | 'pipe', stderr: number 
   };
 }
 
-/** A FIFO that is open for reading and that nobody reads from. */
+/** A FIFO that is open for reading and that no one reads from. */
 function stalledPipe(name: string): { readonly write: number; readonly read: number } {
   const path = scratch.path(name);
   execFileSync('mkfifo', [path]);

@@ -22,7 +22,7 @@ function start(args: readonly string[], env?: NodeJS.ProcessEnv): Program {
   return program;
 }
 
-/** A process that has ended but that nobody has waited for yet (state Z) counts as gone. */
+/** A process that has ended but that no one has waited for yet (state Z) counts as gone. */
 function alive(pid: number): boolean {
   const { status, stdout } = spawnSync(needed('ps'), ['-o', 'stat=', '-p', String(pid)], {
     encoding: 'utf8',
@@ -83,7 +83,7 @@ describe('the camera, the children and shared memory after', () => {
     await expectFree(link);
   });
 
-  it('an error nobody caught: status 70, and it is shown', async () => {
+  it('an error no one caught: status 70, and it is shown', async () => {
     const throws = "data:text/javascript,process.on('SIGUSR2',()=>{throw%20Error('unforeseen')})";
     const { program, link, shm, adapter } = await running('uncaught', {
       ...process.env,

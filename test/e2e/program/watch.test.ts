@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { Program } from './program.js';
 import { PORT, segmentName } from './support.js';
 
-it('follows a segment from before its writer to the next one, and its death harms nobody', async () => {
+it('follows a segment from before its writer to the next one, and its death harms no one', async () => {
   const shm = segmentName();
   const watch = new Program(['watch', shm, '--json']);
   const writer = new Program(['--port', PORT, '--json', '--shm-name', shm]);

@@ -50,7 +50,7 @@ describe('run', () => {
     expect(stderr).toContain('algorithm: ready again');
   });
 
-  it('says once what is odd about verdicts, and counts answers nobody waited for', async () => {
+  it('says once what is odd about verdicts, and counts answers no one waited for', async () => {
     const flagged = await run([...frames(5), ...odd('odd-ng', '0')]);
     expect(occurrences(flagged.stderr, 'ng-without-reason')).toBe(1);
     expect(flagged.stderr).toMatch(/^\S+Z warn: .*frame 1.*rect-outside-frame/m);
@@ -120,7 +120,7 @@ describe('algo run', () => {
     expect(stdout).toMatch(/0 OK, 0 NG, \d without a verdict, \d not looked at/);
   });
 
-  it('counts answers nobody waited for', async () => {
+  it('counts answers no one waited for', async () => {
     const { stderr } = await run(['algo', 'run', pictures, ...odd('duplicate', '2')]);
     expect(stderr).toMatch(/^warn: .*2 stray answers: .*1 second.*1 to/m);
   });

@@ -1,4 +1,4 @@
-/** An adapter that the kernel kills for want of memory, where a group of processes can be given a limit. */
+/** An adapter that the kernel kills because memory ran out, where a group of processes can be given a limit. */
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import { failure, fixture, observe } from './support.js';
@@ -48,7 +48,7 @@ it('is told apart from one that somebody killed', async () => {
     reason: 'out-of-memory',
     signal: limited === undefined ? null : 'SIGKILL',
   });
-  expect(error.message).toContain('for want of memory');
+  expect(error.message).toContain('because memory ran out');
   expect(problems[0]).toBe(error);
   await runner.close();
 });

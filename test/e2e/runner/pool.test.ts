@@ -73,7 +73,7 @@ describe('a pool', () => {
     process.kill(children()[0]!, 'SIGKILL');
     await until(() => workers.state === 'failed');
     expect(workers.failure?.code).toBe('RUNNER_EXITED');
-    // Nobody is left: what waits gets its failure.
+    // No one is left: what waits gets its failure.
     expect(await workers.ready(lost!)).toBe(true);
     expect(failure(await workers.submit(lost!, { image: picture() })).code).toBe('RUNNER_EXITED');
   });

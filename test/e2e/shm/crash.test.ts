@@ -1,4 +1,4 @@
-/** Writers and readers are killed at any moment; whoever lives goes on. */
+/** Writers and readers are killed at any moment; anyone who lives goes on. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openShm } from '../../../src/shm/open-shm.js';

@@ -1,4 +1,4 @@
-/** What is closed or cut short by another program is an error for whoever reads or writes it, and never a crash. */
+/** What is closed or cut short by another program is an error for anyone who reads or writes it, and never a crash. */
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -15,7 +15,7 @@ function waiting(language: string, name: string): Child {
   return new Child(compileReader('example.cpp'), [name]);
 }
 
-/** A segment of another program, which wakes nobody, and a ring whose readers sleep until they are woken. */
+/** A segment of another program, which wakes no one, and a ring whose readers sleep until they are woken. */
 const SEGMENTS: Record<string, (name: string) => () => void> = {
   'a foreign VIZN segment': (name) => {
     const writer = openViznWriter({ name, size: 4_096 });

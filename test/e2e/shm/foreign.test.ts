@@ -86,7 +86,7 @@ describe('a name that is not ours to take', () => {
     expect(readFileSync(pathOf(name)).equals(file)).toBe(true);
   });
 
-  test('a named pipe stops nobody', () => {
+  test('a named pipe stops no one', () => {
     execFileSync('mkfifo', [pathOf(name)]);
     expectRefused('not a regular file');
     expectFailure('SHM_INVALID', () => openViznReader(name));

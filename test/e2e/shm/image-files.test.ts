@@ -59,7 +59,7 @@ describe.each([['a private directory'], ['a given directory']])('in %s', (kind) 
     expect(readFileSync(fresh.path)).toEqual(Buffer.of(2));
   });
 
-  test('whoever has a released image open keeps that picture', () => {
+  test('anyone who has a released image open keeps that picture', () => {
     const lease = images.put('one', picture);
     const fd = openSync(lease.path, 'r');
     lease.release();
@@ -186,7 +186,7 @@ test('directories and limits that cannot be are refused', () => {
     expectFailure('OPTION_INVALID', () => openImageFiles({ limit }));
 });
 
-test('a directory that nobody may write is refused', () => {
+test('a directory that no one may write is refused', () => {
   const error = expectFailure('FILE_FAILED', () => openImageFiles({ dir: '/sys' }));
   expect(error.message).toMatch(/may not write there|read-only/);
 });

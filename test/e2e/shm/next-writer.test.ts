@@ -42,7 +42,7 @@ describe.each(Object.keys(LANGUAGES))('%s', (language) => {
     expect(await reader.json()).toBe('open');
     expect(await reader.ask('latest')).toBe(1);
     await first.kill();
-    // Nobody has the name yet: what is whole stays readable.
+    // No one has the name yet: what is whole stays readable.
     expect([await reader.ask('status'), await reader.ask('latest')]).toEqual(['stale', 1]);
     const second = closing(openViznWriter({ name, size: 4_096 }));
     expect([await reader.ask('status'), await reader.ask('latest')]).toEqual(['gone', null]);
@@ -78,7 +78,7 @@ describe.each(['python', 'c++'])('%s', (language) => {
   const start = (name: string): Asked => LANGUAGES[language]!(name);
 
   test.each(['next', 'place'])(
-    '%s() waits out its time while nobody has the name, and goes on',
+    '%s() waits out its time while no one has the name, and goes on',
     async (how) => {
       const name = uniqueName();
       const first = openRingWriter({ name, slotSize: 1_000 });

@@ -1,4 +1,4 @@
-/** The bridge's options for shared memory: names that collide, and permissions that nobody should give. */
+/** The bridge's options for shared memory: names that collide, and permissions that no one should give. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createBridge } from '../../../src/bridge/open-bridge.js';

@@ -52,7 +52,7 @@ describe('a virtual camera', () => {
     await guest.close();
     const rude = made.connect();
     rude.start({ data: () => {}, closed: () => {} });
-    // The beginning of a packet that never comes to its end, and a request nobody waits for.
+    // The beginning of a packet that never comes to its end, and a request no one waits for.
     rude.write(Uint8Array.of(0xaa, 0xd5, 0, 0, 0, 0x20, 0, 0));
     await rude.close();
     const next = await host(made);

@@ -147,7 +147,7 @@ describe('a pty', () => {
     await master.close();
   });
 
-  it('uses next to no CPU while it waits for a host, and calls nobody after close', async () => {
+  it('uses next to no CPU while it waits for a host, and calls no one after close', async () => {
     const master = await openPty();
     const calls: string[] = [];
     master.onHost((present) => calls.push(`host ${present}`));

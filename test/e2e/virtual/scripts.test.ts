@@ -140,7 +140,7 @@ describe('scripts on a virtual camera', () => {
     expect((await guest.channels()).map(({ name }) => name)).toEqual(['usb', 'stdin', 'stdout', 'stream']);
   });
 
-  it('get the first free channel id, anew after each start', async () => {
+  it('get the first free channel id, again after each start', async () => {
     const { host: guest } = await blank();
     const register =
       "import protocol, time\nclass B:\n    def size(self): return 1\nfor name in ('one', 'two'): protocol.register(name=name, backend=B())\ntime.sleep(100)\n";

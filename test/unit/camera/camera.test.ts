@@ -57,7 +57,7 @@ describe('channels', () => {
     expect(await camera.channel('data').size()).toBe(2);
   });
 
-  it('are looked up anew after the camera announces a change', async () => {
+  it('are looked up again after the camera announces a change', async () => {
     const fake = new FakeCamera();
     const camera = await connect(fake);
     await expect(camera.channel('late').size()).rejects.toMatchObject({

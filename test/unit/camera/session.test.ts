@@ -54,11 +54,11 @@ it('a READ that waited behind a request which cost the session is not sent in th
   expect(reads()).toBe(0);
 });
 
-it('a camera that began anew is not believed, even when its number fits by chance', async () => {
+it('a camera that started again is not believed, even when its number fits by chance', async () => {
   const { fake, fill } = withFrames();
   const camera = await connect(fake);
   const channel = camera.channel('frame');
-  // Both sides count to 256 and begin again: wait for the moment at which a camera that begins anew agrees.
+  // Both sides count to 256 and begin again: wait for the moment at which a camera that starts again agrees.
   while (fake.device.sequence !== 0) await channel.size();
   fake.device.reset();
   fill(2);

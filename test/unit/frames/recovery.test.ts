@@ -84,7 +84,7 @@ it('a channel that vanishes ends the pulling in CHANNEL_MISSING', async () => {
   await expect(running).rejects.toMatchObject({ code: 'CHANNEL_MISSING' });
 });
 
-it('another script in its place is read from, and its numbers begin anew', async () => {
+it('another script in its place is read from, and its numbers start again', async () => {
   const fake = new FakeCamera();
   new LatchedChannel(fake, { style: 'numbered', capture: (n) => fakeJpeg(n, 5_000), captures: 3 });
   const { frames, drops, running } = await pull(fake, 6);
@@ -112,7 +112,7 @@ it('a restart of the interpreter in the middle of a frame: nothing of the old fr
   fake.damage = (packet, direction) => {
     const isBody = direction === 'to-host' && packet[5] === 0x26 && packet.length > 4_000;
     if (isBody && !again) {
-      // As the device does it: the event, then its protocol begins anew, with other channels.
+      // As the device does it: the event, then its protocol starts again, with other channels.
       fake.device.sendEvent(0, SystemEvent.SOFT_REBOOT, false, 0);
       fake.device.reset();
       fake.device.unregisterDynamic();

@@ -1,4 +1,4 @@
-/** A frame that waited at the camera while nobody was there is not delivered as one of now; every other is. */
+/** A frame that waited at the camera while no one was there is not delivered as one of now; every other is. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Camera } from '../../../src/camera/camera.js';
 import { FramePuller } from '../../../src/frames/frame-puller.js';

@@ -33,7 +33,7 @@ describe('the device gives up waiting for an ACK', () => {
     expect(line.device.caps.maxPayload).toBe(4_082);
   });
 
-  it('the host, which thinks the session goes on, finds out by the next request and begins anew', () => {
+  it('the host, which thinks the session goes on, finds out by the next request and starts again', () => {
     const line = new VirtualLine({ wanted: { maxPayload: 100 } }).connect();
     const data = pattern(1_000);
     const id = line.device.register(bufferChannel(data));

@@ -374,7 +374,7 @@ describe('channels', () => {
   });
 });
 
-describe('nobody connected', () => {
+describe('no one connected', () => {
   it('nothing is sent, received or reported as sent', () => {
     const bench = new Bench();
     bench.device.active = false;

@@ -86,7 +86,7 @@ function reboot(line: VirtualLine): void {
 }
 
 describe.each([true, false])('SOFT_REBOOT, acks %s', (ack) => {
-  it('while nothing is under way: the link begins anew and says why', () => {
+  it('while nothing is under way: the link starts again and says why', () => {
     const line = new VirtualLine({ wanted: { ack } }).connect();
     reboot(line);
     line.run();

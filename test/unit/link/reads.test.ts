@@ -152,7 +152,7 @@ describe('a lost piece of a read() backend, acks off', () => {
     },
   );
 
-  it('ends the READ as lost, and the link begins anew: how many pieces there were is not known', () => {
+  it('ends the READ as lost, and the link starts again: how many pieces there were is not known', () => {
     const data = pattern(1_000);
     for (const attempts of [1, 2]) {
       const line = new VirtualLine({ wanted: { ack: false } }).connect();
@@ -200,7 +200,7 @@ describe('a lost piece of a read() backend, acks off', () => {
     expect(line.problems()).toEqual([]);
   });
 
-  it('of more pieces than a late one could be told from: without the last one the link begins anew', () => {
+  it('of more pieces than a late one could be told from: without the last one the link starts again', () => {
     const data = pattern(100_000);
     const line = new VirtualLine({ wanted: { ack: false } }).connect();
     const id = line.device.register(pieceChannel(data, [512]));
@@ -269,7 +269,7 @@ describe('what is missing', () => {
     expect(line.problems()).toEqual([]);
   });
 
-  it('all of them lost: the READ is lost, the link begins anew', () => {
+  it('all of them lost: the READ is lost, the link starts again', () => {
     const data = pattern(550);
     const line = new VirtualLine({ wanted: { ack: false, maxPayload: 100 } }).connect();
     const id = line.device.register(bufferChannel(data));

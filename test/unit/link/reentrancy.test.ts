@@ -65,7 +65,7 @@ describe.each([true, false])('a settle that submits, acks %s', (ack) => {
   });
 });
 
-describe('a settle that begins anew', () => {
+describe('a settle that starts again', () => {
   it('in the middle of a chunk with more packets', () => {
     const line = new VirtualLine({ wanted: { ack: false } }).connect();
     line.submit({ opcode: Opcode.PROTO_VERSION, settle: () => line.host.resync(line.now, 'timeout') });

@@ -59,8 +59,8 @@ describe('a request that belongs to a session', () => {
   });
 });
 
-describe('a device that began anew without a word, when its number fits by chance', () => {
-  it('acks off: it asks for an acknowledgement, as nobody agreed to', () => {
+describe('a device that started again without a word, when its number fits by chance', () => {
+  it('acks off: it asks for an acknowledgement, as no one agreed to', () => {
     const data = pattern(9_000);
     const line = new VirtualLine({ wanted: { ack: false } }).connect();
     const id = line.device.register(bufferChannel(data));

@@ -241,7 +241,7 @@ describe('SYNC in the middle of a reply', () => {
 });
 
 describe('a NAK SEQUENCE', () => {
-  it('while nothing is under way begins anew, too: its number is used up', () => {
+  it('while nothing is under way starts again, too: its number is used up', () => {
     const line = new VirtualLine().connect();
     line.device.sendStatus(Opcode.PROTO_VERSION, 0, 6);
     line.run();

@@ -88,7 +88,7 @@ describe('several consumers', () => {
     expect(taken).toEqual([1, 2]);
   });
 
-  it('every item is taken once and in order, and nothing is lost, whoever finishes when', async () => {
+  it('every item is taken once and in order, and nothing is lost, anyone who finishes when', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 4 }),

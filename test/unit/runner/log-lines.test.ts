@@ -147,7 +147,7 @@ describe('a structured line', () => {
 });
 
 describe('a traceback', () => {
-  it('is an error to its last line, and what follows is judged anew', () => {
+  it('is an error to its last line, and what follows is judged again', () => {
     const lines: string[] = [];
     const splitter = new LineSplitter((line) => lines.push(`${line.level} ${line.text}`));
     splitter.push(

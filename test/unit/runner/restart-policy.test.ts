@@ -16,7 +16,7 @@ describe('RestartPolicy', () => {
     expect(waits.slice(6)).toEqual([5_000, 5_000, 5_000, 5_000, 5_000, 5_000]);
   });
 
-  it('begins anew after a result, but still counts crashes within the minute', () => {
+  it('starts again after a result, but still counts crashes within the minute', () => {
     const policy = new RestartPolicy(figures);
     const waits = [0, 1, 2, 3, 4].map((at) => {
       const wait = policy.crashed(at);

@@ -227,7 +227,7 @@ test('inPlace() gives frames without a copy, and says of each whether it was who
   });
 });
 
-test("another program's VIZN segment, which wakes nobody, is looked at again and again", async () => {
+test("another program's VIZN segment, which wakes no one, is looked at again and again", async () => {
   const name = uniqueName();
   const writer = closing(openViznWriter({ name, size: 4_096 }));
   writer.write(frame(1));

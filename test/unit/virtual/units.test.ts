@@ -166,7 +166,7 @@ describe('stdout', () => {
 });
 
 describe('stdin', () => {
-  it('appends pieces whatever their offset, begins anew at 0', () => {
+  it('appends pieces whatever their offset, starts again at 0', () => {
     const stdin = new StdinChannel(() => {});
     stdin.write(0, Buffer.from('old'));
     stdin.write(0, Buffer.from('pri'));
