@@ -34,6 +34,7 @@ export const ERROR_CODES = [
   'OPTION_INVALID',
   'FILE_FAILED',
   'BRIDGE_CLOSED',
+  'SUBSCRIBER_FAILED',
   'UNSUPPORTED',
   'INTERNAL',
 ] as const;

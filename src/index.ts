@@ -11,6 +11,7 @@ export {
   type FrameOutcome,
   type FrameResult,
   openBridge,
+  openBridges,
   type SinkKind,
   type SinkStats,
   type SkipReason,

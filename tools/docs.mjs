@@ -3,6 +3,7 @@
  * schema of the configuration file. `--check` writes nothing and ends with 1 when something is out of date.
  * Run `npm run docs`, which builds first.
  */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,13 @@ import { EXIT_STATUSES } from '../dist/cli/exit-status.js';
 import { defaultText } from '../dist/cli/flags.js';
 import { reportLines } from '../dist/cli/lines.js';
 import { makeProgram, SUBCOMMANDS } from '../dist/cli/program.js';
-import { configSchema, optionMetaSchema, optionSpecs } from '../dist/options/index.js';
+import {
+  bridgeOptionsSchema,
+  cameraOptionsSchema,
+  configSchema,
+  optionMetaSchema,
+  optionSpecs,
+} from '../dist/options/index.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const check = process.argv.includes('--check');
@@ -130,7 +137,69 @@ function linesJsonSchema() {
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
+/** The TypeScript type of what a JSON schema allows. */
+function typeOf(schema) {
+  if (schema.const !== undefined) return JSON.stringify(schema.const).replaceAll('"', "'");
+  if (schema.enum) return schema.enum.map((one) => typeOf({ const: one })).join(' | ');
+  if (schema.anyOf) return schema.anyOf.map(typeOf).join(' | ');
+  if (schema.type === 'integer') return 'number';
+  if (schema.type === 'array') {
+    const item = typeOf(schema.items ?? {});
+    return /\W/.test(item) ? `(${item})[]` : `${item}[]`;
+  }
+  if (schema.type === 'object') {
+    if (schema.properties) return `{\n${membersOf(schema)}${restOf(schema)}}`;
+    return `Record<string, ${typeOf(schema.additionalProperties || {})}>`;
+  }
+  return schema.type ?? 'unknown';
+}
+
+const restOf = ({ additionalProperties }) =>
+  additionalProperties === false || additionalProperties === undefined ? '' : '[key: string]: unknown;\n';
+
+const UNITS = { bytes: 'Bytes.', ms: 'Milliseconds.', s: 'Milliseconds.', octal: 'Permission bits.' };
+
+/** Each property with its documentation: what the editor shows. */
+function membersOf({ properties, required = [] }) {
+  return Object.entries(properties)
+    .map(([name, property]) => {
+      const { flag = '', unit, default: value } = property;
+      // The words of a switch that is on by default are about switching it off.
+      const off = property.type === 'boolean' && flag.startsWith('--no-') ? 'false: ' : '';
+      const description = property.description && off + property.description;
+      const shown =
+        typeof value === 'object' || value === undefined ? '' : `Default: ${JSON.stringify(value)}.`;
+      const words = description ? `${description[0].toUpperCase()}${description.slice(1)}.` : '';
+      const doc = [words, UNITS[unit] ?? '', shown].filter(Boolean).join(' ');
+      const optional = required.includes(name) ? '' : '?';
+      const type = `${typeOf(property)}${optional ? ' | undefined' : ''}`;
+      return `${doc ? `/** ${doc} */\n` : ''}${name}${optional}: ${type};\n`;
+    })
+    .join('');
+}
+
+/** The options as interfaces, for people who write them in an editor. Laid out by the formatter. */
+function inputTypes() {
+  const interfaces = [
+    ['CameraInput', 'Options of `connectCamera`.', cameraOptionsSchema],
+    ['BridgeInput', 'Options of `createBridge` and `openBridge`.', bridgeOptionsSchema],
+  ].map(([name, doc, schema]) => {
+    const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
+    return `/** ${doc} */\nexport interface ${name} {\n${membersOf(form)}}\n`;
+  });
+  const head =
+    '/** What callers write: the options, with units and defaults. Written by `npm run docs` from the schemas. */';
+  const text = `${head}\n\n${interfaces.join('\n')}`;
+  const biome = join(ROOT, 'node_modules/@biomejs/biome/bin/biome');
+  return execFileSync(process.execPath, [biome, 'format', '--stdin-file-path=src/options/inputs.ts'], {
+    cwd: ROOT,
+    input: text,
+    encoding: 'utf8',
+  });
+}
+
 const files = {
+  'src/options/inputs.ts': inputTypes(),
   'docs/command-line.md': filled('docs/command-line.md'),
   'docs/json-lines.md': filled('docs/json-lines.md'),
   'tools/json-lines.schema.json': linesJsonSchema(),

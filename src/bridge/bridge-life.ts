@@ -83,7 +83,10 @@ export class BridgeLife {
     });
     // `frames$` tells of a failure as well: a program need not look at both.
     this.done.catch(() => undefined);
-    this.streams = new Streams(() => this.#listened());
+    this.streams = new Streams(
+      () => this.#listened(),
+      (error) => this.#failed(error),
+    );
     this.#source = new FramePuller(options.channel, {
       ready: (signal) => this.#road.room && abortable(this.#road.room, signal),
       frame: (frame) => this.#deliver(frame),

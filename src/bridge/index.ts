@@ -21,7 +21,7 @@ export {
   startLine,
   statsLine,
 } from './json-lines.js';
-export { createBridge, openBridge } from './open-bridge.js';
+export { createBridge, openBridge, openBridges } from './open-bridge.js';
 export { CAMERA_PLACEHOLDER } from './pipeline.js';
 export type { Sink, SinkKind, SinkStats } from './sinks.js';
 export type { State } from './states.js';

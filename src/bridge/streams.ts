@@ -1,9 +1,10 @@
 /** What a bridge tells its subscribers: frames, results, outcomes, events, figures; as observables and as an iterator. */
-import { Observable, Subject, type Subscription } from 'rxjs';
+import { type Observable, Subject, type Subscription } from 'rxjs';
 import { within } from '../async.js';
-import type { BridgeError } from '../errors.js';
+import { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import type { BridgeEvent, BridgeStats, FrameOutcome, FrameResult, SkipReason } from './events.js';
+import { GuardedObservable } from './guarded-observable.js';
 
 /** Events kept until the first subscriber comes. */
 const MAX_BACKLOG = 256;
@@ -15,29 +16,41 @@ export class Streams {
   readonly #events = new Subject<BridgeEvent>();
   readonly #stats = new Subject<BridgeStats>();
   readonly #heard: () => void;
+  readonly #failed: (error: BridgeError) => void;
   /** What happened before the first subscribers of `events$`, up to the turn in which they came. */
   #backlog: BridgeEvent[] | undefined = [];
   #followed = false;
   /** The latest `connected`, while the connection stands. */
   #connected: BridgeEvent | undefined;
   #listened = false;
+  #telling = false;
 
   readonly frames$ = this.#waking(this.#frames);
   readonly results$ = this.#waking(this.#results);
   readonly outcomes$ = this.#waking(this.#outcomes);
-  readonly stats$ = this.#stats.asObservable();
-  readonly events$ = new Observable<BridgeEvent>((subscriber) => {
-    const before = this.#backlog ?? (this.#connected ? [this.#connected] : []);
-    for (const event of before) subscriber.next(event);
-    // Others that subscribe in the same turn get the same.
-    if (!this.#followed) setImmediate(() => (this.#backlog = undefined));
-    this.#followed = true;
-    return this.#events.subscribe(subscriber);
-  });
+  readonly stats$: Observable<BridgeStats> = new GuardedObservable(
+    (subscriber) => this.#stats.subscribe(subscriber),
+    (error) => this.#threw(error),
+  );
+  readonly events$: Observable<BridgeEvent> = new GuardedObservable(
+    (subscriber) => {
+      const before = this.#backlog ?? (this.#connected ? [this.#connected] : []);
+      for (const event of before) subscriber.next(event);
+      // Others that subscribe in the same turn get the same.
+      if (!this.#followed) setImmediate(() => (this.#backlog = undefined));
+      this.#followed = true;
+      return this.#events.subscribe(subscriber);
+    },
+    (error) => this.#threw(error),
+  );
 
-  /** `heard` is called when the first subscriber of frames, results or outcomes has come. */
-  constructor(heard: () => void) {
+  /**
+   * `heard` is called when the first subscriber of frames, results or outcomes has come; `failed` is told of exceptions
+   * in subscribers.
+   */
+  constructor(heard: () => void, failed: (error: BridgeError) => void) {
     this.#heard = heard;
+    this.#failed = failed;
   }
 
   /** Whether frames, results or outcomes have had a subscriber. */
@@ -133,14 +146,29 @@ export class Streams {
     }
   }
 
+  /** A subscriber that throws is told as an event; where no one listens to events, as a warning of the process. */
+  #threw(cause: unknown): void {
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    const error = new BridgeError('SUBSCRIBER_FAILED', `A subscriber has thrown: ${text}`, { cause });
+    // An exception in a subscriber of events would come back here for ever.
+    if (this.#events.observed && !this.#telling) {
+      this.#telling = true;
+      this.#failed(error);
+      this.#telling = false;
+    } else process.emitWarning(error.message, { code: 'OPENMV_BRIDGE_SUBSCRIBER' });
+  }
+
   #waking<T>(subject: Subject<T>): Observable<T> {
-    return new Observable<T>((subscriber) => {
-      const subscription = subject.subscribe(subscriber);
-      if (!this.#listened) {
-        this.#listened = true;
-        this.#heard();
-      }
-      return subscription;
-    });
+    return new GuardedObservable<T>(
+      (subscriber) => {
+        const subscription = subject.subscribe(subscriber);
+        if (!this.#listened) {
+          this.#listened = true;
+          this.#heard();
+        }
+        return subscription;
+      },
+      (error) => this.#threw(error),
+    );
   }
 }

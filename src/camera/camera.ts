@@ -247,13 +247,20 @@ export class Camera {
     return this.#driver.close();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   async #ask(opcode: number): Promise<Uint8Array> {
     return expectReply(await this.#session.query(opcode), opcode);
   }
 }
 
 /** What `connectCamera` takes: the options of the camera, and a signal that ends connecting. */
-export type ConnectInput = CameraInput & { readonly signal?: AbortSignal };
+export interface ConnectInput extends CameraInput {
+  /** Ends connecting. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Connects to a camera. Ends in PORT_NOT_FOUND, PORT_DENIED, PORT_BUSY, PORT_FAILED, NOT_A_CAMERA, CAMERA_SILENT,

@@ -72,7 +72,7 @@ function over(below: Given, above: Given): Given {
 function camera(common: BridgeInput, flags: Given, one: string | BridgeInput, index: number): BridgeInput {
   const own = typeof one === 'string' ? { port: one } : { port: 'auto', ...one };
   const flagged = { ...only(flags, bridgeOptionsSchema), port: own.port };
-  const input: BridgeInput = over(over(common, own), flagged);
+  const input: BridgeInput = over(over({ ...common }, own), flagged);
   if (index === 0) return input;
   // What several have in common would be one name in shared memory, and one virtual camera.
   const shared = (name: keyof BridgeInput): boolean => !(name in own) || name in flags;

@@ -180,5 +180,3 @@ export const bridgeOptionsSchema = z.strictObject({
 
 /** Complete options, defaults filled in. */
 export type BridgeOptions = z.infer<typeof bridgeOptionsSchema>;
-/** What a caller writes. */
-export type BridgeInput = z.input<typeof bridgeOptionsSchema>;

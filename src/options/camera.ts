@@ -106,4 +106,3 @@ export const cameraOptionsSchema = z.strictObject({
 });
 
 export type CameraOptions = z.infer<typeof cameraOptionsSchema>;
-export type CameraInput = z.input<typeof cameraOptionsSchema>;

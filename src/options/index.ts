@@ -7,8 +7,9 @@ export {
   supervisionSchema,
   supervisionShape,
 } from './algorithm.js';
-export { type BridgeInput, type BridgeOptions, bridgeOptionsSchema } from './bridge.js';
-export { type CameraInput, type CameraOptions, cameraOptionsSchema, virtualShape } from './camera.js';
+export { type BridgeOptions, bridgeOptionsSchema } from './bridge.js';
+export { type CameraOptions, cameraOptionsSchema, virtualShape } from './camera.js';
+export type { BridgeInput, CameraInput } from './inputs.js';
 export { type ConfigFile, configSchema, type RunOptions, runOptionsSchema } from './run.js';
 export {
   MAX_TIMER_MS,

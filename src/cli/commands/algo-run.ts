@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { FrameResult } from '../../bridge/index.js';
-import { Algorithm, eventLine, resultLine } from '../../bridge/index.js';
+import { Algorithm, eventLine, resultLine, startLine } from '../../bridge/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/index.js';
 import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';
@@ -62,6 +62,7 @@ async function runOnFiles(
   };
   let started = false;
   const runId = randomUUID();
+  if (output.json) output.line(startLine(runId));
   const drawn =
     options.saveAnnotated === undefined ? undefined : await AnnotatedFiles.open(options.saveAnnotated);
   /** An error is said for the first picture of those in a row that cannot be drawn. */

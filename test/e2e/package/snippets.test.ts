@@ -48,7 +48,7 @@ const fileOf = ({ where }: Snippet): string => where.replace(/[^a-z0-9]+/gi, '_'
 /** The same example with the camera and the segment of these tests. */
 const local = (text: string): string =>
   text
-    .replaceAll("'/dev/ttyACM0'", "'virtual'")
+    .replaceAll(/'\/dev\/ttyACM\d'/g, "'virtual'")
     .replaceAll("port: 'auto'", "port: 'virtual'")
     .replaceAll('/openmv_frame', SEGMENT)
     .replace(/port: 'virtual'/g, `port: 'virtual', shmName: '${SEGMENT}_own'`)
