@@ -16,6 +16,8 @@ const REBOOT_GRACE_MS = 150;
 /** How long until a script that was started shows itself. */
 const START_MS = 3_000;
 const ATTEMPTS = 5;
+/** An upload may be repeated without harm. On a line that loses one packet in ten every third one fails. */
+const UPLOADS = 20;
 /** Largest script the camera's heap can be expected to hold. */
 export const MAX_SCRIPT_BYTES = 256 * 1024;
 
@@ -67,7 +69,7 @@ export class Scripts {
     for (let attempt = 1; ; attempt++) {
       await this.stop(signal);
       if ((await this.#upload(bytes, signal)) && (await this.#start(signal))) return;
-      if (attempt >= ATTEMPTS) {
+      if (attempt >= UPLOADS) {
         throw new BridgeError('SCRIPT_FAILED', 'The script could not be sent to the camera whole.');
       }
     }
