@@ -182,7 +182,13 @@ function membersOf({ properties, required = [] }) {
 function inputTypes() {
   const interfaces = [
     ['CameraInput', 'Options of `connectCamera`.', cameraOptionsSchema],
-    ['BridgeInput', 'Options of `createBridge` and `openBridge`.', bridgeOptionsSchema],
+    [
+      'BridgeInput extends CameraInput',
+      'Options of `createBridge` and `openBridge`.',
+      bridgeOptionsSchema.omit(
+        Object.fromEntries(Object.keys(cameraOptionsSchema.shape).map((name) => [name, true])),
+      ),
+    ],
   ].map(([name, doc, schema]) => {
     const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
     return `/** ${doc} */\nexport interface ${name} {\n${membersOf(form)}}\n`;

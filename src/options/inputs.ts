@@ -40,21 +40,7 @@ export interface CameraInput {
 }
 
 /** Options of `createBridge` and `openBridge`. */
-export interface BridgeInput {
-  /** The camera: a device path, serial:NUMBER, virtual, or auto for the only one that is plugged in. Default: "auto". */
-  port?: string | undefined;
-  /** The camera's name in events and file names; default: its unique id. */
-  cameraId?: string | undefined;
-  /** Serial speed; 921600 selects the protocol on USB cameras. Default: 921600. */
-  baudrate?: number | undefined;
-  /** Acknowledge every packet; auto: not on USB and virtual lines. Default: "auto". */
-  ack?: 'auto' | 'on' | 'off' | undefined;
-  /** Largest packet payload; the camera's own limit applies as well. Bytes. Default: 16384. */
-  maxPayload?: number | undefined;
-  /** False: do without checksums, on a line that is known to be good. Default: true. */
-  crc?: boolean | undefined;
-  /** Largest frame that is believed. Bytes. Default: 16777216. */
-  maxFrameBytes?: number | undefined;
+export interface BridgeInput extends CameraInput {
   /** Run this script on the camera first; default: frame_channel.py where the channel is missing. */
   script?: string | false | undefined;
   /** The script's frame channel. Default: "frame". */
@@ -189,25 +175,4 @@ export interface BridgeInput {
   productCode?: string | undefined;
   /** Trace id in the session's context; default: a new UUID. */
   traceId?: string | undefined;
-  virtual?:
-    | {
-        /** Its main.py; default: the bundled frame_channel.py. */
-        script?: string | null | undefined;
-        /** Images that it sees, in the order of their names; default: a test scene. */
-        images?: string | undefined;
-        /** Frames per second (fps), or max; default: the script's rate, else 30. */
-        fps?: 'max' | number | undefined;
-        /** Time that making a JPEG takes, in which the camera answers nothing; default: 0. Milliseconds. */
-        compressMs?: number | undefined;
-        /** Number that tells virtual cameras apart; default: 1, and one more for each further one. */
-        id?: number | undefined;
-        /** Faults of its line: 2%, or drop=1%,stall=0.1%,seed=7, or replay:FILE with a fault log. */
-        faults?: string | undefined;
-        /** Write a JSON line for each fault that it injects. */
-        faultLog?: string | undefined;
-        /** Write a JSON line for each capture. */
-        ledger?: string | undefined;
-        [key: string]: unknown;
-      }
-    | undefined;
 }
