@@ -1,9 +1,14 @@
 /** The library as programs use it: several cameras at once, and subscribers that throw. */
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { filter, map } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Bridge } from '../../../src/bridge/bridge.js';
 import { createBridge, openBridges } from '../../../src/bridge/open-bridge.js';
 
+const PACED = fileURLToPath(new URL('../program/adapters/paced.mjs', import.meta.url));
 const open: Bridge[] = [];
 afterEach(async () => {
   for (const bridge of open.splice(0)) await bridge.close();
@@ -37,6 +42,23 @@ describe('openBridges', () => {
   it('opens none when one cannot be opened', async () => {
     const opening = openBridges([virtual(1), { port: '/dev/does-not-exist' }]);
     await expect(opening).rejects.toMatchObject({ code: 'PORT_NOT_FOUND' });
+  });
+});
+
+describe('sharedMemId', () => {
+  it('is announced when the image file it names is there', async () => {
+    const imageDir = mkdtempSync(join(tmpdir(), 'openmv-library-'));
+    const runner = [process.execPath, PACED, '1'];
+    const bridge = createBridge({ ...virtual(1, 20), delivery: 'every', imageDir, runner });
+    open.push(bridge);
+    const there: boolean[] = [];
+    bridge.frames$.subscribe(({ sharedMemId, jpeg }) => {
+      there.push(statSync(join(imageDir, `${sharedMemId}.bin`)).size === jpeg.length);
+    });
+    await bridge.start();
+    await bridge.done;
+    rmSync(imageDir, { recursive: true });
+    expect(there).toEqual(Array.from({ length: 20 }, () => true));
   });
 });
 

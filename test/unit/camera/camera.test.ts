@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Camera } from '../../../src/camera/camera.js';
+import { Camera } from '../../../src/camera/camera.js';
+import { cameraOptionsSchema } from '../../../src/options/index.js';
 import { Status } from '../../../src/protocol/constants.js';
 import { connectFake, FakeCamera } from '../../fakes/fake-camera.js';
 
@@ -25,6 +26,13 @@ describe('connecting', () => {
     expect(link).toEqual({ crc: true, sequence: true, ack: false, events: true, maxPayload: 4_082 });
     expect((await camera.memory())[0]).toMatchObject({ type: 'gc', total: 1_000, free: 600 });
     expect((await camera.deviceStats()).receivedPackets).toBeGreaterThan(3);
+  });
+
+  it('has nothing to tell before it is connected, which is an error with a code', () => {
+    const fake = new FakeCamera();
+    const options = cameraOptionsSchema.parse({ port: 'fake' });
+    const unopened = new Camera(fake, 'fake', options, fake.clock);
+    expect(() => unopened.info()).toThrow(expect.objectContaining({ code: 'PORT_CLOSED' }));
   });
 
   it('has acks on where a line may lose bytes, and as asked', async () => {
