@@ -3,10 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { Observable } from 'rxjs';
 import { abortable } from '../async.js';
 import type { Camera } from '../camera/index.js';
-
 import { asBridgeError, BridgeError } from '../errors.js';
-import type { PulledFrame } from '../frames/index.js';
-import { type Frame, FramePuller } from '../frames/index.js';
+import { type Frame, FramePuller, type PulledFrame } from '../frames/index.js';
 import {
   type BridgeInput,
   type BridgeOptions,

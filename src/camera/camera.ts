@@ -2,8 +2,7 @@
 import { type Observable, Subject } from 'rxjs';
 import { realClock } from '../async.js';
 import { BridgeError } from '../errors.js';
-import type { ByteStream, LinkStats, LossReason } from '../link/index.js';
-import { LinkDriver } from '../link/index.js';
+import { type ByteStream, LinkDriver, type LinkStats, type LossReason } from '../link/index.js';
 import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from '../options/index.js';
 import {
   type Capabilities,

@@ -1,7 +1,6 @@
 /** The cameras of a run: opened at the same time; one that is missing is waited for. */
 import { pause } from '../async.js';
-import type { Bridge } from '../bridge/index.js';
-import { createBridge } from '../bridge/index.js';
+import { type Bridge, createBridge } from '../bridge/index.js';
 import { asBridgeError, BridgeError, type ErrorCode } from '../errors.js';
 import type { BridgeInput } from '../options/index.js';
 

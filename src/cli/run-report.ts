@@ -1,6 +1,13 @@
 /** Tells what a running bridge does: JSON lines for programs, a live line a second for people. */
-import type { Bridge, BridgeEvent, BridgeStats } from '../bridge/index.js';
-import { eventLine, frameLine, resultLine, statsLine } from '../bridge/index.js';
+import {
+  type Bridge,
+  type BridgeEvent,
+  type BridgeStats,
+  eventLine,
+  frameLine,
+  resultLine,
+  statsLine,
+} from '../bridge/index.js';
 import type { ControlServer } from '../control/index.js';
 import { logText } from './log-text.js';
 import type { Output } from './output.js';

@@ -1,7 +1,6 @@
 /** One request under way and what has come of its reply. */
 
-import type { PacketHeader, PayloadSlot } from '../protocol/index.js';
-import { Flag } from '../protocol/index.js';
+import { Flag, type PacketHeader, type PayloadSlot } from '../protocol/index.js';
 import type { LinkOutcome, LinkRequest } from './link-types.js';
 import { ReadReply } from './read-reply.js';
 

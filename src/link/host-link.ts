@@ -8,8 +8,15 @@
  * repeating three times and resetting itself.
  */
 import type { BridgeError } from '../errors.js';
-import type { Capabilities, PacketHeader } from '../protocol/index.js';
-import { Flag, type PacketSink, type PayloadSlot, StreamDecoder, SystemEvent } from '../protocol/index.js';
+import {
+  type Capabilities,
+  Flag,
+  type PacketHeader,
+  type PacketSink,
+  type PayloadSlot,
+  StreamDecoder,
+  SystemEvent,
+} from '../protocol/index.js';
 import { HostHandshake } from './host-handshake.js';
 import { HostRequests } from './host-requests.js';
 import { HostSession } from './host-session.js';

@@ -3,8 +3,7 @@
  * README.md has the table of transitions; this is `ready`, and the requests of `negotiating`.
  */
 
-import type { PacketHeader, PayloadSlot } from '../protocol/index.js';
-import { Flag, Status, statusName } from '../protocol/index.js';
+import { Flag, type PacketHeader, type PayloadSlot, Status, statusName } from '../protocol/index.js';
 import { Exchange } from './exchange.js';
 import type { HostSession } from './host-session.js';
 import type { LinkOutcome, LinkRequest, LossReason } from './link-types.js';

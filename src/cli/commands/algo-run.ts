@@ -1,8 +1,7 @@
 /** `openmv-bridge algo run IMAGE... -- CMD`: an algorithm on pictures out of files. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import type { FrameResult } from '../../bridge/index.js';
-import { Algorithm, eventLine, resultLine, startLine } from '../../bridge/index.js';
+import { Algorithm, eventLine, type FrameResult, resultLine, startLine } from '../../bridge/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/index.js';
 import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';

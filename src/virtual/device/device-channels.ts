@@ -1,7 +1,6 @@
 /** The device's table of channels (vendor: omv_protocol_register_channel). */
 
-import type { ChannelEntry } from '../../protocol/index.js';
-import { ChannelFlag, MAX_CHANNELS } from '../../protocol/index.js';
+import { type ChannelEntry, ChannelFlag, MAX_CHANNELS } from '../../protocol/index.js';
 import type { DeviceChannel } from './device-types.js';
 
 export class DeviceChannels {

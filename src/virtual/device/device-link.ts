@@ -6,7 +6,6 @@
  * once, a request cut short swallows what follows, a lost ACK ends in a reset to the default capabilities.
  */
 
-import type { PacketHeader } from '../../protocol/index.js';
 import {
   type Capabilities,
   DEVICE_MIN_PAYLOAD,
@@ -16,6 +15,7 @@ import {
   Flag,
   Opcode,
   PACKET_OVERHEAD,
+  type PacketHeader,
   Status,
   SystemEvent,
 } from '../../protocol/index.js';

@@ -5,8 +5,8 @@
  * waits for its ACK nothing but that ACK or NAK and SYNC is looked for.
  */
 
-import type { Capabilities } from '../../protocol/index.js';
 import {
+  type Capabilities,
   Flag,
   HEADER_SIZE,
   headerCrc,

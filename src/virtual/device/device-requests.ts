@@ -1,6 +1,5 @@
 /** How the device answers each request (vendor: omv_protocol_process). */
 
-import type { PacketHeader } from '../../protocol/index.js';
 import {
   type Capabilities,
   type DeviceStats,
@@ -15,6 +14,7 @@ import {
   IO_REQUEST_SIZE,
   IOCTL_REQUEST_SIZE,
   Opcode,
+  type PacketHeader,
   Status,
 } from '../../protocol/index.js';
 import type { DeviceChannels } from './device-channels.js';

@@ -3,8 +3,8 @@
  * need, events, and the packet that waits for its ACK and is repeated until the device gives up.
  */
 
-import type { Capabilities } from '../../protocol/index.js';
 import {
+  type Capabilities,
   Flag,
   HEADER_SIZE,
   PACKET_OVERHEAD,
