@@ -25,7 +25,7 @@ const EVENTS = [
   'recovered',
 ] as const satisfies readonly ('frame' | 'result' | 'stats' | BridgeEvent['type'])[];
 const SNAPSHOT_MS = 10_000;
-const path = text(4_096);
+const path = text(4_096).describe('a file where the bridge runs');
 
 /** `subscribe`'s list, or its text with commas. */
 const eventsParam = z
@@ -35,7 +35,10 @@ const eventsParam = z
   )
   .default(['frame', 'result']);
 const scriptParams = z
-  .strictObject({ path: path.optional(), script: text(MESSAGE_BYTES).optional() })
+  .strictObject({
+    path: path.optional(),
+    script: text(MESSAGE_BYTES).describe('its text; or path').optional(),
+  })
   .refine((given) => (given.path === undefined) !== (given.script === undefined), {
     message: 'parameter "path" or "script" is needed',
   });

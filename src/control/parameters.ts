@@ -12,41 +12,48 @@ function wrong(input: unknown, what: string): string {
   return `${quoted} is not ${what}`;
 }
 
+/** A schema of JSON whose values may be written as text as well: `read` gives the value, or the input where it is none. */
+const orText = <T extends z.ZodType>(read: (input: unknown) => unknown, schema: T) =>
+  z.preprocess(read, schema);
+
+const numeric = (input: unknown): unknown =>
+  typeof input === 'string' && NUMBER.test(input) ? Number(input) : input;
+
+const needs =
+  (what: string) =>
+  ({ input }: { input?: unknown }) =>
+    wrong(input, what);
+
 /** A number, or its text. */
-function numeric(what: string, accepts: (value: number) => boolean) {
-  return z.unknown().transform((input, context): number => {
-    const value = typeof input === 'string' && NUMBER.test(input) ? Number(input) : input;
-    if (typeof value === 'number' && accepts(value)) return value;
-    context.issues.push({ code: 'custom', input, message: wrong(input, what) });
-    return z.NEVER;
-  });
+export function number(least: number, most: number) {
+  const error = needs(`a number from ${least} to ${most}`);
+  return orText(numeric, z.number({ error }).min(least, { error }).max(most, { error }));
 }
 
-export const number = (least: number, most: number) =>
-  numeric(`a number from ${least} to ${most}`, (value) => value >= least && value <= most);
-
-export const whole = (least: number, most: number) =>
-  numeric(
-    `a whole number from ${least} to ${most}`,
-    (value) => Number.isInteger(value) && value >= least && value <= most,
-  );
+/** A whole number, or its text. */
+export function whole(least: number, most: number) {
+  const error = needs(`a whole number from ${least} to ${most}`);
+  return orText(numeric, z.int({ error, abort: true }).min(least, { error }).max(most, { error }));
+}
 
 /** Text of `least` to `longest` characters. */
 export function text(longest: number, least = 1) {
-  const error = ({ input }: { input?: unknown }) => wrong(input, 'text');
-  return z.string({ error }).min(least, 'it is empty').max(longest, `it has more than ${longest} characters`);
+  return z
+    .string({ error: needs('text') })
+    .min(least, 'it is empty')
+    .max(longest, `it has more than ${longest} characters`);
 }
 
 /** One of several words. */
 export function choice<const T extends readonly [string, ...string[]]>(words: T) {
-  return z.enum(words, { error: ({ input }) => wrong(input, `one of ${words.join(', ')}`) });
+  return z.enum(words, { error: needs(`one of ${words.join(', ')}`) });
 }
+
+const yesOrNo = z.union([z.stringbool(), z.literal([0, 1]).transform((value) => value === 1)]);
 
 /** Yes or no: a JSON truth value, its text, or 0 and 1. */
 export const flag = () =>
-  z.union([z.boolean(), z.stringbool(), z.literal([0, 1]).transform((value) => value === 1)], {
-    error: ({ input }) => wrong(input, 'true or false'),
-  });
+  orText((input) => yesOrNo.safeParse(input).data ?? input, z.boolean({ error: needs('true or false') }));
 
 /** Parameters of a setting that can be left to the sensor: in auto mode those of that name are not looked at. */
 export function ignoringInAuto<T extends z.ZodType>(names: readonly string[], schema: T) {

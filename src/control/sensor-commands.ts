@@ -16,7 +16,7 @@ const EXPOSURE_US = 100;
 /** Its gamma counts hundredths. */
 const GAMMA_UNIT = 100;
 
-const mode = choice(['auto', 'manual']);
+const mode = choice(['auto', 'manual']).describe('auto leaves it to the sensor');
 
 function needed<T>(value: T | undefined, name: string): T {
   if (value !== undefined) return value;
@@ -42,7 +42,10 @@ function setter<T>(
 function levelSetter(setting: 'brightness' | 'contrast' | 'saturation' | 'sharpness'): Command {
   const title = `${setting.charAt(0).toUpperCase()}${setting.slice(1)}`;
   const params = z
-    .strictObject({ value: whole(0, 255).optional(), level: whole(-4, 4).optional() })
+    .strictObject({
+      value: whole(0, 255).describe('128 is normal; or level').optional(),
+      level: whole(-4, 4).describe("0 is normal, in OpenMV's own units; or value").optional(),
+    })
     .refine(({ value, level }) => (value === undefined) !== (level === undefined), {
       message: 'parameter "value" (0 to 255, 128 is normal) or "level" (-4 to 4, 0 is normal) is needed',
     });
@@ -72,14 +75,27 @@ function ehdrSetter(
 }
 
 const exposureParams = z
-  .strictObject({ mode, value: number(1, 10_000).optional(), exposure_us: whole(1, 60_000_000).optional() })
+  .strictObject({
+    mode,
+    value: number(1, 10_000).describe('units of 100 microseconds; or exposure_us').optional(),
+    exposure_us: whole(1, 60_000_000).describe('microseconds; or value').optional(),
+  })
   .refine(({ value, exposure_us }) => value === undefined || exposure_us === undefined, {
     message: 'parameters "value" and "exposure_us" say the same thing: give one of them',
   });
-const temperatureParams = z.strictObject({ mode, temperature: number(1_500, 15_000).optional() });
-const gainParams = z.strictObject({ value: number(0, 100).optional(), mode: mode.optional() });
+const temperatureParams = z.strictObject({
+  mode,
+  temperature: number(1_500, 15_000).describe('kelvin; needed in manual mode').optional(),
+});
+const gainParams = z.strictObject({
+  value: number(0, 100).describe('dB; needed unless the mode is auto').optional(),
+  mode: mode.optional(),
+});
 const orientationParams = z
-  .strictObject({ mirror: flag().optional(), flip: flag().optional() })
+  .strictObject({
+    mirror: flag().describe('left to right').optional(),
+    flip: flag().describe('upside down').optional(),
+  })
   .refine(({ mirror, flip }) => mirror !== undefined || flip !== undefined, {
     message: 'parameter "mirror" or "flip" is needed: true or false',
   });
@@ -115,7 +131,7 @@ export const sensorCommands: readonly Command[] = [
     'Gamma',
     'value=72..500',
     'gamma in hundredths; 100 is none',
-    z.strictObject({ value: number(10, 1_000) }),
+    z.strictObject({ value: number(10, 1_000).describe('hundredths; 100 is none') }),
     ({ value }) => ({ gamma: value / GAMMA_UNIT }),
   ),
   setter(
@@ -131,7 +147,7 @@ export const sensorCommands: readonly Command[] = [
     'eHDR mode',
     'mode=0|1',
     'eHDR: 0 switches it on, 1 off',
-    z.strictObject({ mode: whole(0, 1) }),
+    z.strictObject({ mode: whole(0, 1).describe('0: on, 1: off') }),
     ({ mode: off }) => ({ ehdr: { enable: off === 0 } }),
   ),
   ehdrSetter('exposure_min', 'exposureMin', 4),
@@ -170,7 +186,7 @@ export const sensorCommands: readonly Command[] = [
     'Quality',
     'value=1..100',
     'JPEG quality',
-    z.strictObject({ value: whole(1, 100) }),
+    z.strictObject({ value: whole(1, 100).describe('1: small files, 100: fine pictures') }),
     ({ value }) => ({ quality: value }),
   ),
   command(

@@ -25,14 +25,16 @@ function refuseStreaming(target: Target, what: string): void {
 const frameSizes = async () => (await import('../camera/index.js')).FRAME_SIZES;
 
 const formatParams = z.strictObject({
-  width: whole(8, 5_000),
-  height: whole(8, 5_000),
-  framerate: whole(1, 1_000).optional(),
+  width: whole(8, 5_000).describe('pixels'),
+  height: whole(8, 5_000).describe('pixels'),
+  framerate: whole(1, 1_000).describe('frames per second at most').optional(),
   format: choice(FORMATS).optional(),
 });
 const segmentParams = z.strictObject({
-  name: text(255).default(SEGMENT_NAME),
-  buffer_size: whole(4_096, 2 ** 31 - 1).default(SEGMENT_SIZE),
+  name: text(255).default(SEGMENT_NAME).describe('name of the segment'),
+  buffer_size: whole(4_096, 2 ** 31 - 1)
+    .default(SEGMENT_SIZE)
+    .describe('bytes'),
 });
 
 export const streamCommands: readonly Command[] = [
@@ -81,7 +83,7 @@ export const streamCommands: readonly Command[] = [
     'set_pipeline',
     'pipeline=TEXT',
     'GStreamer pipeline of the next start; not while streaming; empty: none',
-    z.strictObject({ pipeline: text(4_096, 0) }),
+    z.strictObject({ pipeline: text(4_096, 0).describe('as gst-launch-1.0 takes it; empty: none') }),
     (target, { pipeline }) => {
       refuseStreaming(target, 'The pipeline cannot be changed');
       target.bridge.setPipeline(pipeline.trim() === '' ? null : pipeline);
