@@ -29,6 +29,11 @@ export class Channel {
   readonly #session: Session;
   /** It gives each byte once: what was lost on the way cannot be read again. */
   readonly #once: boolean;
+  /**
+   * Acks on: questions and READs go without the pause that leaves the camera's script time to run. Only while a frame is
+   * fetched that is known to be latched; polling an open latch so would keep the script from ever closing it.
+   */
+  prompt = false;
   /** It answers READ in smaller pieces than the payload allows. */
   #inSmallPieces = false;
 
@@ -69,7 +74,10 @@ export class Channel {
   /** Whether the channel says that it has something ready. */
   async poll(signal?: AbortSignal): Promise<boolean> {
     const id = await this.id(signal);
-    const mask = decodeWord(await this.#session.ask(Opcode.CHANNEL_POLL, 0, '', signal), 'poll mask');
+    const mask = decodeWord(
+      await this.#session.ask(Opcode.CHANNEL_POLL, 0, '', signal, this.prompt),
+      'poll mask',
+    );
     return (mask & (1 << id)) !== 0;
   }
 
@@ -131,6 +139,7 @@ export class Channel {
           destination,
           session,
           quick: !once,
+          prompt: this.prompt,
           signal,
         });
         if (outcome.kind !== 'read') throw outcomeError(outcome, Opcode.CHANNEL_READ, this.name);
@@ -177,6 +186,6 @@ export class Channel {
   }
 
   async #ask(opcode: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    return this.#session.ask(opcode, await this.id(signal), this.name, signal);
+    return this.#session.ask(opcode, await this.id(signal), this.name, signal, this.prompt);
   }
 }

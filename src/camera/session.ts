@@ -80,13 +80,19 @@ export class Session {
   }
 
   /** A request that may be repeated: it only asks. */
-  query(opcode: number, channel = 0, signal?: AbortSignal): Promise<LinkOutcome> {
-    return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS, quick: true, signal });
+  query(opcode: number, channel = 0, signal?: AbortSignal, prompt = false): Promise<LinkOutcome> {
+    return this.request(opcode, channel, NOTHING, { attempts: ATTEMPTS, quick: true, prompt, signal });
   }
 
   /** The payload of the reply to a question. `name`: the channel's, for the error. */
-  async ask(opcode: number, channel = 0, name = '', signal?: AbortSignal): Promise<Uint8Array> {
-    return expectReply(await this.query(opcode, channel, signal), opcode, name);
+  async ask(
+    opcode: number,
+    channel = 0,
+    name = '',
+    signal?: AbortSignal,
+    prompt = false,
+  ): Promise<Uint8Array> {
+    return expectReply(await this.query(opcode, channel, signal, prompt), opcode, name);
   }
 
   /** A request that changes something: sent once, and answered without data. */

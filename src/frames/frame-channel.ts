@@ -24,6 +24,8 @@ export class FrameChannel {
   session = -1;
   /** Events of the channel so far. */
   events = 0;
+  /** Those before the last look. */
+  #eventsLooked = 0;
   /** Whether the latched frame may have waited for long before this connection. */
   stale: boolean;
 
@@ -53,7 +55,12 @@ export class FrameChannel {
       this.#generation = generation;
     }
     this.session = this.camera.session;
-    return this.#latch.read();
+    // Acks on, a look at an open latch has to leave the script time to close it. One that an event has announced is closed.
+    this.channel.prompt = this.events !== this.#eventsLooked;
+    this.#eventsLooked = this.events;
+    const latch = await this.#latch.read();
+    this.channel.prompt = latch.size > 0;
+    return latch;
   }
 
   /** What is latched now, in the session of the last `look`. */

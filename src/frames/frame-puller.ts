@@ -128,6 +128,7 @@ export class FramePuller implements Source {
     if (doubtful && latch.number !== undefined && !reader.continues(await source.lookAgain())) return;
     this.#eventsBefore = source.events;
     await reader.readLast(channel, session);
+    if (!camera.connected && !camera.lost) return;
     const { stale } = source;
     source.stale = false;
     this.#countSkipped(latch.number);

@@ -68,7 +68,8 @@ export class FrameReader {
 
   /**
    * The last byte. When its answer is lost, the byte is known all the same if the one before it is FF: a JPEG
-   * ends in FF D9, and a frame that did not would not be delivered anyway.
+   * ends in FF D9, and a frame that did not would not be delivered anyway. So it is when the line ends first: the camera
+   * may have released its latch.
    */
   async readLast(channel: Channel, session: number): Promise<void> {
     const last = this.latch.size - 1;
@@ -78,7 +79,8 @@ export class FrameReader {
       const missing = await channel.readInto(this.bytes, 0, [{ from: last, to: last + 1 }], options);
       if (missing.length === 0) return;
     } catch (error) {
-      if (!isLoss(error) || this.bytes[last - 1] !== MARKER) throw error;
+      const unanswered = isLoss(error) || (error instanceof BridgeError && error.code === 'PORT_CLOSED');
+      if (!unanswered || this.bytes[last - 1] !== MARKER) throw error;
     }
     this.bytes[last] = EOI;
     this.releaseUnknown = true;

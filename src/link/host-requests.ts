@@ -44,8 +44,8 @@ export class HostRequests {
 
   /** When the next one may be sent, if one waits for nothing else. */
   get heldUntil(): number | undefined {
-    const held = this.#session.ready && !this.#exchange && this.#queue.length > 0;
-    return held ? this.#holdUntil : undefined;
+    const next = this.#session.ready && !this.#exchange ? this.#queue[0] : undefined;
+    return next && (next.prompt ? this.#session.now : this.#holdUntil);
   }
 
   /** Queues a request; false: there are too many. */
@@ -59,9 +59,10 @@ export class HostRequests {
   /** Sends the next request, if the device may be asked now. */
   startNext(): void {
     const session = this.#session;
-    while (session.ready && !this.#exchange && session.now >= this.#holdUntil) {
-      const request = this.#queue.shift();
-      if (!request) return;
+    while (session.ready && !this.#exchange) {
+      const request = this.#queue[0];
+      if (!request || (!request.prompt && session.now < this.#holdUntil)) return;
+      this.#queue.shift();
       const refused = this.#refusal(request);
       if (refused) {
         request.settle(refused);

@@ -48,6 +48,11 @@ export interface LinkRequest {
    * repetition. For what can be asked again.
    */
   readonly quick?: boolean;
+  /**
+   * Acks on: sent without the pause behind the ACK before it. For what does not poll: the requests that fetch a frame
+   * while the camera's latch is closed.
+   */
+  readonly prompt?: boolean;
   /** The device does not answer it (SYS_RESET, SYS_BOOT). */
   readonly silent?: boolean;
   /** Longer wait for the answer than the measured one, in milliseconds. */

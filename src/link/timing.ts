@@ -49,7 +49,7 @@ export const HOST_TIMING = {
   syncTotalMs: 30_000,
   /**
    * Pause between a reply's last ACK and the next request, acks on: sent back to back they leave the camera's
-   * script no time at all.
+   * script no time at all while a latch that is open is polled. Requests that are `prompt` go without.
    */
   ackPauseMs: 1,
   /**

@@ -149,3 +149,44 @@ it('a camera with nothing latched yet loses nothing', async () => {
   host.expectDelivered([jpeg]);
   expect(host.drops).toEqual([]);
 });
+
+it.each(['numbered', 'vendor'] as const)(
+  '%s: a line that ends in the release has given the frame once',
+  async (style) => {
+    const host = new Host();
+    const first = camera(host, style, 3);
+    const captured = first.channel.captured;
+    let releases = 0;
+    first.fake.damage = (packet, direction) => {
+      const isRelease =
+        direction === 'to-camera' && packet[5] === 0x26 && packet[14] === 1 && packet[15] === 0;
+      // The second frame's: the first one is stale.
+      if (isRelease && ++releases === 2) {
+        host.clock.after(0, () => first.fake.unplug());
+        return undefined;
+      }
+      return packet;
+    };
+    await host.pull(first.fake, 1);
+    host.expectDelivered([captured[1]!]);
+    expect(host.drops).toEqual([['stale', 1]]);
+    // The same script goes on: its latch still holds what was delivered.
+    const again = new FakeCamera('usb', undefined, host.clock);
+    let number = 2;
+    again.device.register({
+      name: 'frame',
+      flags: 1,
+      poll: () => true,
+      size: () => capture(number).length,
+      readp: (offset, length) => {
+        const bytes = capture(number);
+        if (offset + length === bytes.length) number++;
+        return bytes.subarray(offset, offset + length);
+      },
+      ...(style === 'numbered' ? { shape: () => [capture(number).length, 32, 24, number] } : {}),
+    });
+    again.damage = (packet) => (host.frames.length < 3 ? packet : undefined);
+    await host.pull(again, 3);
+    host.expectDelivered([capture(2), capture(3), capture(4)]);
+  },
+);
