@@ -18,8 +18,13 @@ function line<Type extends string, Shape extends z.ZodRawShape>(
 }
 
 const rate = number('of the last second');
+const times = (description: string) =>
+  orNull(
+    z.strictObject({ p50: z.number(), p99: z.number(), p999: z.number(), max: z.number() }),
+    `${description}, in ms`,
+  );
 
-/** The lines of `watch`, `list`, `info` and `algo check`. Fields are added, never taken away. */
+/** The lines of `watch`, `list`, `info`, `bench` and `algo check`. Fields are added, never taken away. */
 export const reportLines = {
   segment: line('segment', '`watch`: what is in the segment, once a second.', {
     name: text('of the segment'),
@@ -66,6 +71,33 @@ export const reportLines = {
       .meta({ description: 'its channels' }),
     statistics: z.record(z.string(), z.number()).meta({ description: "the camera's own counters" }),
     memory: z.array(z.record(z.string(), z.unknown())).meta({ description: 'heaps and pools, in bytes' }),
+  }),
+  bench: line('bench', '`bench`: what was measured.', {
+    cameras: z.int().meta({ description: 'that were measured at the same time' }),
+    seconds: number('that were measured'),
+    frames: z.int().meta({ description: 'delivered, of all cameras' }),
+    framesPerSecond: number('of all cameras'),
+    framesPerSecondEach: z.array(z.number()).meta({ description: 'of each camera' }),
+    bytesPerSecond: number('of all cameras'),
+    frameBytes: number('mean size of a frame'),
+    dropped: z.int().meta({ description: 'captured and not delivered' }),
+    repaired: z.int().meta({ description: 'ranges of frames that were read again' }),
+    requestsPerFrame: number('mean'),
+    packetsPerFrame: number('mean, both directions'),
+    lineOverhead: number("bytes received beside the frames' own, as a share of these"),
+    resyncs: z.int().meta({ description: 'times that the link began again' }),
+    timeouts: z.int().meta({ description: 'waits for a reply that ran out' }),
+    retries: z.int().meta({ description: 'requests sent again' }),
+    fragmentsLost: z.int().meta({ description: 'pieces of replies that did not arrive whole' }),
+    roundTripMs: number('of a request, smoothed, first camera; 0: not measured'),
+    cpuMsPerFrame: number('processor time of all threads'),
+    cpuShare: number('the same, of one core: 0.25 is a quarter of it'),
+    busyMsPerFrame: number('time in which the event loop was not idle'),
+    intervalMs: times('between two frames of a camera'),
+    announcedToPublishedMs: times('from the announcement of a frame to subscribers: requests, line, sinks'),
+    completeToPublishedMs: times("from a frame's last byte to subscribers: what the sinks take"),
+    captureToPublishedMs: times('from the capture, where it is known when that was'),
+    eventLoopDelayMs: times('how late the event loop comes to a timer'),
   }),
   check: line('check', '`algo check`: the report.', {
     ok: z.boolean().meta({ description: 'no step failed' }),

@@ -37,6 +37,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'run a script on the camera and follow its output until it ends; Ctrl-C stops it',
     load: () => import('./commands/exec.js'),
   },
+  bench: {
+    text: 'measure a camera: frames a second, latencies, requests and processor time a frame',
+    load: () => import('./commands/bench.js'),
+  },
   ctl: {
     text: 'send a command to the control socket of a running bridge',
     load: () => import('./commands/ctl.js'),

@@ -36,6 +36,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'gstreamer',
   ],
   control: ['port', 'camera', 'frames', 'bridge'],
+  bench: ['link', 'frames', 'bridge'],
   cli: [
     'options',
     'protocol',
@@ -49,6 +50,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'pictures',
     'bridge',
     'control',
+    'bench',
   ],
 };
 /** Modules at the top of src that every room may use. */
