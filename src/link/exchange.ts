@@ -11,7 +11,10 @@ const EMPTY = new Uint8Array(0);
 export class Exchange {
   readonly request: LinkRequest;
   readonly header: PacketHeader;
-  readonly startedAt: number;
+  /** When the device could begin with it: it was sent, and those before it were answered. */
+  startedAt: number;
+  /** It was sent while others were under way. */
+  waited = false;
   /** How often the device refused it unread. */
   readonly refusals: number;
 
@@ -42,6 +45,16 @@ export class Exchange {
   /** Whether any packet of the reply has come. */
   get begun(): boolean {
     return this.#pieces > 0;
+  }
+
+  /** Packets in its reply, if that is regular. */
+  get packets(): number {
+    return this.#read?.packets ?? 1;
+  }
+
+  /** Whether a number is one of a regular reply's. */
+  includes(sequence: number): boolean {
+    return ((sequence - this.header.sequence) & 0xff) < this.packets;
   }
 
   /** The device's number after the reply; undefined: not known. */
@@ -104,6 +117,16 @@ export class Exchange {
   /** What can be said when nothing more comes: a READ that has begun has been sent in full. */
   partial(): LinkOutcome | undefined {
     return this.#read?.begun ? this.#readOutcome(this.#read) : undefined;
+  }
+
+  /**
+   * A packet of a later reply has come, with the number that was predicted: the device has answered this one, in as many
+   * packets as were expected, and what is missing of them was lost.
+   */
+  passed(): LinkOutcome {
+    if (!this.#read) return { kind: 'lost', reason: 'timeout' };
+    this.#read.end();
+    return this.#readOutcome(this.#read);
   }
 
   /** Copies a fragment whose header came before this request was under way: it was not placed. */

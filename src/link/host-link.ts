@@ -3,7 +3,7 @@
  * repetition, deadlines. Bytes and `now` go in; packets, outcomes and events come out through the sink and the
  * requests; `deadline` says when `tick` wants to be called. README.md has the table of transitions.
  *
- * One request is under way at a time. What went wrong in a way that leaves the device's number unknown ends in
+ * One request is under way at a time, but for READs whose number of packets is certain (`ahead`). What went wrong in a way that leaves the device's number unknown ends in
  * SYNC, which makes both sides start again; the host never sends a NAK, because the vendor's device answers one by
  * repeating three times and resetting itself.
  */
@@ -187,7 +187,7 @@ export class HostLink implements PacketSink {
     this.#decoder.maxPayload = this.#options.maxPayload ?? UNNEGOTIATED_PAYLOAD;
     this.#handshake.begin();
     // Last, because it calls the owner, who may submit or close.
-    if (interrupted) this.#requests.lose(interrupted, reason ?? 'timeout');
+    this.#requests.lose(interrupted, reason ?? 'timeout');
   }
 
   #agreed(caps: Capabilities): void {

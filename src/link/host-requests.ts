@@ -1,6 +1,6 @@
 /**
- * The host's requests: those that wait, the one under way, and how each of them ends. One is under way at a time.
- * README.md has the table of transitions; this is `ready`, and the requests of `negotiating`.
+ * The host's requests: those that wait, those under way, and how each of them ends. One is under way at a time, but for
+ * requests that are `ahead`. README.md has the table of transitions; this is `ready`, and the requests of `negotiating`.
  */
 
 import { Flag, type PacketHeader, type PayloadSlot, Status, statusName } from '../protocol/index.js';
@@ -9,6 +9,7 @@ import type { HostSession } from './host-session.js';
 import type { LinkOutcome, LinkRequest, LossReason } from './link-types.js';
 import { MAX_READ_FRAGMENTS } from './read-reply.js';
 import { HOST_TIMING } from './timing.js';
+import { UnderWay } from './under-way.js';
 
 /** Requests that may wait; more is a caller that does not wait for its replies. */
 const MAX_QUEUED = 1_024;
@@ -19,7 +20,7 @@ const MAX_CHECKSUM_REPEATS = 20;
 export interface RequestsOwner {
   /** The device's number is not known any more: starts again with SYNC. */
   restart(reason: LossReason): void;
-  /** Nothing may be written to the destination of the request under way any more. */
+  /** Nothing may be written to the destination of a request that is over. */
   detach(): void;
 }
 
@@ -27,7 +28,7 @@ export class HostRequests {
   readonly #session: HostSession;
   readonly #owner: RequestsOwner;
   readonly #queue: LinkRequest[] = [];
-  #exchange: Exchange | undefined;
+  readonly #underWay = new UnderWay();
   /** Given up unanswered: its answer may still come, and tell how slow the device is. */
   #givenUp: Exchange | undefined;
   /** The pause behind a reply, acks on. */
@@ -39,12 +40,12 @@ export class HostRequests {
   }
 
   get underWay(): boolean {
-    return this.#exchange !== undefined;
+    return this.#underWay.first !== undefined;
   }
 
   /** When the next one may be sent, if one waits for nothing else. */
   get heldUntil(): number | undefined {
-    const next = this.#session.ready && !this.#exchange ? this.#queue[0] : undefined;
+    const next = this.#session.ready && !this.underWay ? this.#queue[0] : undefined;
     return next && (next.prompt ? this.#session.now : this.#holdUntil);
   }
 
@@ -59,9 +60,9 @@ export class HostRequests {
   /** Sends the next request, if the device may be asked now. */
   startNext(): void {
     const session = this.#session;
-    while (session.ready && !this.#exchange) {
+    while (session.ready) {
       const request = this.#queue[0];
-      if (!request || (!request.prompt && session.now < this.#holdUntil)) return;
+      if (!request || !this.#maySend(request)) return;
       this.#queue.shift();
       const refused = this.#refusal(request);
       if (refused) {
@@ -76,20 +77,22 @@ export class HostRequests {
   /** Sends a request now. */
   begin(request: LinkRequest, refusals = 0): void {
     const session = this.#session;
-    const exchange = new Exchange(request, session.sequence, session.caps.maxPayload, session.now, refusals);
+    const number = this.#underWay.numberBehind(session.sequence);
+    const exchange = new Exchange(request, number, session.caps.maxPayload, session.now, refusals);
     session.send(exchange.header, request.payload);
     if (request.silent) {
       request.settle({ kind: 'ack' });
       return;
     }
-    this.#exchange = exchange;
-    const least = request.timeoutMs ?? 0;
-    session.wait.arm(session.now, exchange.internal ? least : Math.max(this.#waitMs(request), least));
+    const free = !this.#underWay.first;
+    this.#underWay.add(exchange);
+    if (free) this.#awaitReply(exchange);
+    else exchange.waited = true;
   }
 
   /** Names the place of a READ's fragment. */
   place(header: Readonly<PacketHeader>, slot: PayloadSlot): void {
-    this.#exchange?.place(header, slot);
+    this.#underWay.find(header)?.place(header, slot);
   }
 
   /** A good packet that is no event. */
@@ -107,14 +110,15 @@ export class HostRequests {
       this.#takeNak(header, payload);
       return;
     }
-    const exchange = this.#exchange;
+    const exchange = this.#underWay.find(header);
     if (!exchange?.expects(header)) {
       if ((header.flags & Flag.RTX) !== 0) session.counters.duplicates++;
       else session.counters.stale++;
       return;
     }
-    // A repeated packet says nothing about the line: it was held back by a loss.
-    if (!exchange.begun && (header.flags & Flag.RTX) === 0) {
+    if (!this.#passTo(exchange)) return;
+    // A repeated packet says nothing about the line: it was held back by a loss; nor does one behind another reply.
+    if (!exchange.begun && !exchange.waited && (header.flags & Flag.RTX) === 0) {
       // Past the deadline it was this process that was slow.
       const arrived = Math.min(session.now, session.wait.deadline ?? session.now);
       session.roundTrip.measured(arrived - exchange.startedAt, session.now);
@@ -129,7 +133,7 @@ export class HostRequests {
 
   /** The wait for the reply, or for its next fragment, is over. */
   timeout(): void {
-    const exchange = this.#exchange;
+    const exchange = this.#underWay.first;
     if (!exchange) return;
     const { caps, counters } = this.#session;
     counters.timeouts++;
@@ -140,7 +144,7 @@ export class HostRequests {
     } else if (caps.ack && exchange.numberAfter !== undefined) {
       // The device stands at a fragment that did not get through; only SYNC makes it let go of the rest.
       this.#countMissing(exchange);
-      this.#exchange = undefined;
+      this.#underWay.shift();
       this.#owner.restart('timeout');
       exchange.request.settle(partial);
     } else {
@@ -162,24 +166,27 @@ export class HostRequests {
     this.#givenUp = undefined;
   }
 
-  /** Takes the request under way off the line, unsettled. */
-  interrupt(): Exchange | undefined {
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
-    return exchange;
+  /** Takes the requests under way off the line, unsettled. */
+  interrupt(): Exchange[] {
+    return this.#underWay.clear();
   }
 
-  /** A request that will not be answered any more: repeated after the resynchronisation if it may be. */
-  lose(exchange: Exchange, reason: LossReason): void {
-    if (exchange.internal) return;
-    const { request } = exchange;
-    if (reason !== 'reboot' && request.attempts > 1) {
-      this.#session.counters.retries++;
-      request.attempts--;
-      this.#queue.unshift(request);
-    } else {
-      request.settle({ kind: 'lost', reason });
+  /** Requests that will not be answered any more: repeated after the resynchronisation if they may be. */
+  lose(exchanges: readonly Exchange[], reason: LossReason): void {
+    const lost: LinkRequest[] = [];
+    const again: LinkRequest[] = [];
+    for (const { request, internal } of exchanges) {
+      if (internal) continue;
+      if (reason !== 'reboot' && request.attempts > 1) {
+        this.#session.counters.retries++;
+        request.attempts--;
+        again.push(request);
+      } else {
+        lost.push(request);
+      }
     }
+    this.#queue.unshift(...again);
+    for (const request of lost) request.settle({ kind: 'lost', reason });
   }
 
   /**
@@ -192,16 +199,40 @@ export class HostRequests {
     request.destination = undefined;
     const at = this.#queue.indexOf(request);
     if (at >= 0) this.#queue.splice(at, 1);
-    if (this.#exchange?.request === request) this.#owner.detach();
+    if (this.#underWay.has(request)) this.#owner.detach();
   }
 
   /** The end: nothing is repeated. */
   loseAll(reason: LossReason): void {
-    const exchange = this.interrupt();
+    const exchanges = this.interrupt();
     this.#owner.detach();
     const waiting = this.#queue.splice(0);
-    exchange?.request.settle({ kind: 'lost', reason });
+    for (const { request } of exchanges) request.settle({ kind: 'lost', reason });
     for (const request of waiting) request.settle({ kind: 'lost', reason });
+  }
+
+  /** Whether a request may be sent now: the line is free, or its number is certain although replies are still to come. */
+  #maySend(request: LinkRequest): boolean {
+    const { caps, now } = this.#session;
+    if (!this.underWay) return request.prompt === true || now >= this.#holdUntil;
+    return !caps.ack && this.#underWay.admits(request, caps.maxPayload);
+  }
+
+  /** Settles those under way before `exchange`, of whose replies nothing comes any more; false: that has ended `exchange`. */
+  #passTo(exchange: Exchange): boolean {
+    for (let first = this.#underWay.first; first && first !== exchange; first = this.#underWay.first) {
+      this.#finish(first, first.passed());
+    }
+    return this.#underWay.first === exchange;
+  }
+
+  /** It is its turn to be answered. */
+  #awaitReply(exchange: Exchange): void {
+    const session = this.#session;
+    const { request, internal } = exchange;
+    exchange.startedAt = session.now;
+    const least = request.timeoutMs ?? 0;
+    session.wait.arm(session.now, internal ? least : Math.max(this.#waitMs(request), least));
   }
 
   /** How a request ends that is not to be sent: it makes no sense in this session, or does not fit what was agreed on. */
@@ -232,26 +263,35 @@ export class HostRequests {
       this.#owner.restart('sequence');
       return;
     }
-    const exchange = this.#exchange;
+    const exchange = this.#underWay.find(header);
     if (!exchange?.owns(header)) {
       counters.stale++;
       return;
     }
-    this.#session.sequence = (header.sequence + 1) & 0xff;
-    if (status === Status.CHECKSUM && exchange.refusals < MAX_CHECKSUM_REPEATS) {
+    if (!this.#passTo(exchange)) return;
+    const next = (header.sequence + 1) & 0xff;
+    this.#session.sequence = next;
+    const alone = this.#underWay.second === undefined;
+    if (alone && status === Status.CHECKSUM && exchange.refusals < MAX_CHECKSUM_REPEATS) {
       // Refused unread: it was damaged on the way and has not been carried out.
       counters.retries++;
-      this.#exchange = undefined;
+      this.#underWay.shift();
       this.begin(exchange.request, exchange.refusals + 1);
       return;
     }
+    const behind = this.#underWay.second;
     this.#settle(exchange, { kind: 'nak', status });
+    // A refusal is one packet: those that were sent ahead with other numbers in mind are refused as well.
+    if (behind && behind.header.sequence !== next && this.#underWay.first === behind) {
+      this.#owner.restart('sequence');
+    }
   }
 
   #finish(exchange: Exchange, outcome: LinkOutcome): void {
     const next = exchange.numberAfter;
+    const behind = this.#underWay.second;
     this.#countMissing(exchange);
-    if (next === undefined) {
+    if (next === undefined || (behind && behind.header.sequence !== next)) {
       this.#owner.restart('timeout');
       return;
     }
@@ -267,10 +307,12 @@ export class HostRequests {
 
   #settle(exchange: Exchange, outcome: LinkOutcome): void {
     const session = this.#session;
-    this.#exchange = undefined;
+    this.#underWay.shift();
     // From here on the destination is its owner's again.
     this.#owner.detach();
-    if (session.ready) {
+    const next = this.#underWay.first;
+    if (next) this.#awaitReply(next);
+    else if (session.ready) {
       session.wait.disarm();
       this.#holdUntil = session.caps.ack ? session.now + HOST_TIMING.ackPauseMs : session.now;
     }

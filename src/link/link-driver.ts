@@ -8,6 +8,7 @@ import type { Capabilities } from '../protocol/index.js';
 import type { ByteStream } from './byte-stream.js';
 import { HostLink } from './host-link.js';
 import type { HostLinkOptions, LinkOutcome, LinkRequest, LinkStats, LossReason } from './link-types.js';
+import { PacketWriter } from './packet-writer.js';
 
 /** What the driver reports. */
 export interface LinkDriverHandlers {
@@ -22,6 +23,7 @@ export class LinkDriver {
   readonly #stream: ByteStream;
   readonly #link: HostLink;
   readonly #handlers: LinkDriverHandlers;
+  readonly #writer: PacketWriter;
   /** The clock of this line, for all that waits for the camera. */
   readonly clock: Clock;
   #cancelTimer: (() => void) | undefined;
@@ -35,10 +37,9 @@ export class LinkDriver {
     this.clock = clock;
     this.#stream = stream;
     this.#handlers = handlers;
+    this.#writer = new PacketWriter((bytes) => stream.write(bytes));
     this.#link = new HostLink(options, {
-      transmit: (bytes) => {
-        stream.write(bytes);
-      },
+      transmit: (bytes) => this.#writer.send(bytes),
       event: (channel, event) => {
         handlers.event(channel, event);
       },
@@ -123,9 +124,19 @@ export class LinkDriver {
         },
       };
       signal?.addEventListener('abort', abort, { once: true });
-      this.#link.submit(submitted, this.clock.now());
-      this.#arm();
+      this.submit(submitted);
     });
+  }
+
+  /** As `request`, for callers in a hurry: `settle` is called from within the turn in which the reply is complete. */
+  submit(request: LinkRequest): void {
+    this.#link.submit(request, this.clock.now());
+    this.#arm();
+  }
+
+  /** What is submitted in `action` leaves in one write, as what is submitted in a `settle` or an event does by itself. */
+  together(action: () => void): void {
+    this.#run(action);
   }
 
   /** Starts again with SYNC, for a caller that has reason to distrust the session. */
@@ -146,6 +157,7 @@ export class LinkDriver {
     this.#cancelTimer?.();
     clearImmediate(this.#lastRead);
     this.#link.close();
+    this.#writer.flush();
     this.#settleConnect?.reject(error ?? new BridgeError('PORT_CLOSED', 'The connection was closed.'));
     this.#settleConnect = undefined;
     void this.#stream.close();
@@ -185,11 +197,13 @@ export class LinkDriver {
 
   /** A call into the machine. An error in it, or in what it reports to, ends the line. */
   #run(call: (now: number) => void): void {
+    this.#writer.begin();
     try {
       call(this.clock.now());
     } catch (error) {
       this.#end(asBridgeError(error));
-      return;
+    } finally {
+      this.#writer.end();
     }
     this.#arm();
   }

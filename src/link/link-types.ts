@@ -53,6 +53,12 @@ export interface LinkRequest {
    * while the camera's latch is closed.
    */
   readonly prompt?: boolean;
+  /**
+   * Acks off: the number of packets in its reply is certain, so that another `ahead` request may be sent before it is
+   * answered. Only for READs from a `readp` backend. When one before it ends in another number of packets, the link
+   * synchronises and this one is lost.
+   */
+  readonly ahead?: boolean;
   /** The device does not answer it (SYS_RESET, SYS_BOOT). */
   readonly silent?: boolean;
   /** Longer wait for the answer than the measured one, in milliseconds. */

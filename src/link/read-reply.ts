@@ -85,10 +85,20 @@ export class ReadReply {
     return !this.#irregular && this.#arrived[this.#indexOf(header)] === 1;
   }
 
+  /** Nothing more will come, and its pieces are known to be regular: each that is missing is known. */
+  end(): void {
+    this.#ended = true;
+  }
+
   /** The lowest number that a packet of this reply can still have. */
   get lowest(): number {
     const behind = this.#irregular ? this.#next : Math.max(0, this.#next - MAX_READ_FRAGMENTS);
     return (this.#first + behind) & 0xff;
+  }
+
+  /** In all, if they are regular. */
+  get packets(): number {
+    return this.#arrived.length;
   }
 
   get fragmentsMissing(): number {

@@ -10,6 +10,7 @@ import { cameraOptionsSchema } from '../../src/options/index.js';
 import { ChannelFlag } from '../../src/protocol/constants.js';
 import { DeviceLink } from '../../src/virtual/device/device-link.js';
 import type { DeviceChannel } from '../../src/virtual/device/device-types.js';
+import { packetsOf } from './packets-of.js';
 import { TEST_INFO, testIdentity } from './test-identity.js';
 import { VirtualClock } from './virtual-clock.js';
 
@@ -68,7 +69,12 @@ export class FakeCamera implements ByteStream {
   }
 
   write(bytes: Uint8Array): void {
-    const arrived = this.damage(bytes.slice(), 'to-camera');
+    // Packets that go together in one write meet their faults one by one.
+    for (const packet of packetsOf(bytes)) this.#receive(packet.slice());
+  }
+
+  #receive(packet: Uint8Array): void {
+    const arrived = this.damage(packet, 'to-camera');
     if (!arrived || this.#closed) return;
     this.clock.after(LATENCY_MS, () => {
       if (!this.#closed) this.device.receive(arrived, this.clock.now());

@@ -60,8 +60,8 @@ class StreamThatStops extends FakeStream {
     super();
     this.#opcode = opcode;
   }
-  override write(bytes: Uint8Array): void {
-    if (bytes[5] !== this.#opcode) super.write(bytes);
+  protected override packet(bytes: Uint8Array): void {
+    if (bytes[5] !== this.#opcode) super.packet(bytes);
   }
 }
 

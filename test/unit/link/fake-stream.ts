@@ -2,6 +2,7 @@
 import { BridgeError } from '../../../src/errors.js';
 import type { ByteStream, ByteStreamHandlers } from '../../../src/link/byte-stream.js';
 import { DeviceLink } from '../../../src/virtual/device/device-link.js';
+import { packetsOf } from '../../fakes/packets-of.js';
 import { testIdentity } from '../../fakes/test-identity.js';
 
 export class FakeStream implements ByteStream {
@@ -31,7 +32,12 @@ export class FakeStream implements ByteStream {
 
   write(bytes: Uint8Array): void {
     this.writes++;
-    const copy = bytes.slice();
+    for (const packet of packetsOf(bytes)) this.packet(packet);
+  }
+
+  /** One packet of a write. */
+  protected packet(packet: Uint8Array): void {
+    const copy = packet.slice();
     setImmediate(() => {
       if (!this.mute) this.device.receive(copy, performance.now());
     });

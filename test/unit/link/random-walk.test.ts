@@ -98,7 +98,7 @@ function walk(seed: number): {
   for (let round = 0; round < 60; round++) {
     if (line.host.state === 'failed') line.host.connect(line.now);
     const batch: Pending[] = [];
-    for (let count = 1 + random.below(3); count > 0; count--) {
+    for (let count = 1 + random.below(5); count > 0; count--) {
       const kind = random.below(10);
       const length = 1 + random.below(Math.min(60 * maxPayload, 9_000));
       if (kind < 6) {
@@ -108,6 +108,7 @@ function walk(seed: number): {
           payload: encodeIoRequest(0, length),
           destination: new Uint8Array(length),
           attempts: 1 + random.below(3),
+          ahead: kind < 3,
         });
         reads.push(pending);
         batch.push(pending);
