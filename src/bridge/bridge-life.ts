@@ -18,7 +18,7 @@ import type { BridgeEvent, BridgeEventFields, BridgeStats, FrameOutcome, FrameRe
 import { openSinks, type Parts } from './open-sinks.js';
 import { FrameRoad } from './road.js';
 import { SegmentSwitch } from './segment-switch.js';
-import { FrameSinks } from './sinks.js';
+import { FrameSinks, type SinkKind } from './sinks.js';
 import type { State } from './states.js';
 import { Streams } from './streams.js';
 
@@ -94,7 +94,7 @@ export class BridgeLife {
       },
     });
     this.sinks = new FrameSinks({
-      failed: (_kind, error) => this.#failed(error),
+      failed: (kind, error) => this.#failed(error, kind),
       recovered: (sink, lost) => this.#emit({ type: 'recovered', cameraId: this.cameraId, sink, lost }),
       ended: (error) => void this.#close(error),
     });
@@ -356,8 +356,8 @@ export class BridgeLife {
     await this.#close();
   }
 
-  #failed(error: BridgeError): void {
-    this.#emit({ type: 'error', cameraId: this.cameraId, error });
+  #failed(error: BridgeError, sink?: SinkKind): void {
+    this.#emit({ type: 'error', cameraId: this.cameraId, error, ...(sink === undefined ? {} : { sink }) });
   }
 
   #emit(event: BridgeEventFields): void {

@@ -50,8 +50,13 @@ export type BridgeEventFields =
     }
   /** A sink that had failed works again; `lost` frames are missing in it. */
   | { readonly type: 'recovered'; readonly cameraId: string; readonly sink: SinkKind; readonly lost: number }
-  /** Something went wrong that does not end the bridge. */
-  | { readonly type: 'error'; readonly cameraId: string; readonly error: BridgeError }
+  /** Something went wrong that does not end the bridge; `sink`: what has begun to fail, until `recovered` names it. */
+  | {
+      readonly type: 'error';
+      readonly cameraId: string;
+      readonly error: BridgeError;
+      readonly sink?: SinkKind;
+    }
   /** The algorithm's process: its state, and lines of its stderr. */
   | { readonly type: 'runner'; readonly cameraId: string; readonly state: RunnerState }
   | {

@@ -16,7 +16,7 @@ export function addFlags(command: Command, specs: readonly OptionSpec[], showAll
   const flags = specs.filter(({ flag }) => flag !== undefined);
   const options = flags.map((spec) => {
     const { flag, short, placeholder = '', negated } = spec;
-    const argument = placeholder.replace(/^(?!\[)(.+)$/, '<$1>');
+    const argument = placeholder.replace(/^(?!\[[^\]]*\]$)(.+)$/, '<$1>');
     const option = new Option(
       `${short ? `${short}, ` : ''}--${flag} ${argument}`.trimEnd(),
       spec.description + defaultText(spec),

@@ -55,20 +55,39 @@ export class ControlService {
     const { camera: inParams, ...rest } = params ?? {};
     const wanted = camera.safeParse(request.data.camera ?? inParams);
     if (!wanted.success) return invalid(wanted.error);
+    try {
+      return await this.perform(name, rest, wanted.data, sender);
+    } catch (error) {
+      return failure(asBridgeError(error).message);
+    }
+  }
+
+  /**
+   * Carries out one command; `wanted`: the camera's id, which may be left out where there is one. OPTION_INVALID: there is no such command
+   * or camera, or a parameter is wrong; else what the command ends in.
+   */
+  async perform(
+    name: string,
+    params: unknown,
+    wanted: string | undefined,
+    sender: Pick<CommandContext, 'send' | 'onGone'>,
+  ): Promise<Reply> {
     const command = BY_NAME.get(name);
     if (!command) {
       const similar = similarNames(name);
       const hint = similar.length > 0 ? `do you mean ${similar.join(' or ')}? ` : '';
-      return failure(
+      throw new BridgeError(
+        'OPTION_INVALID',
         `Unknown command: ${name.slice(0, 64)} (${hint}openmv-bridge ctl --help lists them all)`,
       );
     }
     try {
-      const target = command.needsCamera ? this.#target(wanted.data) : undefined;
-      return await command.run(rest, target, { ...sender, targets: [...this.#targets] });
-    } catch (error) {
-      if (!(error instanceof z.ZodError)) return failure(asBridgeError(error).message);
-      return failure(problems(error, `${name} takes ${command.usage || 'none'}`));
+      const target = command.needsCamera ? this.#target(wanted) : undefined;
+      return await command.run(params, target, { ...sender, targets: [...this.#targets] });
+    } catch (cause) {
+      if (!(cause instanceof z.ZodError)) throw cause;
+      const message = problems(cause, `${name} takes ${command.usage || 'none'}`);
+      throw new BridgeError('OPTION_INVALID', message, { cause });
     }
   }
 

@@ -44,7 +44,7 @@ export const bridgeOptionsSchema = z.strictObject({
     streaming: z.boolean().default(true).meta({
       flag: '--no-stream',
       description: 'pull no frames until start_stream is asked for',
-      needs: 'control',
+      needs: 'control|http',
     }),
   }),
   ...group('Run', {

@@ -17,6 +17,38 @@ export const runOptionsSchema = z.strictObject({
       description: 'control socket where the clients of that program look for it',
     }),
   }),
+  ...group('HTTP', {
+    http: z
+      .string()
+      .regex(
+        /^((\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):)?\d{1,5}$/,
+        'Give a port, or an address and a port, such as 8080, 0.0.0.0:8080 or [::]:8080',
+      )
+      .refine(
+        (address) => Number(address.slice(address.lastIndexOf(':') + 1)) <= 65_535,
+        'A port is at most 65535',
+      )
+      .optional()
+      .meta({
+        flag: '--http [HOST:]PORT',
+        description: 'serve the page and the HTTP interface there; the host is 127.0.0.1 without one',
+        common: true,
+      }),
+    httpToken: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,256}$/, 'Give 1 to 256 visible ASCII characters')
+      .optional()
+      .meta({
+        flag: '--http-token TOKEN',
+        description: 'who asks over HTTP must have it; needed for any host but 127.0.0.1, ::1 and localhost',
+        needs: 'http',
+      }),
+    httpTokenFile: text.optional().meta({
+      flag: '--http-token-file FILE',
+      description: 'the same, from the first line of a file',
+      needs: 'http',
+    }),
+  }),
   ...group('Output', {
     json: z.boolean().default(false).meta({
       flag: '--json',

@@ -37,6 +37,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   control: ['port', 'camera', 'frames', 'bridge'],
   bench: ['link', 'frames', 'bridge'],
+  web: ['options', 'camera', 'frames', 'bridge', 'control'],
   cli: [
     'options',
     'protocol',
@@ -51,6 +52,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'bridge',
     'control',
     'bench',
+    'web',
   ],
 };
 /** Modules at the top of src that every room may use. */
@@ -68,7 +70,7 @@ const COMMON = new Set([
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];
 /** Rooms that are loaded when they are used, never with the rest. */
-const LAZY = new Set(['virtual']);
+const LAZY = new Set(['virtual', 'web']);
 
 interface Import {
   readonly from: string;

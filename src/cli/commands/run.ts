@@ -5,6 +5,7 @@ import { startLine } from '../../bridge/index.js';
 import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
+import type { WebServer } from '../../web/index.js';
 import { Cameras } from '../cameras.js';
 import { withOutput } from '../command.js';
 import { completeConfig, type RunInputs, runInputs } from '../config.js';
@@ -43,6 +44,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   let output = openOutput(flags, runId);
   let cameras: Cameras | undefined;
   let control: ControlServer | undefined;
+  let web: WebServer | undefined;
   const stopListening = onStop(() => {
     // Before anything is open there is nothing to close; the exit hooks see to the rest.
     if (!cameras) process.exit(EXIT.done);
@@ -56,6 +58,8 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     else output = openOutput(options, runId);
     const several = bridges.length > 1;
     control = await openControl(options);
+    web = await openWeb(options, runId);
+    if (web) output.log('info', `page: ${web.url}${hasToken(options) ? '?token=TOKEN' : ''}`);
     cameras = new Cameras(
       bridges,
       { runId, wait: bridges.some((bridge) => bridge.wait) },
@@ -64,6 +68,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
           bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
           reportBridge(bridge, output, { several, stats: options.stats });
           if (control) attachControl(control, bridge, output, several);
+          web?.add(bridge);
           const { earlierFrames } = bridge;
           if ((bridge.options.shmMode & WRITABLE_BY_ALL) !== 0) {
             output.log(
@@ -77,6 +82,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
         },
         waiting: (port, error) => {
           output.error(error);
+          web?.waiting(port, error);
           const others = several ? '; the others go on' : '';
           output.log('info', `waiting for the camera on ${port}${others}`);
         },
@@ -103,7 +109,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     return exitStatus(errors[0]!);
   } finally {
     output.endLive();
-    await control?.close();
+    await Promise.all([control?.close(), web?.close()]);
     stopListening();
   }
 }
@@ -123,6 +129,17 @@ function openControl({ control, controlName }: RunOptions): Promise<ControlServe
   if (controlName === 'vizion') return ControlServer.open(VIZION_CONTROL_PATH);
   return control || controlName !== undefined ? ControlServer.open() : undefined;
 }
+
+/** Loaded when it is asked for: a web server is no part of what others wait for. */
+async function openWeb(options: RunOptions, runId: string): Promise<WebServer | undefined> {
+  const { http, httpToken, httpTokenFile } = options;
+  if (http === undefined) return undefined;
+  const { WebServer } = await import('../../web/index.js');
+  return WebServer.open({ http, httpToken, httpTokenFile, runId });
+}
+
+const hasToken = ({ httpToken, httpTokenFile }: RunOptions): boolean =>
+  httpToken !== undefined || httpTokenFile !== undefined;
 
 const asEach = (error: unknown): BridgeError => asBridgeError(error);
 

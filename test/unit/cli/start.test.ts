@@ -31,3 +31,8 @@ it.each([
 ])('%s needs %j', (file, expected) => {
   expect(packages(dist(file))).toEqual(expected);
 });
+
+it('run loads a web server only when it serves the page', () => {
+  expect(packages(dist('web/index.js'))).toContain('fastify');
+  expect(packages(dist('cli/commands/run.js')).filter((name) => /fastify|^ws$/.test(name))).toEqual([]);
+});

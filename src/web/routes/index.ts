@@ -1,0 +1,23 @@
+/** All groups of routes. A new one is added here. */
+import type { RouteGroup } from '../context.js';
+import { cameraRoutes } from './cameras.js';
+import { commandRoutes } from './commands.js';
+import { eventRoutes } from './events.js';
+import { frameRoutes } from './frames.js';
+import { healthRoutes } from './health.js';
+import { mjpegRoutes } from './mjpeg.js';
+import { openApiRoutes } from './openapi.js';
+import { pageRoutes } from './page.js';
+import { socketRoutes } from './socket.js';
+
+export const ROUTES: readonly RouteGroup[] = [
+  pageRoutes,
+  cameraRoutes,
+  frameRoutes,
+  commandRoutes,
+  mjpegRoutes,
+  eventRoutes,
+  socketRoutes,
+  healthRoutes,
+  openApiRoutes,
+];

@@ -1,0 +1,71 @@
+/** What the server keeps of one camera, for as long as its bridge runs. */
+import type { Subscription } from 'rxjs';
+import { within } from '../async.js';
+import type { Bridge, BridgeStats } from '../bridge/index.js';
+import { FrameRing } from './frame-ring.js';
+import { Health } from './health.js';
+
+/** Of what the script prints, the last characters. */
+const OUTPUT_CHARACTERS = 16_384;
+/** How long the camera may take to say whether its script runs, and how long that counts. */
+const SCRIPT_MS = 1_000;
+
+export class WatchedCamera {
+  readonly bridge: Bridge;
+  readonly frames = new FrameRing();
+  readonly health: Health;
+  #stats: BridgeStats | undefined;
+  #output = '';
+  #script: { readonly running: Promise<boolean | null>; readonly until: number } | undefined;
+  readonly #subscriptions: Subscription[];
+
+  constructor(bridge: Bridge) {
+    this.bridge = bridge;
+    this.health = new Health(bridge);
+    this.#subscriptions = [
+      bridge.events$.subscribe((event) => {
+        this.health.event(event);
+        if (event.type === 'stdout') this.#output = (this.#output + event.text).slice(-OUTPUT_CHARACTERS);
+      }),
+      bridge.frames$.subscribe({
+        next: (frame) => {
+          this.frames.add(frame);
+          this.health.frame();
+        },
+        // What ends a bridge is an event as well.
+        error: () => undefined,
+      }),
+      bridge.stats$.subscribe((stats) => {
+        this.#stats = stats;
+      }),
+    ];
+  }
+
+  get id(): string {
+    return this.bridge.cameraId;
+  }
+
+  /** The figures of the last second; undefined in the first one. */
+  get stats(): BridgeStats | undefined {
+    return this.#stats;
+  }
+
+  /** The last of what the script has printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Whether a script runs on the camera; null: it does not say. Asked of the camera at most once a second, for all clients. */
+  scriptRuns(): Promise<boolean | null> {
+    if (!this.bridge.camera.connected) return Promise.resolve(null);
+    if (this.#script && performance.now() < this.#script.until) return this.#script.running;
+    const late = (): Error => new Error('no answer');
+    const running = within(this.bridge.camera.running(), SCRIPT_MS, late).catch(() => null);
+    this.#script = { running, until: performance.now() + SCRIPT_MS };
+    return running;
+  }
+
+  close(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+}
