@@ -1,17 +1,20 @@
 # Latched frame channel for OpenMV cameras (firmware 5.x).
 #
-# The host reads each JPEG from the channel `frame`. A frame stays latched, in the sensor's own frame buffer,
-# until its last byte has been read; only then is the next one captured. So nothing is overwritten in the
-# middle of a read, and a slow host costs frames at the sensor, not memory.
+# The host reads each JPEG from the channel `frame`. A frame stays latched until the host has released it, so nothing
+# is overwritten in the middle of a read. JPEGs lie in buffers of their own: when the host begins to read one, the next is
+# captured and compressed, and waits behind it. A slow host costs frames at the sensor, not memory.
 #
 # The channel `control` changes settings while it runs: the host writes a JSON request, ended by a newline, and
 # reads the JSON reply. Requests are carried out by the main loop between captures.
 #
-# Run it from the OpenMV IDE, save it as main.py on the camera, or let openmv-bridge send it.
+# Run it from the OpenMV IDE, save it as main.py on the camera, or let openmv-bridge send it. What both channels
+# understand is in firmware/README.md of openmv-bridge.
 
 import csi
+import gc
 import json
 import protocol
+import struct
 import time
 
 # Settings: change these, then run the script again.
@@ -20,9 +23,17 @@ FRAMESIZE = csi.QVGA  # for example csi.QQVGA, csi.VGA, csi.HD
 QUALITY = 85  # JPEG quality, 1 (small) to 100 (fine)
 FRAMERATE = 0  # frames per second the sensor is limited to; 0: as fast as it can
 CHANNEL = "frame"
+BUFFERS = 2  # JPEGs kept at a time; 0: one, in the sensor's frame buffer
+MAX_WAIT_MS = 1000  # a JPEG that waited longer behind another is given up for a new one; None: never
 
-EVENT_FRAME_READY = 0x01
+EVENT_FRAME_READY = 0x0001
+EVENT_SIZED = 0x8000  # a frame is ready, and the other bits say how many units of 32 bytes its window has
 EVENT_REPLY_READY = 0x02
+
+WINDOW = 0x20000000  # from this offset on: header, JPEG, padding
+RELEASE = 0x30000000  # plus a frame's number: reading this byte releases that frame
+RELEASED, RELEASED_BEFORE, UNKNOWN = b"\x01", b"\x02", b"\x00"
+HEADER_SIZE = 32
 
 REQUEST_LIMIT = 1024  # bytes of a control request
 READ_GRACE_MS = 300  # a latched frame that no host has read for so long does not delay a change of settings
@@ -30,42 +41,110 @@ READ_GRACE_MS = 300  # a latched frame that no host has read for so long does no
 sensor = csi.CSI()
 sensor.reset()
 sensor.pixformat(PIXFORMAT)
-sensor.framesize(FRAMESIZE)
-sensor.framebuffers(1)  # one buffer: the latched frame is the buffer
+sensor.framesize(FRAMESIZE)  # the firmware takes as many frame buffers as fit, at most three
 if FRAMERATE:
     sensor.framerate(FRAMERATE)
 
-# The latched frame. Written by the main loop while nothing is latched, read by the channel's methods.
-frame = None  # memoryview of the JPEG in the frame buffer
-frame_size = 0
-frame_width = 0
-frame_height = 0
+
+class Slot:
+    # One JPEG on its way to the host.
+    buffer = None  # header, JPEG and padding; None: no memory for it yet
+    room = 0  # bytes of `buffer`
+    data = None  # where the JPEG is: `buffer`, or the sensor's frame buffer
+    start = 0  # where it begins in `data`
+    size = 0  # bytes of the JPEG
+    total = 0  # with header and padding; 0: it is in the frame buffer and has no window
+    width = 0
+    height = 0
+    number = 0
+    ready_at = 0
+
+
+# The main loop fills a free slot and appends it to `ready`. The first one there is latched, until a channel's method
+# releases it. The methods run at any jump of the main loop: what both change, they change in one step.
+free = [Slot() for _ in range(max(1, BUFFERS))]
+ready = []
+begun = False  # the host has begun to read the latched frame
+last = free[0]  # the slot filled last
+sized = None  # the slot whose size the host has asked for
 frame_number = 0  # counts captures, so that a host can tell a new frame from one it has read
-latched = False
-used_at = 0  # when it was latched, or last read from
+skipped = 0  # captures that waited and were never latched
+max_wait = MAX_WAIT_MS
+used_at = 0  # when a frame was latched, or last read from
+too_large = 0x3FFFFFFF if BUFFERS else 0  # so many bytes could not be allocated
+
+
+def longer(since, ms):
+    return not 0 <= time.ticks_diff(time.ticks_ms(), since) <= ms
+
+
+def release():
+    global begun, sized, skipped, used_at
+    free.append(ready.pop(0))
+    begun = False
+    sized = None
+    used_at = time.ticks_ms()
+    while ready and max_wait is not None and longer(ready[0].ready_at, max_wait):
+        free.append(ready.pop(0))
+        skipped = (skipped + 1) & 0x3FFFFFFF
+
+
+def release_number(number):
+    before = ((ready[0].number if ready else frame_number + 1) - number) & 0xFFFFFFF
+    if before == 0 and ready:
+        release()
+        return RELEASED
+    return RELEASED_BEFORE if 0 < before < 0x8000000 else UNKNOWN
 
 
 class FrameChannel:
-    # These methods run inside the main loop's sleep or snapshot: they never touch the sensor.
+    # These methods run inside the main loop: they never touch the sensor.
 
     def poll(self):
-        return latched
+        return len(ready) > 0
 
     def size(self):
-        return frame_size if latched else 0
+        global sized
+        if not ready:
+            return 0
+        sized = ready[0]
+        return sized.size
 
     def shape(self):
-        return (frame_size if latched else 0, frame_width, frame_height, frame_number)
+        global sized
+        if not ready:
+            return (0, 0, 0, frame_number)
+        sized = ready[0]
+        return (sized.size, sized.width, sized.height, sized.number)
 
+    # None: the host gets a NAK instead of bytes that are not this frame's.
     def readp(self, offset, size):
-        global latched, used_at
+        global begun, used_at
+        if offset >= RELEASE:
+            return release_number(offset - RELEASE)
+        if not ready:
+            return None
+        slot = ready[0]
+        if offset >= WINDOW:
+            start = offset - WINDOW
+            end = start + size
+            if end > slot.total:
+                return None
+            if start == 0:
+                struct.pack_into("<III", slot.buffer, 20, time.ticks_us(), 0, skipped)
+            begun = True
+            used_at = time.ticks_ms()
+            return slot.buffer[start:end]
+        # Without the window the last byte releases. Then the host asks for the size first: a READ that it repeats
+        # does not get a part of the next frame.
         end = offset + size
-        if not latched or end > frame_size:
-            return None  # the host gets a NAK instead of bytes that are not this frame's
-        part = frame[offset:end]
+        if slot is not sized or end > slot.size:
+            return None
+        begun = True
         used_at = time.ticks_ms()
-        if end == frame_size:
-            latched = False  # the last byte is on its way: the main loop may capture the next frame
+        part = slot.data[slot.start + offset : slot.start + end]
+        if end == slot.size:
+            release()
         return part
 
 
@@ -114,6 +193,7 @@ settings = {
 balance = None  # RGB gains that automatic white balance had arrived at, in dB: colour temperatures start from them
 trial = None  # a change that the next capture has to prove: (id, what to go back to)
 pending = None  # a change of the frame's form that waits until the latched frame has been read: (id, values)
+old_frames = 0  # frames of the sensor that may be older than the last change
 
 
 def require(name):
@@ -182,6 +262,11 @@ def set_ehdr(values):
     require("ehdr")(**values)
 
 
+def set_max_wait(ms):
+    global max_wait
+    max_wait = None if ms is None else max(0, int(ms))
+
+
 SETTERS = {
     "quality": set_quality,
     "framerate": lambda value: sensor.framerate(value),
@@ -197,6 +282,7 @@ SETTERS = {
     "mirror": lambda value: sensor.hmirror(value),
     "flip": lambda value: sensor.vflip(value),
     "ehdr": set_ehdr,
+    "max_wait": set_max_wait,
 }
 
 
@@ -226,6 +312,7 @@ def get_all():
         "mirror": ask(sensor.hmirror),
         "flip": ask(sensor.vflip),
         "ehdr": ask(lambda: sensor.ehdr()),
+        "max_wait": max_wait,
     }
 
 
@@ -257,15 +344,12 @@ def keep_for_return(id):
 
 
 def set_form(id, values):
-    global frame
     keep_for_return(id)
-    frame = None  # its buffer is about to change
     if "pixformat" in values:
         sensor.pixformat(getattr(csi, values["pixformat"]))
     if "framesize" in values:
         size = values["framesize"]
         sensor.framesize(getattr(csi, size) if isinstance(size, str) else tuple(size))
-    sensor.framebuffers(1)
 
 
 def go_back(error):
@@ -276,7 +360,6 @@ def go_back(error):
     trial = None
     sensor.pixformat(pixformat)
     sensor.framesize(framesize)
-    sensor.framebuffers(1)
     settings["quality"] = quality
     if id is None:
         print("The frame cannot be compressed; quality %d and the last frame size again: %s" % (quality, error))
@@ -286,7 +369,7 @@ def go_back(error):
 
 
 def take_request():
-    global requested, pending, latched
+    global requested, pending, old_frames
     text = bytes(request[:request_size])
     requested = False
     id = 0
@@ -303,10 +386,11 @@ def take_request():
                 errors[name] = "this script has no such setting"
             except Exception as error:
                 errors[name] = str(error)
-        # A frame that no host fetches is older than the settings: the next one shows them. Before the answer, for
-        # a host that has it may look at what is latched at once.
-        if "get" not in wanted and latched and waited_long():
-            latched = False
+        # What waits, and a frame that no host fetches, are older than the settings: the next one shows them. Before
+        # the answer, for a host that has it may look at what is latched at once.
+        if "get" not in wanted:
+            give_up(0 if waited_long() else 1)
+            old_frames = sensor.framebuffers() - 1
         if errors:
             answer(id, {"errors": errors})
         elif form:
@@ -320,36 +404,82 @@ def take_request():
 
 
 def waited_long():
-    return time.ticks_diff(time.ticks_ms(), used_at) > READ_GRACE_MS
+    return longer(used_at, READ_GRACE_MS)
+
+
+# Gives up the frames of `ready` from that place on: they are older than a change of settings.
+def give_up(first):
+    global skipped
+    dropped = ready[first:]
+    del ready[first:]  # in one step with the line above: no jump is between them
+    free.extend(dropped)
+    skipped = (skipped + len(dropped)) & 0x3FFFFFFF
 
 
 def take_pending():
-    global pending, latched
+    global pending
     id, values = pending
     pending = None
-    latched = False
+    give_up(0)
     try:
         set_form(id, values)
     except Exception as error:
         go_back(error)
 
 
+# Copies a JPEG out of the frame buffer, so that the sensor can go on. Where there is no memory for that, it stays
+# there, and the sensor waits until it is released.
+def keep(slot, jpeg):
+    global too_large
+    size = len(jpeg)
+    total = (HEADER_SIZE + size + 31) & ~31
+    if slot.room < total < too_large:
+        slot.buffer = slot.data = None
+        slot.room = 0
+        gc.collect()
+        try:
+            slot.buffer = memoryview(bytearray(total + total // 4))
+            slot.room = len(slot.buffer)
+        except MemoryError:
+            too_large = total
+    slot.size = size
+    if slot.room < total:
+        slot.data, slot.start, slot.total = memoryview(jpeg), 0, 0
+    else:
+        slot.data, slot.start, slot.total = slot.buffer, HEADER_SIZE, total
+        slot.buffer[HEADER_SIZE : HEADER_SIZE + size] = jpeg
+
+
 def capture():
-    global frame, frame_size, frame_width, frame_height, frame_number, latched, used_at, trial
+    global frame_number, last, used_at, trial, old_frames
+    while old_frames > 0:
+        sensor.snapshot()
+        old_frames -= 1
     image = sensor.snapshot()
-    frame_width = image.width()
-    frame_height = image.height()
+    tick = time.ticks_us()
+    slot = free[0]
+    slot.width = image.width()
+    slot.height = image.height()
     if trial is not None and trial[0] is not None:
-        answer(trial[0], {"width": frame_width, "height": frame_height})
+        answer(trial[0], {"width": slot.width, "height": slot.height})
         trial = (None,) + trial[1:]
     image.compress(quality=settings["quality"])
     trial = None
-    frame = memoryview(image.bytearray())
-    frame_size = len(frame)
-    frame_number = (frame_number + 1) & 0x3FFFFFFF
-    used_at = time.ticks_ms()
-    latched = True
-    notify(channel, EVENT_FRAME_READY)
+    keep(slot, image.bytearray())
+    frame_number = slot.number = (frame_number + 1) & 0x3FFFFFFF
+    slot.ready_at = time.ticks_ms()
+    event = EVENT_FRAME_READY
+    if slot.total > 0:
+        struct.pack_into(
+            "<4sIHHII", slot.buffer, 0, b"OMF1", slot.size, slot.width, slot.height, slot.number, tick
+        )
+        if slot.total >> 5 < 0x7FFF:
+            event = EVENT_SIZED | slot.total >> 5
+    if not ready:
+        used_at = slot.ready_at
+    last = free.pop(0)
+    ready.append(slot)
+    notify(channel, event)
 
 
 # A host that finds the frame channel finds the other one as well.
@@ -359,13 +489,18 @@ channel = protocol.register(name=CHANNEL, backend=FrameChannel())
 while True:
     if requested and pending is None:
         take_request()
-    if pending is not None and (not latched or waited_long()):
+    if pending is not None and (not ready or waited_long()):
         take_pending()
-    if latched:
+    # The next capture needs a slot and the frame buffer. It begins with the reading of the frame before it: a frame
+    # that no host reads has no second one behind it.
+    held = last.total == 0 and last not in free
+    if pending is not None or not free or held or (ready and not begun):
         time.sleep_ms(1)
         continue
     try:
         capture()
     except Exception as error:
-        if not go_back(error):
+        if isinstance(error, MemoryError) and sensor.framebuffers() > 1:
+            sensor.framebuffers(1)  # leaves memory for compressing
+        elif not go_back(error):
             raise

@@ -70,7 +70,7 @@ class _Sensor:
             raise RuntimeError("Sensor control failed.")
         return self._csi.pixformat(*value)
     def framesize(self, *value): return self._csi.framesize(*value)
-    def framebuffers(self, count): self._csi.framebuffers(count)
+    def framebuffers(self, *count): return self._csi.framebuffers(*count)
     def framerate(self, *value):
         if value: self._refuse()
         return self._csi.framerate()

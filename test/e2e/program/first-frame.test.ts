@@ -48,10 +48,7 @@ async function visit(link: string, captures: () => Promise<string[]>): Promise<n
 /** Without a control channel and without frame numbers, as the vendor's example. */
 function plainScript(): string {
   const text = readFileSync(BUNDLED, 'utf8')
-    .replace(
-      '    def shape(self):\n        return (frame_size',
-      '    def other(self):\n        return (frame_size',
-    )
+    .replace('    def shape(self):\n        global sized', '    def other(self):\n        global sized')
     .replace(/^control = .*$/m, 'class Nothing:\n    def send_event(self, event): pass\ncontrol = Nothing()');
   expect(text).toContain('def other');
   const path = scratch.path('plain.py');
