@@ -22,7 +22,7 @@ import {
   previousOkReference,
   type ReferencePicture,
 } from './reference-picture.js';
-import type { Sink } from './sinks.js';
+import type { Sink } from './sink.js';
 
 type Outcome = 'ok' | 'ng' | 'failed' | 'skipped';
 

@@ -98,7 +98,7 @@ export class BridgeLife {
       recovered: (sink, lost) => this.#emit({ type: 'recovered', cameraId: this.cameraId, sink, lost }),
       ended: (error) => void this.#close(error),
     });
-    this.segmentSwitch = new SegmentSwitch(this.sinks, options, (error) => this.#failed(error));
+    this.segmentSwitch = new SegmentSwitch(this.sinks, options);
     this.#road = new FrameRoad(this.sinks, this.streams);
     this.connection = new Connection(options, cameraPart(options), this.#source, {
       connected: (camera) => this.#connected(camera),

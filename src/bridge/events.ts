@@ -3,7 +3,7 @@ import type { BridgeError } from '../errors.js';
 import type { DropReason, Frame } from '../frames/index.js';
 import type { LinkStats } from '../link/index.js';
 import type { CallResult, LogLine, RunnerState } from '../runner/index.js';
-import type { SinkKind, SinkStats } from './sinks.js';
+import type { SinkKind, SinkStats } from './sink.js';
 
 /**
  * Why the algorithm did not see a frame: a newer one took its place, the algorithm has failed for good, or the bridge was

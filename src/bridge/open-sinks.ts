@@ -32,32 +32,34 @@ export async function openSinks(
   const { saveAnnotated: annotated } = options;
   // What another process may hold, or a person may have mistyped, comes before what takes long.
   const pipeline = new Pipeline(options.pipeline, reports.pipeline);
-  await sinks.put('pipeline', pipeline);
-  if (options.shm) await sinks.add('segment', (failed) => segmentSink(options, failed));
+  await sinks.add('pipeline', () => pipeline);
+  if (options.shm) await sinks.add('segment', segmentSink(options));
   if (ring !== undefined) {
     await sinks.add('ring', () => storeSink(openRingWriter({ name: ring, slots, slotSize, mode })));
   }
   if (arrays !== undefined) {
-    await sinks.add('arrays', (failed) =>
-      storeSink(openDecodedArrays({ base: arrays, mode, takeOver: options.takeOver }, failed)),
+    const { takeOver } = options;
+    await sinks.add('arrays', (failed, again) =>
+      storeSink(openDecodedArrays({ base: arrays, mode, takeOver, onlyFree: again }, failed)),
     );
   }
   checkSaving(options);
-  let files: FrameFiles | undefined;
+  const parts: { -readonly [Part in keyof Parts]: Parts[Part] } = {
+    pipeline,
+    files: undefined,
+    algorithm: undefined,
+  };
   if (save !== undefined) {
-    files = await FrameFiles.open(save, cameraId, savePolicy(options));
-    await sinks.put('files', files);
+    const files = await FrameFiles.open(save, cameraId, savePolicy(options));
+    parts.files = files;
+    await sinks.add('files', () => files);
   }
-  const parts: { -readonly [Part in keyof Parts]: Parts[Part] } = { pipeline, files, algorithm: undefined };
   if (runner !== undefined) {
     const draw = annotated === undefined ? undefined : await drawInto(annotated, cameraId, options, sinks);
-    let again = false;
-    await sinks.add('algorithm', async () => {
-      // Without room for its image files it is opened again later; the bridge starts only the first one.
-      const late = again;
-      again = true;
+    await sinks.add('algorithm', async (_failed, again) => {
       const algorithm = await Algorithm.open(runner, options, { ...reports.algorithm, draw });
-      if (late) await algorithm.start();
+      // Without room for its image files it is opened again later; the bridge starts only the first one.
+      if (again) await algorithm.start();
       parts.algorithm = algorithm;
       return algorithm;
     });
@@ -78,11 +80,11 @@ async function drawInto(
     cameraId,
     savePolicy(options),
   );
-  await sinks.put('annotated', {
+  await sinks.add('annotated', () => ({
     required: options.saveFull === 'stop',
     write: () => false,
     close: () => files.close(),
-  });
+  }));
   return (frame, result) => sinks.follow('annotated', saveAnnotated(files, frame, result));
 }
 

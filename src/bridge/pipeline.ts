@@ -3,7 +3,7 @@ import type { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import { pipelineWords } from '../gstreamer/index.js';
 import { PipelineKeeper, type PipelineReports } from './pipeline-keeper.js';
-import type { Sink } from './sinks.js';
+import type { Sink } from './sink.js';
 
 /** Stands for the camera's id in a pipeline, so that several cameras do not write one file. */
 export const CAMERA_PLACEHOLDER = '{camera}';

@@ -1,5 +1,4 @@
 /** The VIZN segment of a bridge, which a client may replace or take away while frames flow. */
-import type { BridgeError } from '../errors.js';
 import type { BridgeOptions } from '../options/index.js';
 import {
   type DecodedStore,
@@ -8,7 +7,8 @@ import {
   openViznWriter,
   type PixelFormat,
 } from '../shm/index.js';
-import type { FrameSinks, Sink } from './sinks.js';
+import type { OpenSink, Sink } from './sink.js';
+import type { FrameSinks } from './sinks.js';
 
 export type SegmentOptions = Pick<BridgeOptions, 'shmName' | 'shmSize' | 'shmMode' | 'shmFormat'>;
 
@@ -20,13 +20,11 @@ export interface Segment {
 
 export class SegmentSwitch {
   readonly #sinks: FrameSinks;
-  readonly #failed: (error: BridgeError) => void;
   #options: SegmentOptions | undefined;
 
   /** `options`: of the segment that the bridge opens itself. */
-  constructor(sinks: FrameSinks, options: BridgeOptions, failed: (error: BridgeError) => void) {
+  constructor(sinks: FrameSinks, options: BridgeOptions) {
     this.#sinks = sinks;
-    this.#failed = failed;
     this.#options = options.shm ? options : undefined;
   }
 
@@ -41,15 +39,16 @@ export class SegmentSwitch {
     // Of two segments with one name the present one must go first.
     const sameName = before !== undefined && bareName(before.shmName) === bareName(options.shmName);
     if (sameName) await this.close();
-    let sink: Sink;
     try {
-      sink = segmentSink(options, this.#failed);
+      await this.#sinks.replace('segment', segmentSink(options));
+      this.#options = options;
     } catch (error) {
-      if (sameName) await this.#put(segmentSink(before, this.#failed), before);
+      if (sameName) {
+        await this.#sinks.add('segment', segmentSink(before), true);
+        this.#options = before;
+      }
       throw error;
     }
-    await this.close();
-    await this.#put(sink, options);
   }
 
   /** Takes the segment away. */
@@ -57,19 +56,15 @@ export class SegmentSwitch {
     this.#options = undefined;
     await this.#sinks.remove('segment');
   }
-
-  async #put(sink: Sink, options: SegmentOptions): Promise<void> {
-    await this.#sinks.put('segment', sink);
-    this.#options = options;
-  }
 }
 
-/** A VIZN segment with the frame as it came, or with its pixels. SHM_*, OPTION_INVALID. */
-export function segmentSink(options: SegmentOptions, failed: (error: BridgeError) => void): Sink {
-  const { shmName, shmSize, shmMode, shmFormat } = options;
+/** Opens a VIZN segment with the frame as it came, or with its pixels. SHM_*, OPTION_INVALID. */
+export function segmentSink({ shmName, shmSize, shmMode, shmFormat }: SegmentOptions): OpenSink {
   const vizn = { name: shmName, size: shmSize, mode: shmMode };
-  if (shmFormat === 'mjpg') return storeSink(openViznWriter(vizn));
-  return storeSink(openDecodedVizn({ ...vizn, format: shmFormat.toUpperCase() as PixelFormat }, failed));
+  return (failed) => {
+    if (shmFormat === 'mjpg') return storeSink(openViznWriter(vizn));
+    return storeSink(openDecodedVizn({ ...vizn, format: shmFormat.toUpperCase() as PixelFormat }, failed));
+  };
 }
 
 /** A place in shared memory as a sink. */
@@ -79,7 +74,11 @@ export function storeSink(store: FrameStore | DecodedStore): Sink {
     get skipped() {
       return 'skipped' in store ? store.skipped : 0;
     },
+    get failing() {
+      return 'failing' in store && store.failing;
+    },
     write: (frame) => store.write(frame),
+    lost: () => store.lost(),
     close: () => store.close(),
   };
 }

@@ -114,6 +114,9 @@ function reportEvent(
         `${name}${event.count} frame${event.count === 1 ? '' : 's'} dropped: ${event.reason}`,
       );
       break;
+    case 'recovered':
+      output.log('info', `${name}${event.sink}: works again; frames that it lacks: ${event.lost}`);
+      break;
     case 'disconnected':
       output.log('error', `${name}disconnected: ${event.message} [${event.code}]`);
       break;

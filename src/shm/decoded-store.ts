@@ -5,7 +5,7 @@
 import { asBridgeError, type BridgeError } from '../errors.js';
 import { decodePixels, type PixelFormat, type Pixels } from '../pixels.js';
 import { channelNames } from './arrays/array-layout.js';
-import { type ArrayWriterOptions, openArrayWriter } from './arrays/array-writer.js';
+import { ArrayWriter, type ArrayWriterOptions } from './arrays/array-writer.js';
 import type { FrameStore, StoredFrame } from './store.js';
 import { openViznWriter, type ViznWriterOptions } from './vizn/vizn-writer.js';
 
@@ -17,6 +17,7 @@ interface Target {
   readonly name: string;
   readonly wanted: PixelFormat | 'NATIVE';
   publish(pixels: Pixels, frame: StoredFrame): void | Promise<void>;
+  lost(): BridgeError | undefined;
   close(): void;
 }
 
@@ -28,7 +29,6 @@ export class DecodedStore implements FrameStore {
   readonly #failed: Failed;
   #pending: StoredFrame | undefined;
   #working: Promise<void> | undefined;
-  /** It has been told that it does not work, and has not worked since. */
   #failing = false;
   #open = true;
 
@@ -36,6 +36,15 @@ export class DecodedStore implements FrameStore {
     this.name = target.name;
     this.#target = target;
     this.#failed = failed;
+  }
+
+  /** It has told that it does not work, and has not worked since. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  lost(): BridgeError | undefined {
+    return this.#target.lost();
   }
 
   write(frame: StoredFrame): void {
@@ -85,6 +94,7 @@ export function openDecodedVizn(
     wanted: format,
     publish: ({ data, width, height }, { timestampMs, sequence }) =>
       writer.write({ pixels: data, format, width, height, timestampMs, sequence }),
+    lost: () => writer.lost(),
     close: () => writer.close(),
   };
   return new DecodedStore(target, failed);
@@ -92,11 +102,15 @@ export function openDecodedVizn(
 
 /**
  * The channel `image` of a base name with decoded frames: uint8, height x width x 3 in the order red, green, blue, or
- * height x width for grayscale. The segment is made when the first frame tells its shape. Throws `SHM_IN_USE`,
- * `OPTION_INVALID`, `UNSUPPORTED` or `SHM_FAILED`.
+ * height x width for grayscale. The segment is made when the first frame tells its shape. `onlyFree`: nothing that has
+ * the names is replaced, but for what a dead bridge left. Throws `SHM_IN_USE`, `OPTION_INVALID`, `UNSUPPORTED` or
+ * `SHM_FAILED`.
  */
-export function openDecodedArrays(options: ArrayWriterOptions, failed: Failed): DecodedStore {
-  const writer = openArrayWriter(options);
+export function openDecodedArrays(
+  { onlyFree, ...options }: ArrayWriterOptions & { readonly onlyFree?: boolean },
+  failed: Failed,
+): DecodedStore {
+  const writer = new ArrayWriter(options, onlyFree ? 'free' : undefined);
   writer.check('image');
   const target: Target = {
     name: channelNames(options.base, 'image').segment,
@@ -105,6 +119,7 @@ export function openDecodedArrays(options: ArrayWriterOptions, failed: Failed): 
       const shape = channels === 1 ? [height, width] : [height, width, channels];
       return writer.setImage(data, { shape, timestampMs, sequence });
     },
+    lost: () => writer.lost(),
     close: () => writer.close(),
   };
   return new DecodedStore(target, failed);

@@ -1,3 +1,5 @@
+import type { BridgeError } from '../errors.js';
+
 /** One frame as a store takes it. */
 export interface StoredFrame {
   /** The JPEG, whole. It is copied during the call. */
@@ -20,6 +22,8 @@ export interface FrameStore {
    * values are out of range (`OPTION_INVALID`); what was published before stays as it was.
    */
   write(frame: StoredFrame): void;
+  /** `SHM_FAILED`: another program removed its name, or took it, so that no reader finds it. Undefined: it is there. */
+  lost(): BridgeError | undefined;
   /** Takes the store away. Idempotent. */
   close(): void;
 }

@@ -198,12 +198,14 @@ class Reader {
         struct stat current {};
         if (bytes_ == nullptr) return true;
         check();
-        return closed() || stat(path().c_str(), &current) != 0 || current.st_ino != inode_;
+        return closed() || stat(path().c_str(), &current) != 0 || !is_ours(current);
     }
+
+    bool is_ours(const struct stat &found) const { return found.st_dev == device_ && found.st_ino == inode_; }
 
     bool try_reopen() {
         struct stat now {};
-        if (stat(path().c_str(), &now) != 0 || (bytes_ != nullptr && now.st_ino == inode_)) return false;
+        if (stat(path().c_str(), &now) != 0 || (bytes_ != nullptr && is_ours(now))) return false;
         unmap();
         try {
             return map();
@@ -231,7 +233,7 @@ class Reader {
         struct stat file {};
         const bool regular = fstat(fd_, &file) == 0 && S_ISREG(file.st_mode);
         size_ = static_cast<size_t>(file.st_size);
-        inode_ = file.st_ino;
+        device_ = file.st_dev, inode_ = file.st_ino;
         if (!regular || size_ < 64 || size_ > (size_t{1} << 30)) fail("is no shared memory of a known layout");
         if (file.st_uid != 0 && file.st_uid != geteuid() && (file.st_mode & S_IWOTH) != 0)
             fail("belongs to another user and may be written by everybody");
@@ -557,6 +559,7 @@ class Reader {
     Layout layout_ = Layout::vizn;
     int fd_ = -1;
     size_t size_ = 0;
+    dev_t device_ = 0;
     ino_t inode_ = 0;
     const uint8_t *bytes_ = nullptr;
     uint64_t last_ = 0;

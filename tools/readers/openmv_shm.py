@@ -231,7 +231,7 @@ class Reader:
     def __init__(self, name: str, descriptor: int, status: os.stat_result, mapped: mmap.mmap):
         self.name = name if name.startswith("/") else "/" + name
         self.size = status.st_size
-        self._inode = status.st_ino
+        self._file = (status.st_dev, status.st_ino)
         self._fd = descriptor
         self._map = mapped
         self._bytes = memoryview(mapped)
@@ -338,9 +338,10 @@ class Reader:
         if self._word(self._owner_offset) == OWNER_MAGIC and self._word(self._owner_offset + 20) == 2:
             return True
         try:
-            return os.stat(_path(self.name), follow_symlinks=False).st_ino != self._inode
+            found = os.stat(_path(self.name), follow_symlinks=False)
         except OSError:
             return True
+        return (found.st_dev, found.st_ino) != self._file
 
     def frames(self, follow: bool = True) -> Iterator[Frame]:
         """Every frame of a ring, the newest of the other layouts, as they come. `follow`: go on with the next writer."""
@@ -383,7 +384,7 @@ class Reader:
             fresh = _open_now(self.name)
         except (OSError, ShmError):
             return False
-        if fresh._inode == self._inode or fresh._gone():
+        if fresh._file == self._file or fresh._gone():
             fresh.close()
             return False
         self._release()

@@ -117,8 +117,14 @@ export function readForm(words: Uint32Array, size: number): ArrayForm | string {
   return `is too small for its shape [${shape.join(', ')}]`;
 }
 
+/** Of a channel's segment and its semaphore. */
+export interface ChannelNames {
+  readonly segment: string;
+  readonly semaphore: string;
+}
+
 /** Names of a channel's segment and semaphore. Throws `OPTION_INVALID`. */
-export function channelNames(base: string, channel: string): { segment: string; semaphore: string } {
+export function channelNames(base: string, channel: string): ChannelNames {
   const bare = `${base.replace(/^\//, '')}_${channel}`;
   return { segment: segmentName(`${bare}_shm`), semaphore: segmentName(`${bare}_sem`) };
 }

@@ -5,7 +5,7 @@ import { Mutex } from '../../async.js';
 import { BridgeError } from '../../errors.js';
 import { checkInteger, nanoseconds, sequenceWord } from '../frame-values.js';
 import { createSegment, SegmentWriter } from '../memory/segment.js';
-import { Lock, unlinkSemaphore } from '../memory/semaphore.js';
+import { checkSemaphoreFree, Lock, unlinkSemaphore } from '../memory/semaphore.js';
 import { beginWrite, endWrite } from '../memory/seqlock.js';
 import { clearName } from '../memory/stale.js';
 import {
@@ -15,6 +15,7 @@ import {
   arrayLayout,
   arraySegmentSize,
   byteLength,
+  type ChannelNames,
   channelNames,
   checkForm,
   type DType,
@@ -46,27 +47,31 @@ export interface ArrayWriterOptions {
   readonly takeOver?: boolean;
 }
 
+/** Which names a writer takes: free ones, those that dead writers left, or any array's of the public package. */
+export type Claim = 'free' | 'left' | 'any';
+
 const MS_PER_S = 1_000;
 
 const IDLE_MS = 1_000;
 
 /** Whether the public package's array in `fd` looks like that of a dead writer: not locked, and old. */
-function isAbandoned(fd: number, semaphore: string, takeOver: boolean): boolean {
+function isAbandoned(fd: number, semaphore: string, claim: Claim): boolean {
+  if (claim === 'free') return false;
   const header = Buffer.alloc(ARRAY.headerSize);
   if (readSync(fd, header, 0, header.length, 0) < header.length) return false;
   if (new Uint32Array(header.buffer, header.byteOffset, 1)[0] !== ARRAY.magic) return false;
-  if (takeOver) return true;
+  if (claim === 'any') return true;
   const [seconds] = new Float64Array(header.buffer, header.byteOffset + ARRAY.offset.timestamp, 1);
   // What tells no time may have been written just now.
   const idle = seconds! > 0 && Date.now() - seconds! * MS_PER_S > IDLE_MS;
   return idle && !Lock.isHeld(semaphore);
 }
 
-function layoutOf(semaphore: string, takeOver: boolean) {
+function layoutOf(semaphore: string, claim: Claim) {
   return arrayLayout({
     // A program that finds the old semaphore beside the new segment would lock something else than we do.
     retire: () => unlinkSemaphore(semaphore),
-    abandoned: (fd) => isAbandoned(fd, semaphore, takeOver),
+    abandoned: (fd) => isAbandoned(fd, semaphore, claim),
   });
 }
 
@@ -77,8 +82,7 @@ class Channel extends SegmentWriter {
   readonly #trailer: Int32Array;
   #closed = false;
 
-  constructor(form: ArrayForm, name: string, { base, mode = 0o600, takeOver = false }: ArrayWriterOptions) {
-    const { segment, semaphore } = channelNames(base, name);
+  constructor(form: ArrayForm, { segment, semaphore }: ChannelNames, mode: number, claim: Claim) {
     const trailer = trailerOffset(byteLength(form));
     const initialise = (buffer: ArrayBuffer): void => {
       const words = new Uint32Array(buffer);
@@ -90,13 +94,13 @@ class Channel extends SegmentWriter {
     super(
       createSegment(
         { name: segment, size: arraySegmentSize(form), mode, initialise },
-        layoutOf(semaphore, takeOver),
+        layoutOf(semaphore, claim),
       ),
     );
     this.form = form;
     this.#trailer = new Int32Array(this.buffer, trailer, TRAILER.size / 4);
     try {
-      this.#lock = Lock.create(semaphore, mode);
+      this.#lock = Lock.create(semaphore, mode, claim !== 'free');
     } catch (error) {
       super.close();
       throw error;
@@ -121,6 +125,10 @@ class Channel extends SegmentWriter {
     this.wake();
   }
 
+  override lost(): BridgeError | undefined {
+    return super.lost() ?? this.#lock.lost();
+  }
+
   override close(): void {
     this.#closed = true;
     this.#lock.close(true);
@@ -131,16 +139,18 @@ class Channel extends SegmentWriter {
 /** Writes the channels of a base name. */
 export class ArrayWriter {
   readonly base: string;
-  readonly #options: ArrayWriterOptions;
+  readonly #mode: number;
+  readonly #claim: Claim;
   readonly #channels = new Map<string, Channel>();
   /** Calls for one channel are done in turn. */
   readonly #turns = new Map<string, Mutex>();
   #open = true;
 
-  constructor(options: ArrayWriterOptions) {
-    channelNames(options.base, 'image');
-    this.base = options.base;
-    this.#options = options;
+  constructor({ base, mode = 0o600, takeOver = false }: ArrayWriterOptions, claim?: Claim) {
+    channelNames(base, 'image');
+    this.base = base;
+    this.#mode = mode;
+    this.#claim = claim ?? (takeOver ? 'any' : 'left');
   }
 
   /**
@@ -180,7 +190,17 @@ export class ArrayWriter {
   check(name: string): void {
     if (this.#channels.has(name)) return;
     const { segment, semaphore } = channelNames(this.base, name);
-    clearName(segment, layoutOf(semaphore, this.#options.takeOver ?? false));
+    clearName(segment, layoutOf(semaphore, this.#claim));
+    if (this.#claim === 'free') checkSemaphoreFree(semaphore);
+  }
+
+  /** `SHM_FAILED`: another program removed a name of a channel. Undefined: they are there. */
+  lost(): BridgeError | undefined {
+    for (const channel of this.#channels.values()) {
+      const error = channel.lost();
+      if (error !== undefined) return error;
+    }
+    return undefined;
   }
 
   #channel(name: string, form: ArrayForm): Channel {
@@ -197,7 +217,7 @@ export class ArrayWriter {
     if (existing && isDeepStrictEqual(existing.form, form)) return existing;
     existing?.close();
     this.#channels.delete(name);
-    const channel = new Channel(form, name, this.#options);
+    const channel = new Channel(form, channelNames(this.base, name), this.#mode, this.#claim);
     this.#channels.set(name, channel);
     return channel;
   }

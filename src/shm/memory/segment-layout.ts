@@ -1,4 +1,5 @@
-/** Names of segments, and what segments of any layout have in common. */
+/** Names of segments, which file a name leads to, and what segments of any layout have in common. */
+import { lstatSync } from 'node:fs';
 import { BridgeError } from '../../errors.js';
 
 /** What those who make, replace and read a segment need to know of the layout in it. */
@@ -51,4 +52,29 @@ export function segmentName(name: string): string {
 
 export function segmentPath(name: string): string {
   return SHM_DIRECTORY + name;
+}
+
+/** What tells one file from another, for as long as it is open or mapped. */
+export interface FileId {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** Whether a name still leads to that file: other programs may remove it, and give it to something else. */
+export function leadsTo(path: string, { dev, ino }: FileId): boolean {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found?.ino === ino && found.dev === dev;
+  } catch {
+    // It cannot be looked at: nothing says that it was taken away.
+    return true;
+  }
+}
+
+/** `SHM_FAILED`: `path`, which other programs know a segment or a semaphore by, does not lead to `file` any more. */
+export function lostName(name: string, path: string, file: FileId): BridgeError | undefined {
+  if (leadsTo(path, file)) return undefined;
+  return new BridgeError('SHM_FAILED', `Another program removed ${path} while it was in use here.`, {
+    context: { name, path },
+  });
 }

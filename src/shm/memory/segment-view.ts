@@ -1,8 +1,8 @@
 /** Segments of other processes, mapped read-only. */
-import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { BridgeError } from '../../errors.js';
 import { memory } from '../../libc-memory.js';
-import { MAX_SEGMENT_SIZE, segmentName, segmentPath } from './segment-layout.js';
+import { leadsTo, MAX_SEGMENT_SIZE, segmentName, segmentPath } from './segment-layout.js';
 import { segmentError, systemCode } from './system-errors.js';
 
 export interface SegmentView {
@@ -97,7 +97,7 @@ export function viewSegment(givenName: string, headerSize: number): SegmentView 
         if (fstatSync(fd).size < size)
           throw invalid(name, 'was cut short by another program. Restart the program that writes it.');
       },
-      current: () => lstatSync(segmentPath(name), { throwIfNoEntry: false })?.ino === file.ino,
+      current: () => leadsTo(segmentPath(name), file),
       close() {
         if (!open) return;
         open = false;

@@ -2,12 +2,14 @@
  * A named segment of shared memory with a recorded owner. Every layout (VIZN, arrays, rings) is written into one of
  * these: creation, allocation, ownership, takeover and removal are the same for all.
  */
-import { closeSync, lstatSync, unlinkSync } from 'node:fs';
+import { closeSync, unlinkSync } from 'node:fs';
 import { BridgeError } from '../../errors.js';
 import { type Mapping, memory } from '../../libc-memory.js';
 import { closeAtExit } from './cleanup.js';
 import { encodeOwner, OWNER_CLOSED, OWNER_STATE_OFFSET, thisOwner } from './owner.js';
 import {
+  leadsTo,
+  lostName,
   MAX_SEGMENT_SIZE,
   type SegmentLayout,
   SHM_DIRECTORY,
@@ -93,6 +95,11 @@ export class SegmentWriter {
     });
   }
 
+  /** `SHM_FAILED`: another program removed its name, so that no reader finds it any more. Undefined: it is there. */
+  lost(): BridgeError | undefined {
+    return lostName(this.name, segmentPath(this.name), this.#made.temp.file);
+  }
+
   /** Marks the segment closed and removes it; readers keep what they mapped, and are woken. Idempotent. */
   close(): void {
     if (!this.#open) return;
@@ -103,7 +110,7 @@ export class SegmentWriter {
     try {
       // Another program may have removed the name and made a segment of its own: that one stays.
       const path = segmentPath(this.name);
-      if (lstatSync(path, { throwIfNoEntry: false })?.ino === temp.inode) unlinkSync(path);
+      if (leadsTo(path, temp.file)) unlinkSync(path);
     } catch {
       // It stays, marked closed: the next start takes it over.
     }

@@ -3,10 +3,11 @@
  * having waited, or die while it holds the lock. `Lock` mends both: what is above one is taken out, and a lock that is
  * not given back within a second is taken for that of a dead process.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, unlinkSync } from 'node:fs';
 import { pause } from '../../async.js';
+import { BridgeError } from '../../errors.js';
 import { type Mapping, memory, semaphores } from '../../libc-memory.js';
-import { SHM_DIRECTORY } from './segment-layout.js';
+import { type FileId, leadsTo, lostName, SHM_DIRECTORY } from './segment-layout.js';
 import { invalid } from './segment-view.js';
 import { fullError, isFull, segmentError, systemCode } from './system-errors.js';
 import { TempSegment } from './temp-segment.js';
@@ -21,6 +22,20 @@ export function unlinkSemaphore(name: string): void {
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw segmentError('remove the semaphore of', name, error);
   }
+}
+
+/** Throws `SHM_IN_USE` when there is a semaphore of that name. */
+export function checkSemaphoreFree(name: string): void {
+  if (existsSync(pathOf(name))) throw taken(name);
+}
+
+function taken(name: string): BridgeError {
+  return new BridgeError(
+    'SHM_IN_USE',
+    `The semaphore ${name} is taken: ${pathOf(name)} was made by another program. Remove it if nothing needs it, or ` +
+      'choose another name.',
+    { context: { name } },
+  );
 }
 
 /** How the lock was got. */
@@ -46,30 +61,33 @@ const CREATE_ATTEMPTS = 20;
 export class Lock {
   readonly name: string;
   readonly #mapping: Mapping;
-  readonly #inode: number;
+  readonly #file: FileId;
   #open = true;
 
-  private constructor(name: string, mapping: Mapping, inode: number) {
+  private constructor(name: string, mapping: Mapping, file: FileId) {
     this.name = name;
     this.#mapping = mapping;
-    this.#inode = inode;
+    this.#file = file;
   }
 
-  /** A new semaphore of count 1 in the place of whatever had the name, in one step. */
-  static create(name: string, mode: number): Lock {
+  /**
+   * A new semaphore of count 1, in one step: with `replace` in the place of whatever had the name, else `SHM_IN_USE` when
+   * it is taken.
+   */
+  static create(name: string, mode: number, replace: boolean): Lock {
     const { size, initialise } = semaphores();
     try {
       for (let attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
         const made = TempSegment.make(size, mode, ({ address }) => initialise(address, 1));
-        if (!made?.name(pathOf(name), true)) continue;
+        if (!made?.name(pathOf(name), replace)) continue;
         closeSync(made.fd);
-        return new Lock(name, made.mapping, made.inode);
+        return new Lock(name, made.mapping, made.file);
       }
     } catch (error) {
       if (isFull(error)) throw fullError(`The semaphore ${name}`, SHM_DIRECTORY, size, error);
       throw segmentError('create the semaphore of', name, error);
     }
-    throw segmentError('create the semaphore of', name, new Error('others remove it again and again'));
+    throw taken(name);
   }
 
   /**
@@ -85,7 +103,7 @@ export class Lock {
         // Touching bytes that are not there would kill the process.
         if (!file.isFile() || file.size < size)
           throw invalid(name, 'is no semaphore: another program uses this name.');
-        return new Lock(name, memory().map(fd, size, 'write'), file.ino);
+        return new Lock(name, memory().map(fd, size, 'write'), file);
       } finally {
         closeSync(fd);
       }
@@ -157,12 +175,16 @@ export class Lock {
     return semaphores().value(this.#mapping.address);
   }
 
+  /** `SHM_FAILED`: another program removed its name. Undefined: it is there. */
+  lost(): BridgeError | undefined {
+    return lostName(this.name, pathOf(this.name), this.#file);
+  }
+
   /** Lets go of it; `remove`: takes the name away, if it still leads here. Idempotent. */
   close(remove: boolean): void {
     if (!this.#open) return;
     this.#open = false;
-    const found = remove ? lstatSync(pathOf(this.name), { throwIfNoEntry: false }) : undefined;
-    if (found?.ino === this.#inode) unlinkSemaphore(this.name);
+    if (remove && leadsTo(pathOf(this.name), this.#file)) unlinkSemaphore(this.name);
     this.#mapping.unmap();
   }
 }

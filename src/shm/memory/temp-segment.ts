@@ -19,7 +19,7 @@ import {
 import { join } from 'node:path';
 import { type Mapping, memory } from '../../libc-memory.js';
 import { liveness, thisOwner } from './owner.js';
-import { SHM_DIRECTORY } from './segment-layout.js';
+import { type FileId, SHM_DIRECTORY } from './segment-layout.js';
 import { systemCode } from './system-errors.js';
 
 const TEMP_NAME = /^\.openmv-bridge-new-(\d+)-(\d+)-[0-9a-f]{12}$/;
@@ -34,14 +34,14 @@ export class TempSegment {
   readonly mapping: Mapping;
   /** Holds the lock. */
   readonly fd: number;
-  readonly inode: number;
+  readonly file: FileId;
   readonly #path: string;
 
   private constructor(path: string, fd: number, mapping: Mapping) {
     this.#path = path;
     this.fd = fd;
     this.mapping = mapping;
-    this.inode = fstatSync(fd).ino;
+    this.file = fstatSync(fd);
   }
 
   /**

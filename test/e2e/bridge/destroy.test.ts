@@ -1,5 +1,5 @@
 /** Closing a bridge in each state and at each wait: everything settles at once, and nothing is left. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -242,6 +242,20 @@ const scenes: Record<string, Scene> = {
     const pending = [bridge.start()];
     await expect.poll(() => holdings().children.length, { timeout: 20_000 }).toBeGreaterThan(0);
     return { bridge, pending };
+  },
+  'a name of shared memory is in other hands': async () => {
+    const path = `/dev/shm${shmName()}`;
+    const bridge = createBridge({ port: 'virtual', shmName: shmName() });
+    let code = '';
+    bridge.events$.subscribe((event) => {
+      if (event.type === 'error') code = event.error.code;
+    });
+    await bridge.start();
+    rmSync(path);
+    writeFileSync(path, 'theirs');
+    atEnd.push(() => rmSync(path));
+    await expect.poll(() => code, { timeout: 20_000 }).toBe('SHM_IN_USE');
+    return { bridge, pending: [] };
   },
   'algorithm busy': () => withBusyAlgorithm({}),
   'last outcome awaited': () => withBusyAlgorithm({ frames: 1 }),
