@@ -18,7 +18,8 @@ import type { BridgeEvent, BridgeEventFields, BridgeStats, FrameOutcome, FrameRe
 import { openSinks, type Parts } from './open-sinks.js';
 import { FrameRoad } from './road.js';
 import { SegmentSwitch } from './segment-switch.js';
-import { FrameSinks, type SinkKind } from './sinks.js';
+import type { SinkKind } from './sink.js';
+import { FrameSinks } from './sinks.js';
 import type { State } from './states.js';
 import { Streams } from './streams.js';
 
