@@ -127,6 +127,29 @@ export class Mutex {
   }
 }
 
+/** Runs at most so many actions at a time; the others wait, in the order they were asked for. */
+export class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Settles as `action` does, which begins at once when there is a turn left. */
+  async run<T>(action: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await action();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}
+
 /** A promise, and what resolves it. */
 export interface Deferred {
   readonly promise: Promise<void>;

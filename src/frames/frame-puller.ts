@@ -5,9 +5,9 @@
 import { realClock, Signal } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
+import { checkJpeg } from '../jpeg.js';
 import { FrameChannel } from './frame-channel.js';
 import { FrameReader, isLoss } from './frame-reader.js';
-import { checkJpeg } from './jpeg.js';
 import type { Latch } from './latch.js';
 import { PullPace } from './pull-pace.js';
 import type { Source, SourceHandlers } from './source.js';

@@ -1,6 +1,7 @@
 /** Frames, and where they come from. */
+
+export { checkJpeg, type JpegCheck, type JpegHeader } from '../jpeg.js';
 export { Frame, type FrameFields } from './frame.js';
 export { scriptEnded } from './frame-channel.js';
 export { FramePuller } from './frame-puller.js';
-export { checkJpeg, type JpegCheck, type JpegHeader } from './jpeg.js';
 export type { DropReason, PulledFrame, Source, SourceHandlers } from './source.js';

@@ -1,5 +1,6 @@
 /** Draws what an algorithm found onto the image it looked at. */
 import { BridgeError } from '../errors.js';
+import { imageTurn } from '../pixels.js';
 import type { Rect } from '../runner/index.js';
 
 /** What is drawn: the verdict as a band at the top, and the rectangles with their labels. */
@@ -101,13 +102,13 @@ export async function annotatePicture(jpeg: Uint8Array, annotation: Annotation):
     const image = sharp(jpeg);
     const { width, height } = await image.metadata();
     const svg = Buffer.from(annotationSvg(annotation, width, height));
-    return await image
+    image
       // A greyscale image has to have colours before anything is drawn in colour.
       .toColourspace('srgb')
       .composite([{ input: svg, left: 0, top: 0 }])
       // Thin coloured lines stay sharp.
-      .jpeg({ quality: QUALITY, chromaSubsampling: '4:4:4' })
-      .toBuffer();
+      .jpeg({ quality: QUALITY, chromaSubsampling: '4:4:4' });
+    return await imageTurn(() => image.toBuffer());
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BridgeError('FRAME_CORRUPT', `An image cannot be decoded to draw on it: ${reason}.`, {

@@ -66,6 +66,7 @@ const COMMON = new Set([
   'libc.ts',
   'libc-memory.ts',
   'pixels.ts',
+  'jpeg.ts',
 ]);
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { abortable, Mutex, pause, Signal, within } from '../../src/async.js';
+import { abortable, deferred, Mutex, pause, Signal, Turns, within } from '../../src/async.js';
 
 const why = new Error('left');
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
@@ -97,5 +97,28 @@ describe('Mutex', () => {
     await first;
     await mutex.run(() => undefined);
     expect(ran).toBe(false);
+  });
+});
+
+describe('Turns', () => {
+  it('runs so many at a time, the others in their order, also after one that failed', async () => {
+    const turns = new Turns(2);
+    const begun: number[] = [];
+    const ends = [1, 2, 3, 4].map(() => deferred());
+    const runs = ends.map((end, index) =>
+      turns.run(async () => {
+        begun.push(index);
+        await end.promise;
+        if (index === 0) throw why;
+        return index;
+      }),
+    );
+    expect(begun).toEqual([0, 1]);
+    ends[0]!.resolve();
+    await expect(runs[0]).rejects.toBe(why);
+    expect(begun).toEqual([0, 1, 2]);
+    for (const end of ends) end.resolve();
+    expect(await Promise.all(runs.slice(1))).toEqual([1, 2, 3]);
+    expect(begun).toEqual([0, 1, 2, 3]);
   });
 });

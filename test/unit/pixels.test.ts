@@ -101,3 +101,15 @@ test('a JPEG that is cut short is refused when it must be whole', async () => {
   await expect(decodePixels(cut, 'RGB3', { whole: true })).rejects.toMatchObject({ code: 'FRAME_CORRUPT' });
   await expect(decodePixels(Buffer.of(1, 2), 'RGB3')).rejects.toMatchObject({ code: 'FRAME_CORRUPT' });
 });
+
+test('several who want the same pixels of a frame at the same time share one decoding', async () => {
+  const jpeg = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+    .jpeg()
+    .toBuffer();
+  const [one, other] = await Promise.all([decodePixels(jpeg, 'RGB3'), decodePixels(jpeg, 'NATIVE')]);
+  expect(other).toBe(one);
+  const [swapped, grey] = await Promise.all([decodePixels(jpeg, 'BGR3'), decodePixels(jpeg, 'GREY')]);
+  expect([...swapped.data.subarray(0, 3)]).toEqual([...one.data.subarray(0, 3)].reverse());
+  expect(grey.data).toHaveLength(64 * 64);
+  expect(await decodePixels(jpeg, 'RGB3')).not.toBe(one);
+});

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { checkJpeg } from '../../../src/frames/jpeg.js';
+import { checkJpeg } from '../../../src/jpeg.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
 
 const picture = (width: number, height: number): Sharp =>
