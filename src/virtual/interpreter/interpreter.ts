@@ -16,10 +16,17 @@ import { GLUE_MODULES } from './glue/index.js';
 
 const HEAP_SIZE = 2 * 1024 * 1024;
 /**
- * Largest memory: a script that wants more gets MemoryError, as on a board. The bundled script needs 48 bytes for
- * a frame, which are only given back at its end: enough for four days at 30 frames per second.
+ * Largest memory: a script that wants more gets MemoryError, as on a board. The bundled script needs 96 bytes for
+ * a frame, which are only given back at its end: enough for two days at 30 frames per second.
  */
 const MEMORY_LIMIT = 512 * 1024 * 1024;
+/**
+ * The traceback of a MemoryError takes memory as well: without any, MicroPython waits for ever. So requests beyond the limit
+ * are granted within this reserve (the most that MicroPython asks for at a time, and what malloc adds) after the first ones
+ * have been refused: malloc asks twice for the script's object, which becomes the MemoryError, and twice for the exception.
+ */
+const RESERVE = 160 * 1024 * 1024;
+const REFUSALS = 4;
 /** Deep enough for scripts with recursion; the package's default of 2048 words is not. */
 const PYTHON_STACK_WORDS = 16 * 1024;
 /** A value that crosses the border: its kind and two words. */
@@ -175,7 +182,11 @@ async function load(stdout: (text: Uint8Array) => void): Promise<{ python: Micro
   wasm.instantiate = async (source, imports) => {
     const { env, wasi_snapshot_preview1: wasi } = imports;
     const resize = env.emscripten_resize_heap;
-    env.emscripten_resize_heap = (bytes) => (bytes > MEMORY_LIMIT ? 0 : resize(bytes));
+    let refused = 0;
+    env.emscripten_resize_heap = (bytes) => {
+      if (bytes <= MEMORY_LIMIT) return resize(bytes);
+      return ++refused > REFUSALS && bytes <= MEMORY_LIMIT + RESERVE ? resize(bytes) : 0;
+    };
     const write = wasi.fd_write;
     wasi.fd_write = (fd, vectors, count, written) => {
       if (fd !== STDOUT) return write(fd, vectors, count, written);

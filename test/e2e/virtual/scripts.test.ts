@@ -206,6 +206,14 @@ describe('scripts on a virtual camera', () => {
     expect(text).toContain('MemoryError');
   });
 
+  it('that fill the memory with small objects end in a traceback, which takes memory as well', async () => {
+    const { host: guest } = await blank();
+    await guest.exec(
+      'keep = [bytearray(1 << 20) for _ in range(370)]\npart = memoryview(keep[0])\nwhile True: part[0:1]\n',
+    );
+    expect(await guest.stdoutUntil('soft reboot')).toContain('MemoryError');
+  });
+
   it('that destroy the interpreter look like a reset', async () => {
     const { camera: made, host: guest } = await blank();
     await guest.exec('import uctypes\nprint(sum(uctypes.bytes_at(0x7ff00000, 1000)))\n');
