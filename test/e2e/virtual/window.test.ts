@@ -1,0 +1,295 @@
+import { describe, expect, it } from 'vitest';
+import { encodeIoRequest, encodePacket, Opcode, StreamDecoder } from '../../../src/protocol/index.js';
+import { sleep, until } from './host.js';
+import { camera, host } from './setup.js';
+import {
+  checksum,
+  HEADER,
+  header,
+  padded,
+  RELEASE,
+  scriptWith,
+  take,
+  WINDOW,
+  windowHost,
+} from './window-host.js';
+
+/** The camera's clock has 30 bits. */
+const TICKS = 2 ** 30;
+
+/** A script whose memory does not suffice for the buffers from that one on. */
+const withoutMemory = (buffers: number): string =>
+  scriptWith(
+    {},
+    [
+      '_bytearray = bytearray',
+      '_left = [0]',
+      'def bytearray(value):',
+      '    if isinstance(value, int) and value > 4096:',
+      '        _left[0] += 1',
+      `        if _left[0] > ${buffers}:`,
+      '            raise MemoryError("memory allocation failed")',
+      '    return _bytearray(value)',
+    ].join('\n'),
+  );
+
+describe("the window of the bundled script's frame channel", () => {
+  for (const ack of [false, true]) {
+    it(`gives every capture, in order and none twice, acknowledgements ${ack ? 'on' : 'off'}`, async () => {
+      const reader = await windowHost({}, { ack });
+      const heads = await take(reader, 60);
+      expect(heads.map(({ number }) => number)).toEqual(heads.map((_, at) => heads[0]!.number + at));
+      expect(heads.at(-1)!.skipped).toBe(0);
+    });
+  }
+
+  it('has the size that the event says, and nothing beyond it', async () => {
+    const reader = await windowHost();
+    await take(reader, 2);
+    const { size } = await reader.frame();
+    const length = padded(size);
+    expect(reader.announced).toContain(length);
+    expect(await reader.window(0, length + 1)).toBeUndefined();
+    expect(await reader.window(length - 1, 2)).toBeUndefined();
+    expect(await reader.window(length, 1)).toBeUndefined();
+    expect((await reader.window(length - 1, 1))?.length).toBe(1);
+  });
+
+  it('can be read in any parts, as often as one likes, and by its end is not released', async () => {
+    const reader = await windowHost();
+    const { size, number } = await reader.latched();
+    const whole = (await reader.window(0, padded(size)))!;
+    for (let at = HEADER; at < padded(size); at += 1_000) {
+      const length = Math.min(1_000, padded(size) - at);
+      expect(await reader.window(at, length)).toEqual(whole.subarray(at, at + length));
+    }
+    expect((await reader.latched()).number).toBe(number);
+  });
+
+  it('says when the frame was captured, and what the time is now', async () => {
+    const reader = await windowHost();
+    const first = await reader.latched();
+    await sleep(50);
+    const second = await reader.latched();
+    expect(second).toMatchObject({ number: first.number, captured: first.captured });
+    const passed = (second.now - first.now + TICKS) % TICKS;
+    expect(passed).toBeGreaterThanOrEqual(50_000 - 1_000);
+    expect((first.now - first.captured + TICKS) % TICKS).toBeLessThan(TICKS / 2);
+  });
+
+  it('is there beside SHAPE and plain offsets, for the same frame', async () => {
+    const reader = await windowHost();
+    const { guest, channel } = reader;
+    for (let round = 0; round < 10; round++) {
+      const { size, number, width, height } = await reader.latched();
+      expect(await guest.shape(channel)).toEqual([size, width, height, number]);
+      const plain = await guest.read(channel, 0, size - 1);
+      const window = (await reader.window(HEADER, size))!;
+      expect(plain).toEqual(window.subarray(0, -1));
+      if (round % 2 === 0) await guest.read(channel, size - 1, 1);
+      else expect(await reader.release(number)).toBe(1);
+      expect((await reader.latched()).number).toBe(number + 1);
+    }
+  });
+});
+
+describe('release by number', () => {
+  it('is answered 1, then 2 however often it is repeated', async () => {
+    const reader = await windowHost();
+    const { number } = await reader.latched();
+    await reader.made(2);
+    expect(await reader.release(number)).toBe(1);
+    expect(await reader.release(number)).toBe(2);
+    expect(await reader.release(number)).toBe(2);
+    expect((await reader.latched()).number).toBe(number + 1);
+  });
+
+  it('leaves the latched frame alone when the number is another one', async () => {
+    const reader = await windowHost();
+    await take(reader, 5);
+    const { number } = await reader.latched();
+    for (const older of [number - 1, number - 4]) expect(await reader.release(older)).toBe(2);
+    for (const unknown of [number + 1, number + 2, number + 0x700_0000]) {
+      expect(await reader.release(unknown)).toBe(0);
+    }
+    expect((await reader.latched()).number).toBe(number);
+  });
+
+  it('when nothing is latched: what was before is known, what comes is not', async () => {
+    const reader = await windowHost({ fps: 4 });
+    const { number } = await reader.frame();
+    expect(await reader.release(number)).toBe(1);
+    expect(await reader.release(number)).toBe(2);
+    expect(await reader.release(number + 1)).toBe(0);
+    expect((await reader.latched()).number).toBe(number + 1);
+  });
+
+  it('latches the next capture at once: a READ in the same write reads it', async () => {
+    const made = await camera({ fps: 'max' });
+    const guest = await host(made);
+    const channel = await guest.channel('frame');
+    await until('a frame', () => guest.size(channel));
+    await guest.close();
+    const line = made.connect();
+    let sequence = 0;
+    const packet = (opcode: number, id: number, payload?: Uint8Array): Uint8Array =>
+      encodePacket({ sequence: sequence++, channel: id, flags: 0, opcode }, payload);
+    const read = (offset: number, length: number): Uint8Array =>
+      packet(Opcode.CHANNEL_READ, channel, encodeIoRequest(offset, length));
+    const replies: { opcode: number; flags: number; bytes: Uint8Array }[] = [];
+    const decoder = new StreamDecoder(
+      {
+        packet: ({ opcode, flags, length }, { buffer, offset }) =>
+          replies.push({ opcode, flags, bytes: buffer.slice(offset, offset + length) }),
+      },
+      4_082,
+    );
+    line.start({ data: (bytes) => decoder.push(bytes), closed: () => undefined });
+    const answers = (count: number) =>
+      until(`${count} answers`, () => {
+        const found = replies.filter(({ opcode }) => opcode === Opcode.CHANNEL_READ);
+        return found.length >= count ? found : undefined;
+      });
+    line.write(encodePacket({ sequence: 0, channel: 0, flags: 0, opcode: Opcode.PROTO_SYNC }));
+    await until('the answer to SYNC', () => replies.some(({ opcode }) => opcode === Opcode.PROTO_SYNC));
+    // Acknowledgements off.
+    line.write(
+      packet(Opcode.PROTO_SET_CAPS, 0, Uint8Array.from([11, 0, 0, 0, 0xf2, 0x0f, ...new Array(10).fill(0)])),
+    );
+    line.write(read(WINDOW, HEADER));
+    const { number } = header((await answers(1))[0]!.bytes);
+    // The capture behind it waits.
+    await sleep(200);
+    line.write(Buffer.concat([read(RELEASE + number, 1), read(WINDOW, HEADER)]));
+    const [, released, next] = await answers(3);
+    expect([...released!.bytes]).toEqual([1]);
+    expect(header(next!.bytes).number).toBe(number + 1);
+    await line.close();
+  });
+});
+
+describe('captures that wait', () => {
+  it('one, once the host has begun to read the frame before it, and its event comes at once', async () => {
+    const reader = await windowHost();
+    await reader.made(1);
+    await sleep(100);
+    expect(reader.captures.size).toBe(1);
+    await reader.latched();
+    await reader.made(2);
+    await sleep(100);
+    expect(reader.captures.size).toBe(2);
+    expect(reader.announced).toContainEqual(padded([...reader.captures.values()][1]!.bytes));
+  });
+
+  it('too long are given up for a new one, and counted', async () => {
+    const reader = await windowHost({}, { text: scriptWith({ MAX_WAIT_MS: '100' }) });
+    const { number } = await reader.latched();
+    await sleep(300);
+    expect(await reader.release(number)).toBe(1);
+    const next = await reader.frame();
+    expect(next).toMatchObject({ number: number + 2, skipped: 1 });
+    expect(await reader.release(number + 1)).toBe(2);
+  });
+
+  it('are kept for ever when the script is told so over its control channel', async () => {
+    const reader = await windowHost({}, { text: scriptWith({ MAX_WAIT_MS: '100' }) });
+    const control = await reader.guest.channel('control');
+    await reader.guest.write(control, 0, new TextEncoder().encode('{"id": 7, "set": {"max_wait": null}}\n'));
+    await until('the reply', async () => (await reader.guest.shape(control))[1] === 7);
+    const { number, skipped } = await reader.latched();
+    await sleep(300);
+    expect(await reader.release(number)).toBe(1);
+    expect(await reader.frame()).toMatchObject({ number: number + 1, skipped });
+  });
+
+  it('make room for a change of settings: what comes after the answer shows it', async () => {
+    const reader = await windowHost({ fps: 30 });
+    const control = await reader.guest.channel('control');
+    const { number } = await reader.frame();
+    await reader.made(2);
+    await reader.guest.write(control, 0, new TextEncoder().encode('{"id": 9, "set": {"quality": 10}}\n'));
+    await until('the reply', async () => (await reader.guest.shape(control))[1] === 9);
+    // Still latched: the host was reading it.
+    const before = await reader.frame();
+    expect(before.number).toBe(number);
+    expect(await reader.release(number)).toBe(1);
+    const after = await reader.frame();
+    expect(after).toMatchObject({ number: number + 2, skipped: 1 });
+    expect(after.size).toBeLessThan(before.size / 2);
+  });
+});
+
+describe('memory', () => {
+  for (const [what, text] of [
+    ['none for buffers', withoutMemory(0)],
+    ['one buffer in the frame buffer, as the script is told', scriptWith({ BUFFERS: '0' })],
+  ] as const) {
+    it(`${what}: frames come without a window, all of them, whole`, async () => {
+      const reader = await windowHost({}, { text });
+      const { guest, channel, captures } = reader;
+      const numbers: number[] = [];
+      for (let count = 0; count < 20; count++) {
+        const [size = 0, , , number] = await until('a frame', async () => {
+          const shape = await guest.shape(channel);
+          return shape[0] ? shape : undefined;
+        });
+        numbers.push(number!);
+        expect(await reader.window(0, HEADER)).toBeUndefined();
+        expect(captures.has(checksum(await guest.read(channel, 0, size)))).toBe(true);
+      }
+      expect(numbers).toEqual(numbers.map((_, at) => numbers[0]! + at));
+      expect(reader.announced.every((size) => size === 0)).toBe(true);
+      expect(await guest.running()).toBe(true);
+    });
+  }
+
+  it('for one buffer only: the other frame stays in the frame buffer until it is released', async () => {
+    const reader = await windowHost({}, { text: withoutMemory(1) });
+    const { guest, channel, captures } = reader;
+    const kinds = new Set<boolean>();
+    let last: number | undefined;
+    for (let count = 0; count < 20; count++) {
+      const [size = 0, , , number] = await until('a frame', async () => {
+        const shape = await guest.shape(channel);
+        return shape[0] ? shape : undefined;
+      });
+      if (last !== undefined) expect(number).toBe(last + 1);
+      last = number;
+      kinds.add((await reader.window(0, HEADER)) !== undefined);
+      expect(captures.has(checksum(await guest.read(channel, 0, size)))).toBe(true);
+    }
+    expect(kinds).toEqual(new Set([true, false]));
+  });
+
+  it('for larger frames it is allocated again', async () => {
+    const reader = await windowHost();
+    const [small] = await take(reader, 3);
+    const control = await reader.guest.channel('control');
+    await reader.guest.write(
+      control,
+      0,
+      new TextEncoder().encode('{"id": 3, "set": {"framesize": "VGA"}}\n'),
+    );
+    await until('the reply', async () => (await reader.guest.shape(control))[1] === 3);
+    const large = await until('a large frame', async () => {
+      const [head] = await take(reader, 1);
+      return head!.width === 640 ? head : undefined;
+    });
+    expect(large.size).toBeGreaterThan(small!.size * 2);
+    await take(reader, 5);
+  });
+});
+
+it('a host of plain offsets that repeats a READ after the release gets no part of the next frame', async () => {
+  const reader = await windowHost();
+  const { guest, channel } = reader;
+  await until('a frame', () => guest.size(channel));
+  const size = await guest.size(channel);
+  await guest.read(channel, 0, size - 100);
+  await reader.made(2);
+  await guest.read(channel, size - 100, 100);
+  const again = await guest.tryRead(channel, size - 100, 100);
+  expect(again.outcome.kind).toBe('nak');
+  const next = await until('the next frame', () => guest.size(channel));
+  expect(reader.captures.has(checksum(await guest.read(channel, 0, next)))).toBe(true);
+});
