@@ -125,6 +125,11 @@ export class Algorithm implements Sink {
     return this.#pool.failure;
   }
 
+  /** Process ids of its adapters. */
+  get pids(): readonly number[] {
+    return this.#pool.pids;
+  }
+
   /** Puts the frame's image file in place, for the next free worker. Resolves when there is room for another frame. */
   write(frame: Frame): Promise<void> | undefined {
     const offeredAt = performance.now();

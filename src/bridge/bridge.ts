@@ -83,6 +83,11 @@ export class Bridge extends BridgeLife {
     return this.parts?.algorithm?.failure;
   }
 
+  /** Process ids of the algorithm's adapters that run. */
+  get algorithmPids(): readonly number[] {
+    return this.parts?.algorithm?.pids ?? [];
+  }
+
   #silent(ms: number): BridgeError {
     const why = this.camera.connected ? '' : ': the camera is not connected';
     return new BridgeError('CAMERA_SILENT', `No frame came within ${ms / 1_000} s${why}.`);

@@ -5,6 +5,7 @@ export type { CameraControls } from './controls.js';
 export {
   type ControlSettings,
   type ControlValues,
+  controlSettingsSchema,
   FRAME_SIZES,
   type PixelFormatName,
 } from './controls-values.js';

@@ -48,6 +48,17 @@ export const runOptionsSchema = z.strictObject({
       description: 'the same, from the first line of a file',
       needs: 'http',
     }),
+    keepNg: z.int().min(0).max(100_000).default(100).meta({
+      flag: '--keep-ng N',
+      description:
+        'NG frames of each camera that the page keeps with their results, at most 64 MiB, or 1 GiB in a folder',
+      needs: 'http',
+    }),
+    keepNgDir: text.optional().meta({
+      flag: '--keep-ng-dir DIR',
+      description: 'keep them in this folder, also for later runs; without it, in memory',
+      needs: 'http',
+    }),
   }),
   ...group('Output', {
     json: z.boolean().default(false).meta({

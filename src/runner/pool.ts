@@ -54,6 +54,11 @@ export class RunnerPool {
     return this.#runners.length;
   }
 
+  /** Process ids of the adapters that have said hello. */
+  get pids(): readonly number[] {
+    return this.#runners.flatMap(({ adapter }) => adapter?.pid ?? []);
+  }
+
   /** `ready` while one worker is; `failed` when all have failed for good. */
   get state(): RunnerState {
     return this.#state;

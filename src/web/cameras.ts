@@ -2,7 +2,7 @@
 import type { Bridge } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 import { httpError } from './failures.js';
-import { WatchedCamera } from './watched-camera.js';
+import { type KeepOptions, WatchedCamera } from './watched-camera.js';
 
 /** A camera that was asked for and has not come. */
 export interface MissingCamera {
@@ -13,13 +13,18 @@ export interface MissingCamera {
 }
 
 export class CameraList {
+  readonly #keep: KeepOptions;
   readonly #cameras = new Set<WatchedCamera>();
   readonly #missing = new Map<string, MissingCamera>();
   readonly #listeners = new Set<(camera: WatchedCamera) => void>();
 
+  constructor(keep: KeepOptions) {
+    this.#keep = keep;
+  }
+
   /** Adds a camera until its bridge has ended. */
   add(bridge: Bridge): void {
-    const camera = new WatchedCamera(bridge);
+    const camera = new WatchedCamera(bridge, this.#keep);
     this.#cameras.add(camera);
     this.#missing.delete(bridge.options.port);
     for (const listener of this.#listeners) listener(camera);

@@ -29,6 +29,7 @@ export interface Condition {
 
 export class Health {
   readonly #bridge: Bridge;
+  readonly #unkept: () => Note | undefined;
   /** Latest last. */
   readonly errors: Note[] = [];
   readonly log: string[] = [];
@@ -39,12 +40,23 @@ export class Health {
   #stateSince = Date.now();
   #algorithm: { state: string; sinceMs: number } | undefined;
 
-  constructor(bridge: Bridge) {
+  /** `unkept`: why NG frames cannot be kept now. */
+  constructor(bridge: Bridge, unkept: () => Note | undefined) {
     this.#bridge = bridge;
+    this.#unkept = unkept;
   }
 
   frame(): void {
     this.#lastFrameMs = Date.now();
+    this.look();
+  }
+
+  /** Takes note of the bridge's state; called at least once a second. */
+  look(): void {
+    const { state } = this.#bridge;
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#stateSince = Date.now();
   }
 
   event(event: BridgeEvent): void {
@@ -73,8 +85,7 @@ export class Health {
   /** Of the camera. */
   get camera(): Condition {
     const { state, options } = this.#bridge;
-    if (state !== this.#state) this.#stateSince = Date.now();
-    this.#state = state;
+    this.look();
     const at = (ok: boolean, text: string, advice: string | null = null): Condition => {
       return { state, ok, sinceMs: this.#stateSince, text, advice };
     };
@@ -136,8 +147,10 @@ export class Health {
   }
 
   /** Destinations of frames that fail now. */
-  get failing(): readonly (Note & { readonly sink: SinkKind })[] {
-    return [...this.#failing].map(([sink, note]) => ({ sink, ...note }));
+  get failing(): readonly (Note & { readonly sink: string })[] {
+    const unkept = this.#unkept();
+    const notes = [...this.#failing].map(([sink, note]) => ({ sink: sink as string, ...note }));
+    return unkept ? [...notes, { sink: 'kept-ng', ...unkept }] : notes;
   }
 
   /** Why the camera or its algorithm gives nothing now; none: all is well. */

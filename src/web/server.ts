@@ -21,6 +21,10 @@ export interface WebOptions {
   readonly httpToken?: string | undefined;
   /** A file with the token in its first line. */
   readonly httpTokenFile?: string | undefined;
+  /** NG frames of each camera that are kept with their results; default 100. */
+  readonly keepNg?: number;
+  /** Where they are kept, over runs; in memory without it. */
+  readonly keepNgDir?: string | undefined;
   /** Of the run, in the lines of `/events`. */
   readonly runId: string;
 }
@@ -32,6 +36,7 @@ export interface WebSettings {
   readonly stalledMs?: number;
 }
 
+const KEPT_NG = 100;
 /** Connections at a time, viewers and others. */
 const MAX_CONNECTIONS = 256;
 /** Of a request: its body, and its head. */
@@ -64,7 +69,7 @@ export class WebServer {
     }
     this.#context = {
       runId: options.runId,
-      cameras: new CameraList(),
+      cameras: new CameraList({ keepNg: options.keepNg ?? KEPT_NG, keepNgDir: options.keepNgDir }),
       commands: new ControlService(),
       viewers: new Viewers(stalledMs),
       routes: [],

@@ -2,8 +2,20 @@
 import type { Subscription } from 'rxjs';
 import { within } from '../async.js';
 import type { Bridge, BridgeStats } from '../bridge/index.js';
+import type { ControlValues } from '../camera/index.js';
 import { FrameRing } from './frame-ring.js';
 import { Health } from './health.js';
+import { History } from './history.js';
+import { KeptFrames } from './kept-frames.js';
+import { ownUsage, usageOf } from './process-usage.js';
+import { Results } from './results.js';
+
+export interface KeepOptions {
+  /** NG frames of each camera that are kept. */
+  readonly keepNg: number;
+  /** Where; undefined: in memory. */
+  readonly keepNgDir: string | undefined;
+}
 
 /** Of what the script prints, the last characters. */
 const OUTPUT_CHARACTERS = 16_384;
@@ -14,14 +26,25 @@ export class WatchedCamera {
   readonly bridge: Bridge;
   readonly frames = new FrameRing();
   readonly health: Health;
+  readonly history: History;
+  readonly results: Results;
+  /** What the sensor said of settings that it refused, by their names. */
+  readonly refused = new Map<string, string>();
   #stats: BridgeStats | undefined;
   #output = '';
   #script: { readonly running: Promise<boolean | null>; readonly until: number } | undefined;
+  #settings: Promise<ControlValues> | undefined;
   readonly #subscriptions: Subscription[];
 
-  constructor(bridge: Bridge) {
+  constructor(bridge: Bridge, { keepNg, keepNgDir }: KeepOptions) {
     this.bridge = bridge;
-    this.health = new Health(bridge);
+    const kept = new KeptFrames(bridge.cameraId, keepNg, keepNgDir);
+    this.health = new Health(bridge, () => kept.failure);
+    this.history = new History(
+      ownUsage(),
+      usageOf(() => bridge.algorithmPids),
+    );
+    this.results = new Results(kept);
     this.#subscriptions = [
       bridge.events$.subscribe((event) => {
         this.health.event(event);
@@ -37,6 +60,12 @@ export class WatchedCamera {
       }),
       bridge.stats$.subscribe((stats) => {
         this.#stats = stats;
+        this.history.stats(stats);
+        this.health.look();
+      }),
+      bridge.outcomes$.subscribe((outcome) => {
+        this.results.add(outcome);
+        this.history.outcome(outcome);
       }),
     ];
   }
@@ -63,6 +92,14 @@ export class WatchedCamera {
     const running = within(this.bridge.camera.running(), SCRIPT_MS, late).catch(() => null);
     this.#script = { running, until: performance.now() + SCRIPT_MS };
     return running;
+  }
+
+  /** The sensor's settings. Clients that ask at the same time get the same answer. CHANNEL_MISSING, CAMERA_*, PORT_CLOSED. */
+  settings(): Promise<ControlValues> {
+    this.#settings ??= this.bridge.camera.controls.get().finally(() => {
+      this.#settings = undefined;
+    });
+    return this.#settings;
   }
 
   close(): void {

@@ -132,10 +132,10 @@ function openControl({ control, controlName }: RunOptions): Promise<ControlServe
 
 /** Loaded when it is asked for: a web server is no part of what others wait for. */
 async function openWeb(options: RunOptions, runId: string): Promise<WebServer | undefined> {
-  const { http, httpToken, httpTokenFile } = options;
+  const { http, httpToken, httpTokenFile, keepNg, keepNgDir } = options;
   if (http === undefined) return undefined;
   const { WebServer } = await import('../../web/index.js');
-  return WebServer.open({ http, httpToken, httpTokenFile, runId });
+  return WebServer.open({ http, httpToken, httpTokenFile, keepNg, keepNgDir, runId });
 }
 
 const hasToken = ({ httpToken, httpTokenFile }: RunOptions): boolean =>

@@ -2,18 +2,24 @@
 import type { RouteGroup } from '../context.js';
 import { cameraRoutes } from './cameras.js';
 import { commandRoutes } from './commands.js';
+import { controlRoutes } from './controls.js';
 import { eventRoutes } from './events.js';
 import { frameRoutes } from './frames.js';
 import { healthRoutes } from './health.js';
+import { historyRoutes } from './history.js';
 import { mjpegRoutes } from './mjpeg.js';
 import { openApiRoutes } from './openapi.js';
 import { pageRoutes } from './page.js';
+import { resultRoutes } from './results.js';
 import { socketRoutes } from './socket.js';
 
 export const ROUTES: readonly RouteGroup[] = [
   pageRoutes,
   cameraRoutes,
+  controlRoutes,
   frameRoutes,
+  historyRoutes,
+  resultRoutes,
   commandRoutes,
   mjpegRoutes,
   eventRoutes,

@@ -1,7 +1,7 @@
 /** `/ws`: frames with results, one for each `ready` of the client; the newest wins. */
 import { z } from 'zod';
-import { resultLine } from '../../bridge/index.js';
 import type { RouteGroup } from '../context.js';
+import { judgedOf } from '../judged.js';
 import { follow, type Picture } from '../picture-choice.js';
 import { cameraQuery, socketRoute } from '../route.js';
 
@@ -97,7 +97,7 @@ function headOf({ frame, outcome }: Picture): Buffer {
   const header = {
     ...{ type: 'frame', cameraId, sequence, width, height, bytes, timestampMs },
     outcome: outcome?.outcome ?? null,
-    ...(outcome && outcome.outcome !== 'skipped' ? { result: resultLine(outcome.result) } : {}),
+    ...(outcome && outcome.outcome !== 'skipped' ? { result: judgedOf(outcome.result) } : {}),
     ...(outcome?.outcome === 'skipped' ? { reason: outcome.reason } : {}),
   };
   const json = Buffer.from(JSON.stringify(header));
