@@ -15,7 +15,7 @@ import {
 import { type ImageFiles, openImageFiles } from '../shm/index.js';
 import { type AlgorithmOptions, runnerOptions } from './algorithm-options.js';
 import type { AlgorithmStats, FrameResult, SkipReason } from './events.js';
-import { distrust, RefCountedImage } from './ref-counted-image.js';
+import { callWith, RefCountedImage } from './ref-counted-image.js';
 import {
   fixedReference,
   noReference,
@@ -90,7 +90,11 @@ export class Algorithm implements Sink {
     reference: PictureFile | undefined,
   ) {
     this.#handlers = handlers;
-    this.#images = openImageFiles(options.imageDir === undefined ? {} : { dir: options.imageDir });
+    const { imageDir } = options;
+    this.#images = openImageFiles({
+      ...(imageDir === undefined ? {} : { dir: imageDir }),
+      onRemoved: (error) => this.#removed(error),
+    });
     try {
       this.#pool = new RunnerPool(
         runnerOptions(options, command, this.#images.dir, packageVersion()),
@@ -208,15 +212,7 @@ export class Algorithm implements Sink {
   async #call(item: Item, worker: number): Promise<void> {
     const { frame, image } = item;
     const ticket = this.#order.ticket();
-    const reference = this.#reference.get();
-    const result = distrust(
-      await this.#pool.submit(worker, {
-        image: image.reference,
-        ...(reference === undefined ? {} : { reference: reference.reference }),
-      }),
-      reference === undefined ? [image] : [image, reference],
-    );
-    reference?.release();
+    const result = await this.#ask(image, worker);
     if (result.outcome === 'ok') this.#reference.accepted(image, frame.sequence);
     image.release();
     if (result.outcome !== 'failed') {
@@ -233,6 +229,23 @@ export class Algorithm implements Sink {
     });
     // The worker is busy until its picture is drawn: drawing cannot fall behind.
     await drawn;
+  }
+
+  async #ask(image: RefCountedImage, worker: number): Promise<CallResult> {
+    let reference: RefCountedImage | undefined;
+    try {
+      reference = this.#reference.get();
+    } catch (cause) {
+      return failedCall(image.reference.id, asBridgeError(cause, 'SHM_FAILED'), 0);
+    }
+    const result = await callWith(reference ? [image, reference] : [image], () =>
+      this.#pool.submit(worker, {
+        image: image.reference,
+        ...(reference === undefined ? {} : { reference: reference.reference }),
+      }),
+    );
+    reference?.release();
+    return result;
   }
 
   async #draw(frame: Frame, result: CallResult): Promise<void> {
@@ -252,6 +265,12 @@ export class Algorithm implements Sink {
       latency: { queueMs: 0, transferMs: 0, computeMs: 0 },
     });
     this.#settle('failed', () => this.#handlers.result(frame, result));
+  }
+
+  /** The directory of image files is there again. That is told once: the next file says that it works. */
+  #removed(error: BridgeError): void {
+    if (this.#unwritten === undefined) this.#handlers.error(error);
+    this.#unwritten ??= 0;
   }
 
   #skip(frame: Frame, reason: SkipReason): void {

@@ -31,15 +31,27 @@ export class RefCountedImage {
   }
 }
 
-/** A verdict counts only if its image files existed until it came. */
-export function distrust(result: CallResult, images: readonly RefCountedImage[]): CallResult {
-  const gone = result.outcome === 'failed' ? undefined : images.find((image) => !image.intact);
-  if (gone === undefined) return result;
+/** Why no verdict about these images counts: another program removed a file of them. Undefined: they are all there. */
+function goneOf(images: readonly RefCountedImage[], when: string): BridgeError | undefined {
+  const gone = images.find((image) => !image.intact);
+  if (gone === undefined) return undefined;
   const { id } = gone.reference;
-  const error = new BridgeError(
+  return new BridgeError(
     'SHM_FAILED',
-    `The image file of ${id} was removed while the algorithm worked, so its verdict does not count. Keep other programs out of the image directory.`,
-    { context: { id, requestId: result.requestId } },
+    `The image file of ${id} was removed ${when}. Keep other programs out of the image directory.`,
+    { context: { id } },
   );
-  return failedCall(result.requestId, error, result.latencyMs, result.data);
+}
+
+/** Calls the algorithm, if the image files are there. Its verdict counts only if they existed until it came. */
+export async function callWith(
+  images: readonly RefCountedImage[],
+  call: () => Promise<CallResult>,
+): Promise<CallResult> {
+  const before = goneOf(images, 'before the algorithm got it');
+  if (before) return failedCall(images[0]!.reference.id, before, 0);
+  const result = await call();
+  if (result.outcome === 'failed') return result;
+  const error = goneOf(images, 'while the algorithm worked, so its verdict does not count');
+  return error ? failedCall(result.requestId, error, result.latencyMs, result.data) : result;
 }

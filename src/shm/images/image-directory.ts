@@ -114,6 +114,27 @@ function privateBase(): string {
   return statSync(SHM_DIRECTORY, { throwIfNoEntry: false })?.isDirectory() ? SHM_DIRECTORY : tmpdir();
 }
 
+function sign(work: string): void {
+  writeFileSync(join(work, MARKER), encodeOwner(thisOwner()), { mode: 0o600 });
+}
+
+/** Makes again what another program removed of them, under the same names. Throws `FILE_FAILED` or `SHM_FULL`. */
+export function restoreImageDirectory({ files, work, shared }: ImageDirectory): void {
+  try {
+    if (shared) mkdirSync(files, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(work, 0o700);
+    } catch (error) {
+      const found = lstatSync(work);
+      // Anybody may have put something there meanwhile: images are for this user's eyes.
+      if (!found.isDirectory() || found.uid !== (process.geteuid?.() ?? found.uid)) throw error;
+    }
+    sign(work);
+  } catch (error) {
+    throw imageError('A directory for image files', files, 0, error);
+  }
+}
+
 /** Makes the directories, after clearing leftovers. Throws `FILE_FAILED` or `SHM_FULL`, and leaves nothing then. */
 export function openImageDirectory(given: string | undefined): ImageDirectory {
   const shared = given !== undefined;
@@ -124,7 +145,7 @@ export function openImageDirectory(given: string | undefined): ImageDirectory {
     sweep(base);
     // mkdtemp makes it 0700 under a name that was free.
     work = mkdtempSync(join(base, `${shared ? '.' : ''}openmv-bridge-${process.pid}-`));
-    writeFileSync(join(work, MARKER), encodeOwner(thisOwner()), { flag: 'wx', mode: 0o600 });
+    sign(work);
     return { files: shared ? base : work, work, shared };
   } catch (error) {
     if (work !== undefined) rmSync(work, { recursive: true, force: true });

@@ -18,6 +18,7 @@ import {
   type ImageDirectory,
   imageError,
   openImageDirectory,
+  restoreImageDirectory,
 } from './image-directory.js';
 
 export interface ImageFilesOptions {
@@ -28,6 +29,8 @@ export interface ImageFilesOptions {
   readonly dir?: string;
   /** How many files may be held at once. Default 64. */
   readonly limit?: number;
+  /** Told when another program has removed the directory and `put` has made it again; what it held is gone. */
+  readonly onRemoved?: (error: BridgeError) => void;
 }
 
 /** An image file that stays until it is released. */
@@ -93,15 +96,17 @@ export class ImageFiles {
   readonly dir: string;
   readonly #directory: ImageDirectory;
   readonly #limit: number;
+  readonly #onRemoved: (error: BridgeError) => void;
   /** By file name: two ids may lead to the same one. */
   readonly #leases = new Map<string, ImageLease>();
   readonly #forget: () => void;
   #open = true;
 
-  constructor(directory: ImageDirectory, limit: number) {
+  constructor(directory: ImageDirectory, limit: number, onRemoved: (error: BridgeError) => void) {
     this.dir = directory.files;
     this.#directory = directory;
     this.#limit = limit;
+    this.#onRemoved = onRemoved;
     this.#forget = closeAtExit(() => this.close());
   }
 
@@ -112,25 +117,15 @@ export class ImageFiles {
 
   /**
    * Writes one image, synchronously, as `<id>.bin`, with every character of the id outside `[a-zA-Z0-9._-]` replaced
-   * by `_`; when it returns, the file is whole under its name. Throws `SHM_FULL` (too many are held, or no space: then
+   * by `_`; when it returns, the file is whole under its name. A directory that another program removed is made again.
+   * Throws `SHM_FULL` (too many are held, or no space: then
    * nothing stays), `SHM_IN_USE` (the name is taken), `OPTION_INVALID` (an impossible id, no bytes) or `FILE_FAILED`.
    */
   put(id: string, jpeg: Uint8Array): ImageLease {
     const name = imageFileName(id);
     this.#check(id, name, jpeg);
     const path = join(this.dir, name);
-    const { work, shared } = this.#directory;
-    let hidden: string | undefined;
-    try {
-      // In a directory of the user's choice, the user chose who may look into it.
-      hidden = writeHidden(work, jpeg, shared ? 0o666 : 0o600);
-      // In one step, and never over a file that is there.
-      linkSync(hidden, path);
-    } catch (error) {
-      if (hidden !== undefined) removeQuietly(hidden);
-      if (systemCode(error) === 'EEXIST') throw taken(path, 'a file of another program');
-      throw imageError(`The image file ${name}`, this.dir, jpeg.length, error);
-    }
+    const hidden = this.#place(name, path, jpeg);
     const lease: ImageLease = {
       id,
       path,
@@ -143,6 +138,30 @@ export class ImageFiles {
     };
     this.#leases.set(name, lease);
     return lease;
+  }
+
+  /** Gives the file its name; it is under the hidden one that comes back as well. */
+  #place(name: string, path: string, jpeg: Uint8Array): string {
+    const { work, shared } = this.#directory;
+    for (let restored = false; ; restored = true) {
+      let hidden: string | undefined;
+      try {
+        if (restored) restoreImageDirectory(this.#directory);
+        // In a directory of the user's choice, the user chose who may look into it.
+        hidden = writeHidden(work, jpeg, shared ? 0o666 : 0o600);
+        // In one step, and never over a file that is there.
+        linkSync(hidden, path);
+        if (restored) this.#onRemoved(removed(this.dir));
+        return hidden;
+      } catch (error) {
+        if (hidden !== undefined) removeQuietly(hidden);
+        if (error instanceof BridgeError) throw error;
+        const code = systemCode(error);
+        if (code === 'EEXIST') throw taken(path, 'a file of another program');
+        if (code !== 'ENOENT' || restored)
+          throw imageError(`The image file ${name}`, this.dir, jpeg.length, error);
+      }
+    }
   }
 
   #check(id: string, name: string, jpeg: Uint8Array): void {
@@ -180,6 +199,15 @@ export class ImageFiles {
   }
 }
 
+function removed(dir: string): BridgeError {
+  return new BridgeError(
+    'SHM_FAILED',
+    `Another program removed the directory of image files ${dir}. It is made again. Keep other programs out of it, or ` +
+      'choose another directory for images.',
+    { context: { dir } },
+  );
+}
+
 function taken(path: string, holder: string): BridgeError {
   return new BridgeError(
     'SHM_IN_USE',
@@ -193,7 +221,7 @@ function taken(path: string, holder: string): BridgeError {
  * Throws `OPTION_INVALID`, `FILE_FAILED` or `SHM_FULL`.
  */
 export function openImageFiles(options: ImageFilesOptions = {}): ImageFiles {
-  const { dir, limit = DEFAULT_LIMIT } = options;
+  const { dir, limit = DEFAULT_LIMIT, onRemoved = () => undefined } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
     throw new BridgeError(
       'OPTION_INVALID',
@@ -202,5 +230,5 @@ export function openImageFiles(options: ImageFilesOptions = {}): ImageFiles {
     );
   }
   if (dir === '') throw new BridgeError('OPTION_INVALID', 'The directory for image files has an empty name.');
-  return new ImageFiles(openImageDirectory(dir), limit);
+  return new ImageFiles(openImageDirectory(dir), limit, onRemoved);
 }

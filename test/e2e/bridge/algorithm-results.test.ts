@@ -88,7 +88,7 @@ describe('results$', () => {
   });
 
   it('an image file that cannot be written is a failed outcome, told once', async () => {
-    const { rmSync } = await import('node:fs');
+    const { rmSync, writeFileSync } = await import('node:fs');
     const { mkdtemp } = await import('node:fs/promises');
     const { tmpdir } = await import('node:os');
     const imageDir = await mkdtemp(`${tmpdir()}/openmv-images-`);
@@ -108,9 +108,13 @@ describe('results$', () => {
       if (event.type === 'error') errors.push(event.error.code);
     });
     bridge.frames$.subscribe((frame) => {
-      if (frame.sequence === 4) rmSync(imageDir, { recursive: true });
+      if (frame.sequence !== 4) return;
+      rmSync(imageDir, { recursive: true });
+      // In its place is something that no directory can be made of.
+      writeFileSync(imageDir, '');
     });
     await bridge.done;
+    rmSync(imageDir);
     expect(outcomes.map(([sequence]) => sequence).sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(outcomes.filter(([sequence, outcome]) => sequence > 4 && outcome !== 'failed')).toEqual([]);
     expect(bridge.stats().algorithm).toMatchObject({ pending: 0 });

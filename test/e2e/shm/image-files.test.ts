@@ -126,14 +126,39 @@ describe.each([['a private directory'], ['a given directory']])('in %s', (kind) 
     expect(images.put('x'.repeat(200), picture).path).toContain(`${'x'.repeat(200)}.bin`);
   });
 
-  test('the directory going away is an error that says so, and close still works', () => {
+  test('a directory that another program removes is made again, told once, and nothing of it is left', () => {
+    const told: string[] = [];
+    images.close();
+    const dir = kind === 'a private directory' ? {} : { dir: temporaryDirectory() };
+    images = openImageFiles({ ...dir, onRemoved: ({ message }) => told.push(message) });
+    const [before] = [statSync(images.dir).mode];
     const lease = images.put('one', picture);
     rmSync(images.dir, { recursive: true });
+    const two = images.put('two', picture);
+    images.put('three', picture);
+    expect(told).toEqual([expect.stringContaining(images.dir)]);
+    expect(readFileSync(two.path).equals(picture)).toBe(true);
+    expect(statSync(images.dir).mode).toBe(before);
+    // A bridge that starts meanwhile knows whose they are.
+    openImageFiles(dir).close();
+    expect(bins(images.dir)).toEqual(['three.bin', 'two.bin']);
+    lease.release();
+    expect(images.count).toBe(2);
+    images.close();
+    expect(existsSync(images.dir) ? readdirSync(images.dir) : []).toEqual([]);
+  });
+
+  test('a directory that cannot be made again is an error that says so, and close still works', () => {
+    const lease = images.put('one', picture);
+    rmSync(images.dir, { recursive: true });
+    writeFileSync(images.dir, 'theirs');
     const error = expectFailure('FILE_FAILED', () => images.put('two', picture));
-    expect(error.message).toContain('its directory was removed');
+    expect(error.message).toContain('not a directory');
     lease.release();
     expect(images.count).toBe(0);
-    images.close();
+    rmSync(images.dir);
+    images.put('three', picture);
+    expect(bins(images.dir)).toEqual(['three.bin']);
   });
 
   test('close releases everything; afterwards nothing can be put', () => {
