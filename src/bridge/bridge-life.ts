@@ -216,14 +216,22 @@ export class BridgeLife {
   /**
    * Pulls frames from now on, the first one newer than the last stop where the script has a control channel. When
    * `execScript` or `stopScript` took the frame script's place, it is sent again first, and settings are made again.
+   * With a pipeline it resolves when that has worked with the first frames, or when none come for 3 s.
    * UNSUPPORTED or OPTION_INVALID: what is wrong with the pipeline; CHANNEL_MISSING, SCRIPT_FAILED, FILE_FAILED, CAMERA_*,
-   * BRIDGE_CLOSED; then nothing has started.
+   * BRIDGE_CLOSED; then nothing runs.
    */
   async startStreaming(): Promise<void> {
     this.connection.check();
     const { pipeline } = this.opened();
     this.begin();
-    await this.connection.start(() => pipeline.start(this.cameraId));
+    try {
+      await this.connection.start(() => pipeline.start(this.cameraId, this.camera.controls.framerate));
+      await pipeline.proven();
+    } catch (error) {
+      // What the start ended in is the reason; a pipeline that takes no frames has nothing to finish.
+      await this.connection.stop(() => pipeline.close()).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** Ends everything and removes what is in shared memory. Idempotent; never rejects. */
@@ -313,6 +321,7 @@ export class BridgeLife {
       pipeline: {
         failed: (error) => this.#failed(error),
         warned: (text) => this.#emit({ type: 'pipeline', cameraId, text }),
+        dropped: (count) => this.#emit({ type: 'dropped', cameraId, reason: 'pipeline', count }),
       },
       algorithm: {
         result: (frame, result) => {

@@ -24,11 +24,14 @@ export type BridgeEventFields =
       readonly maxPayload: number;
       readonly ack: boolean;
     }
-  /** Captured frames that are not delivered, and why. */
+  /**
+   * Captured frames that are not delivered, and why. `pipeline`: they are delivered, and the pipeline did not take them; at
+   * most once a second.
+   */
   | {
       readonly type: 'dropped';
       readonly cameraId: string;
-      readonly reason: DropReason;
+      readonly reason: DropReason | 'pipeline';
       readonly count: number;
     }
   | {
@@ -39,7 +42,7 @@ export type BridgeEventFields =
     }
   /** What the camera's script prints. */
   | { readonly type: 'stdout'; readonly cameraId: string; readonly text: string }
-  /** What GStreamer warns of, at a bounded rate. */
+  /** What GStreamer warns of, at a bounded rate, and that the pipeline takes long to finish a file. */
   | { readonly type: 'pipeline'; readonly cameraId: string; readonly text: string }
   /** The outcome of a frame that the algorithm did not see. */
   | {

@@ -97,11 +97,15 @@ export const runLines = {
     sequence,
     reason: text('newer_frame: one took its place; algorithm_failed: for good; closed: the run ended first'),
   }),
-  dropped: line('dropped', 'Captured frames that are not delivered.', {
-    cameraId,
-    reason: text('corrupt, too_large, unreadable, skipped, stale or repeated: see below'),
-    count: count('how many'),
-  }),
+  dropped: line(
+    'dropped',
+    'Captured frames that are not delivered, or delivered ones that a pipeline lacks.',
+    {
+      cameraId,
+      reason: text('corrupt, too_large, unreadable, skipped, stale, repeated or pipeline: see below'),
+      count: count('how many'),
+    },
+  ),
   recovered: line('recovered', 'What had failed works again.', {
     cameraId,
     sink: text('what frames go to: segment, ring, arrays, files, pipeline, algorithm, annotated'),
@@ -109,7 +113,10 @@ export const runLines = {
   }),
   disconnected: line('disconnected', 'The camera has gone.', { cameraId, ...problem }),
   stdout: line('stdout', "What the camera's script prints.", { cameraId, text: text('as it came') }),
-  pipeline: line('pipeline', 'What GStreamer warns of.', { cameraId, text: text('its words') }),
+  pipeline: line('pipeline', 'What GStreamer warns of, and that it takes long to finish a file.', {
+    cameraId,
+    text: text('its words'),
+  }),
   runner: line('runner', "The state of the algorithm's process.", {
     cameraId,
     state: text('such as starting, loading, ready, restarting, failed'),

@@ -5,8 +5,7 @@ import type { BridgeOptions } from '../options/index.js';
 import { FrameFiles, SavedFiles, saveAnnotated } from '../pictures/index.js';
 import { channelNames, openDecodedArrays, openRingWriter } from '../shm/index.js';
 import { Algorithm, type AlgorithmHandlers } from './algorithm.js';
-import { Pipeline } from './pipeline.js';
-import type { PipelineReports } from './pipeline-keeper.js';
+import { Pipeline, type PipelineHandlers } from './pipeline.js';
 import { bareName, segmentSink, storeSink } from './segment-switch.js';
 import type { FrameSinks } from './sinks.js';
 
@@ -25,13 +24,14 @@ export async function openSinks(
   options: BridgeOptions,
   cameraId: string,
   sinks: FrameSinks,
-  reports: { readonly pipeline: PipelineReports; readonly algorithm: AlgorithmHandlers },
+  reports: { readonly pipeline: PipelineHandlers; readonly algorithm: AlgorithmHandlers },
 ): Promise<Parts> {
   checkNames(options);
   const { shmMode: mode, ring, ringSlots: slots, ringSlotSize: slotSize, arrays, save, runner } = options;
   const { saveAnnotated: annotated } = options;
   // What another process may hold, or a person may have mistyped, comes before what takes long.
-  const pipeline = new Pipeline(options.pipeline, reports.pipeline);
+  const { pipelineDelivery: delivery, pipelineFinishTimeoutMs: finishMs } = options;
+  const pipeline = new Pipeline(options.pipeline, { delivery, finishMs }, reports.pipeline);
   await sinks.add('pipeline', () => pipeline);
   if (options.shm) await sinks.add('segment', segmentSink(options));
   if (ring !== undefined) {

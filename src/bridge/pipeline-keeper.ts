@@ -1,4 +1,5 @@
 /** A GStreamer pipeline that is started again when it fails, while frames go on. */
+import { deferred } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { type GstFrame, GstPipeline } from '../gstreamer/index.js';
 import { type RestartFigures, RestartPolicy } from '../runner/index.js';
@@ -15,17 +16,31 @@ export const PIPELINE_RESTARTS: RestartFigures = {
 const STEADY_MS = 10_000;
 const SECOND_MS = 1_000;
 
+/** A pipeline that gets no frame for so long counts as started: whether it can work with frames shows later. */
+const FIRST_FRAME_MS = 3_000;
+
 /** What a pipeline has to tell, whenever it happens. */
 export interface PipelineReports {
   /** It has ended by itself, cannot be started again, or may have left a file unfinished: once for each time. */
   failed(error: BridgeError): void;
-  /** What GStreamer warns of, at a bounded rate. */
+  /** What GStreamer warns of, at a bounded rate, and that an end takes long. */
   warned(text: string): void;
+}
+
+export interface PipelineSettings {
+  /** A busy pipeline loses frames, or the source waits for it. */
+  readonly delivery: 'latest' | 'every';
+  /** How long it may take to finish its files. */
+  readonly finishMs: number;
+  /** What the sensor is set to, in frames per second. */
+  readonly sensorRate?: number | undefined;
+  readonly figures?: RestartFigures;
 }
 
 export class PipelineKeeper {
   readonly #text: string;
   readonly #reports: PipelineReports;
+  readonly #settings: PipelineSettings;
   readonly #figures: RestartFigures;
   readonly #policy: RestartPolicy;
   readonly #warnings: PipelineWarnings;
@@ -35,14 +50,24 @@ export class PipelineKeeper {
   #error: BridgeError | undefined;
   #restart: NodeJS.Timeout | undefined;
   #restarting: Promise<void> | undefined;
+  /** It will never run again. */
+  #over = false;
+  /** Resolves when a pipeline runs again, or none ever will. */
+  #change = deferred();
+  /** Resolves when it has worked with frames, or cannot: then with `#refusal`. */
+  readonly #proof = deferred();
+  #proven = false;
+  #refusal: BridgeError | undefined;
+  #durationNs: number | undefined;
   /** Frames that it took, and did not take: it was busy, or there was none. */
   readonly stats = { written: 0, dropped: 0 };
 
-  private constructor(text: string, reports: PipelineReports, figures: RestartFigures) {
+  private constructor(text: string, reports: PipelineReports, settings: PipelineSettings) {
     this.#text = text;
     this.#reports = reports;
-    this.#figures = figures;
-    this.#policy = new RestartPolicy(figures);
+    this.#settings = settings;
+    this.#figures = settings.figures ?? PIPELINE_RESTARTS;
+    this.#policy = new RestartPolicy(this.#figures);
     this.#warnings = new PipelineWarnings((warning) => reports.warned(warning));
   }
 
@@ -50,9 +75,9 @@ export class PipelineKeeper {
   static async start(
     text: string,
     reports: PipelineReports,
-    figures = PIPELINE_RESTARTS,
+    settings: PipelineSettings,
   ): Promise<PipelineKeeper> {
-    const keeper = new PipelineKeeper(text, reports, figures);
+    const keeper = new PipelineKeeper(text, reports, settings);
     await keeper.#launch();
     return keeper;
   }
@@ -67,16 +92,35 @@ export class PipelineKeeper {
     return this.#error;
   }
 
-  /** Gives it a frame; never waits. */
-  offer(frame: GstFrame): void {
-    if (this.#closed.signal.aborted) return;
-    if (this.#pipeline?.offer(frame)) this.stats.written++;
-    else this.stats.dropped++;
+  get closed(): boolean {
+    return this.#closed.signal.aborted;
   }
 
-  /** Lets it finish, for good. FILE_FAILED, which is reported as well: something may be unfinished. Idempotent. */
+  /**
+   * Resolves when it has worked with the first frames, or when none come; OPTION_INVALID: it cannot, and is not started
+   * again.
+   */
+  async proven(): Promise<void> {
+    const timer = setTimeout(() => {
+      if (this.stats.written === 0) this.#prove();
+    }, FIRST_FRAME_MS);
+    await this.#proof.promise;
+    clearTimeout(timer);
+    if (this.#refusal) throw this.#refusal;
+  }
+
+  /** Gives it a frame: true, or false, when it is dropped. With `latest` at once, with `every` when there is room for another. */
+  offer(frame: GstFrame): boolean | Promise<boolean> {
+    return this.#settings.delivery === 'every' ? this.#put(frame) : this.#count(this.#give(frame));
+  }
+
+  /**
+   * Lets it finish, for good. FILE_FAILED, which is reported as well: something may be unfinished. OPTION_INVALID: it
+   * could not work with the frames. Idempotent.
+   */
   async close(): Promise<void> {
     this.#closed.abort();
+    this.#end();
     clearTimeout(this.#restart);
     await this.#restarting;
     const pipeline = this.#pipeline;
@@ -85,32 +129,94 @@ export class PipelineKeeper {
       await pipeline?.close();
     } catch (cause) {
       this.#error = asBridgeError(cause);
+      if (this.#error.code === 'OPTION_INVALID') this.#refusal = this.#error;
       this.#reports.failed(this.#error);
       throw this.#error;
     } finally {
       this.#warnings.end();
+      this.#prove();
     }
+  }
+
+  #give(frame: GstFrame): boolean {
+    return !this.closed && this.#pipeline?.offer(frame) === true;
+  }
+
+  #count(taken: boolean): boolean {
+    this.stats[taken ? 'written' : 'dropped']++;
+    return taken;
+  }
+
+  /** Waits for a pipeline that is started again. A frame that went down with one is given to the next. */
+  async #put(frame: GstFrame): Promise<boolean> {
+    while (!this.closed && !this.#over) {
+      const pipeline = this.#pipeline;
+      if (pipeline === undefined) await this.#change.promise;
+      else if (pipeline.offer(frame) && ((await pipeline.room()) || this.closed)) return this.#count(true);
+      else if (!(await pipeline.room())) await this.#change.promise;
+    }
+    return this.#count(false);
   }
 
   async #launch(): Promise<void> {
     this.#pipeline = await GstPipeline.start(
       this.#text,
-      { ended: (error) => this.#ended(error), stderr: (chunk) => this.#warnings.push(chunk) },
-      this.#closed.signal,
+      {
+        ended: (error) => this.#ended(error),
+        flows: () => this.#prove(),
+        finishing: (ms) => this.#reports.warned(this.#finishing(ms)),
+        stderr: (chunk) => this.#warnings.push(chunk),
+      },
+      {
+        durationNs: this.#durationNs,
+        sensorRate: this.#settings.sensorRate,
+        finishMs: this.#settings.finishMs,
+        signal: this.#closed.signal,
+      },
     );
     this.#startedMs = performance.now();
     this.#error = undefined;
+    this.#changed();
+  }
+
+  #finishing(ms: number): string {
+    const limit = this.#settings.finishMs / SECOND_MS;
+    return `waiting for the pipeline to finish what it writes: ${Math.round(ms / SECOND_MS)} s of at most ${limit} s`;
+  }
+
+  /** Whatever it ends in from now on, it did start. */
+  #prove(): void {
+    this.#proven = true;
+    this.#proof.resolve();
+  }
+
+  #changed(): void {
+    this.#change.resolve();
+    this.#change = deferred();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#change.resolve();
   }
 
   #ended(error: BridgeError): void {
+    this.#durationNs = this.#pipeline?.durationNs;
     this.#pipeline = undefined;
+    if (!this.#proven) {
+      this.#error = error;
+      this.#refusal = error;
+      this.#end();
+      this.#prove();
+      return;
+    }
     if (performance.now() - this.#startedMs >= STEADY_MS) this.#policy.succeeded();
     this.#failed(error);
   }
 
   /** Once for each time that it ended, or could not be started again. */
   #failed(error: BridgeError): void {
-    if (this.#closed.signal.aborted) return;
+    if (this.closed) return;
     // What is not installed does not get installed by trying again.
     const waitMs = error.code === 'UNSUPPORTED' ? undefined : this.#policy.crashed(performance.now());
     const { crashLimit, crashWindowMs } = this.#figures;
@@ -126,7 +232,7 @@ export class PipelineKeeper {
       this.#restart = setTimeout(() => {
         this.#restarting = this.#launch().catch((cause) => this.#failed(asBridgeError(cause)));
       }, waitMs);
-    }
+    } else this.#end();
     this.#reports.failed(this.#error);
   }
 }

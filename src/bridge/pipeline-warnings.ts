@@ -3,8 +3,8 @@ import { LineSplitter } from '../runner/index.js';
 
 /** In the words of an element, of GLib, and of the log that GST_DEBUG switches on. */
 const WARNING = /\b(?:WARN|WARNING|CRITICAL)\b/;
-/** An error in GStreamer's clothes: it is reported as one. */
-const NO_WARNING = /erroneous pipeline/;
+/** What is reported as an error, or was settled: caps that one element refused, and another form took their place. */
+const NO_WARNING = /erroneous pipeline|\bGST_CAPS\b/;
 const MAX_LINES = 5;
 const WINDOW_MS = 10_000;
 const MAX_CHARACTERS = 500;

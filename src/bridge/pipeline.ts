@@ -2,7 +2,7 @@
 import type { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import { pipelineWords } from '../gstreamer/index.js';
-import { PipelineKeeper, type PipelineReports } from './pipeline-keeper.js';
+import { PipelineKeeper, type PipelineReports, type PipelineSettings } from './pipeline-keeper.js';
 import type { Sink } from './sink.js';
 
 /** Stands for the camera's id in a pipeline, so that several cameras do not write one file. */
@@ -10,16 +10,30 @@ export const CAMERA_PLACEHOLDER = '{camera}';
 /** What an id has that could leave the directory or the word that it is put into. */
 const UNSAFE_IN_NAME = /^\.|[^\w.-]/g;
 
+/** Dropped frames are told together: a pipeline that cannot keep up drops many. */
+const TOLD_MS = 1_000;
+
+export interface PipelineHandlers extends PipelineReports {
+  /** Frames that it did not take since the last call: it was busy, or did not run. At most once a second. */
+  dropped(count: number): void;
+}
+
 export class Pipeline implements Sink {
-  readonly #reports: PipelineReports;
+  readonly #handlers: PipelineHandlers;
+  readonly #settings: PipelineSettings;
   #text: string | null;
   #keeper: PipelineKeeper | undefined;
+  /** Frames that it did not take since the bridge was opened, and those of them that are not told yet. */
+  #skipped = 0;
+  #untold = 0;
+  #telling: NodeJS.Timeout | undefined;
 
   /** OPTION_INVALID: `text` is no pipeline. What happens to the pipeline is reported: frames go on without it. */
-  constructor(text: string | undefined, reports: PipelineReports) {
+  constructor(text: string | undefined, settings: PipelineSettings, handlers: PipelineHandlers) {
     if (text !== undefined) pipelineWords(text);
     this.#text = text ?? null;
-    this.#reports = reports;
+    this.#settings = settings;
+    this.#handlers = handlers;
   }
 
   /** The pipeline, as it was given; null: none. */
@@ -43,11 +57,11 @@ export class Pipeline implements Sink {
   }
 
   get active(): boolean {
-    return this.#keeper !== undefined;
+    return this.#keeper?.closed === false;
   }
 
   get skipped(): number {
-    return this.stats.dropped;
+    return this.#skipped;
   }
 
   /** Chooses the pipeline of the next start; null: none. OPTION_INVALID: it is no pipeline. */
@@ -57,26 +71,59 @@ export class Pipeline implements Sink {
     this.#keeper = undefined;
   }
 
-  /** Starts it, `{camera}` standing for `cameraId`. UNSUPPORTED or OPTION_INVALID: what is wrong with it. */
-  async start(cameraId: string): Promise<void> {
+  /**
+   * Starts it, `{camera}` standing for `cameraId`; `sensorRate`: what the sensor is set to, in frames per second. UNSUPPORTED or OPTION_INVALID: what is wrong with it. Frames may be
+   * written from then on; `proven` says whether it can work with them.
+   */
+  async start(cameraId: string, sensorRate?: number): Promise<void> {
     this.#keeper = undefined;
     if (this.#text === null) return;
     const text = this.#text.replaceAll(CAMERA_PLACEHOLDER, cameraId.replace(UNSAFE_IN_NAME, '_'));
-    this.#keeper = await PipelineKeeper.start(text, this.#reports);
+    this.#keeper = await PipelineKeeper.start(text, this.#handlers, { ...this.#settings, sensorRate });
   }
 
-  /** Lets it finish. FILE_FAILED, reported as well: it may have left something unfinished. */
+  /** Resolves when it has worked with the first frames, when none come for a while, or when it is stopped. OPTION_INVALID. */
+  async proven(): Promise<void> {
+    await this.#keeper?.proven();
+  }
+
+  /**
+   * Lets it finish. FILE_FAILED, reported as well: it may have left something unfinished. OPTION_INVALID, reported as well:
+   * it could not work with the frames.
+   */
   async stop(): Promise<void> {
-    await this.#keeper?.close();
+    try {
+      await this.#keeper?.close();
+    } finally {
+      this.#tell();
+    }
   }
 
-  /** Never waits. */
-  write(frame: Frame): void {
-    this.#keeper?.offer(frame);
+  /** With delivery `latest` at once, with `every` when it has room for another frame. */
+  write(frame: Frame): undefined | false | Promise<boolean> {
+    const taken = this.#keeper?.offer(frame) ?? false;
+    if (typeof taken !== 'boolean') return taken.then((one) => this.#count(one));
+    this.#count(taken);
+    return taken ? undefined : false;
   }
 
   async close(): Promise<void> {
     // What may be unfinished has been reported.
     await this.stop().catch(() => undefined);
+  }
+
+  #count(taken: boolean): boolean {
+    if (taken) return true;
+    this.#skipped++;
+    this.#untold++;
+    this.#telling ??= setTimeout(() => this.#tell(), TOLD_MS);
+    return false;
+  }
+
+  #tell(): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    if (this.#untold > 0) this.#handlers.dropped(this.#untold);
+    this.#untold = 0;
   }
 }

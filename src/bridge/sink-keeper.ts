@@ -79,10 +79,10 @@ export class SinkKeeper {
     return undefined;
   }
 
-  /** Counts a frame when it is written, or lost. Never rejects. */
-  follow(pending: Promise<void>): Promise<void> {
+  /** Counts a frame when it is written, or lost; false: neither. Never rejects. */
+  follow(pending: Promise<unknown>): Promise<void> {
     return pending.then(
-      () => this.#wrote(),
+      (taken) => (taken === false ? undefined : this.#wrote()),
       (error) => this.#fail(asBridgeError(error), 1),
     );
   }

@@ -30,9 +30,9 @@ export interface Sink {
   /**
    * Takes a frame. While a returned promise is pending it has no room for another one, and the camera keeps the next
    * frame latched. An error means that this frame is lost to it; the next one is written all the same. false: it lets
-   * this frame pass.
+   * this frame pass, also as what a promise resolves to.
    */
-  write(frame: Frame): void | false | Promise<void>;
+  write(frame: Frame): void | false | Promise<void> | Promise<boolean>;
   /** Why other programs do not find it any more under its names; undefined: they do. Asked a few times a second. */
   lost?(): BridgeError | undefined;
   /** Takes the sink away. Idempotent. */

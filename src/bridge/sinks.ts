@@ -71,7 +71,7 @@ export class FrameSinks {
   stats(): Partial<Record<SinkKind, Readonly<SinkStats>>> {
     return Object.fromEntries(
       this.#keepers
-        .filter(({ sink, stats }) => sink?.active !== false || stats.written > 0)
+        .filter(({ sink, stats }) => sink?.active !== false || stats.written + stats.skipped > 0)
         .map(({ kind, stats }) => [kind, stats]),
     );
   }

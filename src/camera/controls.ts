@@ -66,6 +66,11 @@ export class CameraControls {
     refuse((await this.#set(() => ({}), signal)).errors);
   }
 
+  /** Frames per second that were set, by this program; undefined: none were. */
+  get framerate(): number | undefined {
+    return this.#kept.all.framerate;
+  }
+
   /** Whether `restore` has anything to do. */
   get changed(): boolean {
     return Object.keys(this.#kept.all).length > 0;

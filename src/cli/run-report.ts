@@ -16,6 +16,11 @@ import { VerdictReport } from './verdict-report.js';
 /** How often a bridge gives its figures. */
 const STATS_MS = 1_000;
 
+/** Reasons for which frames are dropped that need more than their word. */
+const REASONS: Readonly<Record<string, string>> = {
+  pipeline: 'the pipeline was busy or did not run',
+};
+
 export interface ReportOptions {
   readonly several: boolean;
   /** Milliseconds between two statistics. */
@@ -37,13 +42,19 @@ export function reportBridge(bridge: Bridge, output: Output, { several, stats: e
     if (output.json) output.momentLine(statsLine(stats));
     else output.live(name + liveLine(stats), name);
   };
+  let last: BridgeStats | undefined;
   bridge.stats$.subscribe({
     next: (stats) => {
+      last = stats;
       verdicts.tick();
       if (every !== 'off') seconds.push(stats);
       if (seconds.length * STATS_MS >= Number(every)) tell();
     },
-    complete: tell,
+    complete: () => {
+      tell();
+      const lacks = last && pipelineLacks(last, bridge.options.pipelineDelivery);
+      if (lacks !== undefined) output.log('warn', name + lacks);
+    },
   });
   if (!output.json) return;
   bridge.frames$.subscribe({
@@ -111,7 +122,7 @@ function reportEvent(
       output.log(
         // What was latched before the connection is let go at every start.
         event.reason === 'stale' ? 'info' : 'warn',
-        `${name}${event.count} frame${event.count === 1 ? '' : 's'} dropped: ${event.reason}`,
+        `${name}${event.count} frame${event.count === 1 ? '' : 's'} dropped: ${REASONS[event.reason] ?? event.reason}`,
       );
       break;
     case 'recovered':
@@ -137,6 +148,14 @@ function reportEvent(
   }
 }
 
+/** What became of the frames at the pipeline, when it lacks some. */
+function pipelineLacks({ sinks: { pipeline } }: BridgeStats, delivery: string): string | undefined {
+  if (pipeline === undefined || pipeline.skipped === 0) return undefined;
+  const all = pipeline.written + pipeline.skipped;
+  const advice = delivery === 'every' ? '' : ' With --pipeline-delivery every the sensor waits for it.';
+  return `the pipeline took ${pipeline.written} of ${all} frames; it was busy or did not run for ${pipeline.skipped}.${advice}`;
+}
+
 function liveLine(stats: BridgeStats): string {
   const parts = [
     `${stats.framesPerSecond.toFixed(1).padStart(6)} frames/s`,
@@ -145,6 +164,8 @@ function liveLine(stats: BridgeStats): string {
     `delivered ${stats.delivered}`,
     `dropped ${stats.dropped}`,
   ];
+  const { pipeline } = stats.sinks;
+  if (pipeline && pipeline.skipped > 0) parts.push(`pipeline dropped ${pipeline.skipped}`);
   const { algorithm } = stats;
   if (algorithm) {
     const failed = algorithm.failed > 0 ? ` failed ${algorithm.failed}` : '';

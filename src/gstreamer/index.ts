@@ -1,1 +1,2 @@
-export { type GstFrame, type GstHandlers, GstPipeline, pipelineWords } from './pipeline.js';
+export type { GstFrame } from './matroska.js';
+export { type GstHandlers, GstPipeline, pipelineWords } from './pipeline.js';

@@ -10,6 +10,8 @@ const { virtual, ...camera } = cameraOptionsSchema.shape;
 
 /** Frames are saved as they are, or with their results drawn on them. */
 const SAVED = 'save|saveAnnotated';
+/** A pipeline is given at the start, or by a client of the control socket. */
+const PIPELINE = 'pipeline|control|controlName';
 
 export const bridgeOptionsSchema = z.strictObject({
   ...camera,
@@ -63,6 +65,18 @@ export const bridgeOptionsSchema = z.strictObject({
       flag: '--pipeline TEXT',
       description: "give every frame to this GStreamer pipeline; {camera} in it is the camera's id",
       common: true,
+    }),
+    pipelineDelivery: z.enum(['latest', 'every']).default('latest').meta({
+      flag: '--pipeline-delivery POLICY',
+      description: 'a busy pipeline loses frames, or the sensor waits for it',
+      common: true,
+      needs: PIPELINE,
+    }),
+    pipelineFinishTimeoutMs: milliseconds.default(30_000).meta({
+      flag: '--pipeline-finish-timeout TIME',
+      description: 'how long a pipeline may take to finish what it writes; then it is ended',
+      unit: 's',
+      needs: PIPELINE,
     }),
   }),
   ...group('Saving', {

@@ -57,6 +57,10 @@ export interface BridgeInput extends CameraInput {
   durationMs?: number | undefined;
   /** Give every frame to this GStreamer pipeline; {camera} in it is the camera's id. */
   pipeline?: string | undefined;
+  /** A busy pipeline loses frames, or the sensor waits for it. Default: "latest". */
+  pipelineDelivery?: 'latest' | 'every' | undefined;
+  /** How long a pipeline may take to finish what it writes; then it is ended. Milliseconds. Default: 30000. */
+  pipelineFinishTimeoutMs?: number | undefined;
   /** Write frames to files there, CAMERA-SEQUENCE.jpg. */
   save?: string | undefined;
   /** Which frames: all, every:N for each Nth, or those with an outcome: ng, failed, or ng,failed. Default: "all". */

@@ -25,6 +25,20 @@ const NEEDS = {
     present: () => elements('jpegdec', 'matroskademux', 'videoconvert'),
     advice: 'apt-get install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good',
   },
+  'file formats': {
+    present: () =>
+      elements(
+        'avimux',
+        'avidemux',
+        'theoraenc',
+        'theoradec',
+        'oggmux',
+        'oggdemux',
+        'matroskamux',
+        'jpegenc',
+      ),
+    advice: 'apt-get install gstreamer1.0-plugins-base gstreamer1.0-plugins-good',
+  },
   x264: {
     present: () => elements('jpegdec', 'matroskademux', 'videoconvert', 'x264enc', 'mp4mux'),
     advice: 'apt-get install gstreamer1.0-tools gstreamer1.0-plugins-{base,good,ugly}',

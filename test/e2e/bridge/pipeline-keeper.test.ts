@@ -8,6 +8,7 @@ import { needs } from '../../support/needs.js';
 import { children, jpeg } from '../gstreamer/support.js';
 
 const QUICK = { backoffMinMs: 20, backoffMaxMs: 200, crashWindowMs: 600_000, crashLimit: 100 };
+const SETTINGS = { delivery: 'latest', finishMs: 30_000, figures: QUICK } as const;
 
 const atEnd: (() => unknown)[] = [];
 afterEach(async () => {
@@ -28,9 +29,10 @@ class Told implements PipelineReports {
 async function start(
   text: string,
   figures = QUICK,
+  finishMs = 30_000,
 ): Promise<{ keeper: PipelineKeeper; told: Told; stopFeeding: () => void }> {
   const told = new Told();
-  const keeper = await PipelineKeeper.start(text, told, figures);
+  const keeper = await PipelineKeeper.start(text, told, { delivery: 'latest', finishMs, figures });
   const picture = await jpeg(90);
   const timer = setInterval(() => {
     keeper.offer({ jpeg: picture, width: 64, height: 48, timestampMs: Date.now() });
@@ -132,14 +134,18 @@ describe('a pipeline that fails while frames flow', () => {
     'is not tried again when it cannot be started in the first place: %s',
     async (text) => {
       const told = new Told();
-      await expect(PipelineKeeper.start(text, told, QUICK)).rejects.toMatchObject({ name: 'BridgeError' });
+      await expect(PipelineKeeper.start(text, told, SETTINGS)).rejects.toMatchObject({ name: 'BridgeError' });
       expect(children()).toEqual([]);
       expect(told.errors).toEqual([]);
     },
   );
 
   it('reports what it could not finish, and says so to anyone who closes it', async () => {
-    const { keeper, told, stopFeeding } = await start('identity sleep-time=4000000 ! fakesink sync=false');
+    const { keeper, told, stopFeeding } = await start(
+      'identity sleep-time=4000000 ! fakesink sync=false',
+      QUICK,
+      5_000,
+    );
     await expect.poll(() => keeper.stats.written, { timeout: 30_000 }).toBeGreaterThan(4);
     stopFeeding();
     await expect(keeper.close()).rejects.toMatchObject({ code: 'FILE_FAILED' });

@@ -5,6 +5,7 @@ import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { BridgeEvent } from '../../../src/bridge/events.js';
 import { needs } from '../../support/needs.js';
+import { children } from '../gstreamer/support.js';
 import { Program, run } from '../program/program.js';
 import { ask, atEnd, controlled, scratch } from './support.js';
 
@@ -94,6 +95,48 @@ describe('a pipeline that fails while frames flow', () => {
       cameraId: bridge.cameraId,
       text: expect.stringMatching(/WARNING.*max-rate/),
     });
+  });
+});
+
+describe('a pipeline that cannot work with the frames', () => {
+  needs('gstreamer');
+
+  it("makes an error of start_stream, in GStreamer's words; then nothing streams", async () => {
+    const { bridge, path } = await controlled();
+    const seen = events(bridge);
+    const pipeline = 'videoconvert ! video/x-raw,width=1 ! fakesink';
+    await ask(path, 'set_pipeline', { pipeline });
+    const message = expect.stringMatching(/they are image\/jpeg, .*it takes .*width=\(int\)1,.*not-linked/);
+    expect(await ask(path, 'start_stream')).toEqual({ status: 'error', message });
+    const stopped = { streaming: false, pipeline, pipeline_running: false, pipeline_error: message };
+    expect(await ask(path, 'get_status')).toMatchObject(stopped);
+    expect(seen.filter(({ type }) => type === 'error')).toEqual([]);
+    expect(await ask(path, 'stop_stream')).toMatchObject({ status: 'success' });
+    await ask(path, 'set_pipeline', { pipeline: 'fakesink' });
+    expect(await ask(path, 'start_stream')).toMatchObject({ status: 'success' });
+    await expect.poll(() => bridge.pipeline.stats.written, { timeout: 20_000 }).toBeGreaterThan(12);
+    expect(bridge.pipeline.running).toBe(true);
+  });
+
+  it('does not keep a start waiting when it is stopped meanwhile', async () => {
+    needs('x264');
+    const { bridge } = await controlled();
+    bridge.setPipeline('x264enc ! fakesink');
+    const starting = bridge.startStreaming();
+    await firstValueFrom(bridge.frames$);
+    await bridge.stopStreaming();
+    await expect(starting).resolves.toBeUndefined();
+    expect(bridge.streaming).toBe(false);
+  });
+
+  it('does not outlive a bridge that is closed while it starts', async () => {
+    const { bridge } = await controlled();
+    bridge.setPipeline('identity sleep-time=1000 ! fakesink');
+    const starting = bridge.startStreaming();
+    await firstValueFrom(bridge.frames$);
+    await bridge.close();
+    await expect(starting).resolves.toBeUndefined();
+    expect(children()).toEqual([]);
   });
 });
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { BridgeError } from '../../../src/errors.js';
-import { type GstHandlers, GstPipeline, pipelineWords } from '../../../src/gstreamer/pipeline.js';
+import { type GstHandlers, pipelineWords } from '../../../src/gstreamer/pipeline.js';
 import { needs } from '../../support/needs.js';
-import { children, feed } from './support.js';
+import { children, feed, jpeg, start, times } from './support.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'openmv-gst-'));
 afterAll(() => {
@@ -20,6 +20,8 @@ async function noise(): Promise<Uint8Array> {
     .jpeg({ quality: 95 })
     .toBuffer();
 }
+
+const atEnd: { close(): Promise<void> }[] = [];
 
 const unexpected: GstHandlers = {
   ended: (error) => {
@@ -47,7 +49,7 @@ describe('without GStreamer', () => {
     const { PATH } = process.env;
     process.env['PATH'] = scratch;
     try {
-      await expect(GstPipeline.start('fakesink', unexpected)).rejects.toMatchObject({
+      await expect(start('fakesink', unexpected)).rejects.toMatchObject({
         code: 'UNSUPPORTED',
         message: expect.stringContaining('gstreamer1.0-tools'),
       });
@@ -61,7 +63,7 @@ describe('a pipeline', () => {
   needs('gstreamer');
 
   it('takes every frame into files, whole and in order', async () => {
-    const pipeline = await GstPipeline.start(
+    const pipeline = await start(
       `videoconvert ! jpegenc quality=95 ! multifilesink location=${scratch}/f%03d.jpg`,
       unexpected,
     );
@@ -76,7 +78,7 @@ describe('a pipeline', () => {
   });
 
   it('runs into a fakesink and ends when it is told to', async () => {
-    const pipeline = await GstPipeline.start('fakesink', unexpected);
+    const pipeline = await start('fakesink', unexpected);
     await feed(pipeline, 5);
     expect(pipeline.running).toBe(true);
     await pipeline.close();
@@ -85,7 +87,7 @@ describe('a pipeline', () => {
   });
 
   it('drops frames while it is busy', async () => {
-    const pipeline = await GstPipeline.start('identity sleep-time=300000 ! fakesink sync=false', unexpected);
+    const pipeline = await start('identity sleep-time=300000 ! fakesink sync=false', unexpected);
     const frame = {
       jpeg: await noise(),
       width: 640,
@@ -106,7 +108,7 @@ describe('a pipeline', () => {
     ['filesink location=/nonexistent/file', 'OPTION_INVALID', /Could not open file/],
     ['fakesink nosuchproperty=1', 'OPTION_INVALID', /nosuchproperty/],
   ])('reports when it starts what is wrong with: %s', async (text, code, message) => {
-    await expect(GstPipeline.start(text, unexpected)).rejects.toMatchObject({
+    await expect(start(text, unexpected)).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
     });
@@ -114,7 +116,7 @@ describe('a pipeline', () => {
 
   const ended = (pipeline: string): Promise<BridgeError> =>
     new Promise((resolve, reject) => {
-      GstPipeline.start(pipeline, { ended: resolve }).then((started) => feed(started, 10), reject);
+      start(pipeline, { ended: resolve }).then((started) => feed(started, 10), reject);
     });
 
   it('tells when it fails by itself', async () => {
@@ -126,7 +128,7 @@ describe('a pipeline', () => {
   it('tells who ended it, when it was a signal', async () => {
     const before = children();
     const failure = new Promise<BridgeError>((resolve, reject) => {
-      GstPipeline.start('fakesink', { ended: resolve }).then(() => {
+      start('fakesink', { ended: resolve }).then(() => {
         for (const pid of children().filter((child) => !before.includes(child))) process.kill(pid, 'SIGKILL');
       }, reject);
     });
@@ -135,7 +137,7 @@ describe('a pipeline', () => {
 
   it('hands over what it writes to stderr', async () => {
     let text = '';
-    const pipeline = await GstPipeline.start('videoconvert ! videorate max-rate=0 ! fakesink', {
+    const pipeline = await start('videoconvert ! videorate max-rate=0 ! fakesink', {
       ...unexpected,
       stderr: (chunk) => {
         text += Buffer.from(chunk).toString();
@@ -148,7 +150,7 @@ describe('a pipeline', () => {
 
   it('is not in the group that a terminal interrupts', async () => {
     const before = children();
-    const pipeline = await GstPipeline.start('fakesink', unexpected);
+    const pipeline = await start('fakesink', unexpected);
     const group = (pid: number | string): string =>
       readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')[2]!;
     const [pid] = children().filter((child) => !before.includes(child));
@@ -162,24 +164,24 @@ describe('a pipeline', () => {
     // It opens a pipe that no one writes to, which takes for ever.
     const fifo = join(scratch, 'fifo');
     execFileSync('mkfifo', [fifo]);
-    const start = GstPipeline.start(`fakesink filesrc location=${fifo} ! fakesink`, unexpected, abort.signal);
+    const starting = start(`fakesink filesrc location=${fifo} ! fakesink`, unexpected, {
+      signal: abort.signal,
+    });
     abort.abort(new Error('closed while it started'));
-    await expect(start).rejects.toMatchObject({
+    await expect(starting).rejects.toMatchObject({
       message: expect.stringContaining('closed while it started'),
     });
     expect(children()).toEqual(before);
   });
 
   it('without a single frame ends without a complaint', async () => {
-    const pipeline = await GstPipeline.start(
-      `filesink location=${join(scratch, 'empty')} buffer-mode=2`,
-      unexpected,
-    );
+    const pipeline = await start(`filesink location=${join(scratch, 'empty')} buffer-mode=2`, unexpected);
     await expect(pipeline.close()).resolves.toBeUndefined();
   });
 
   it('says so when it had to be ended before it had finished', async () => {
-    const pipeline = await GstPipeline.start('identity sleep-time=4000000 ! fakesink sync=false', unexpected);
+    const text = 'identity sleep-time=4000000 ! fakesink sync=false';
+    const pipeline = await start(text, unexpected, { finishMs: 5_000 });
     await feed(pipeline, 4);
     const late = { code: 'FILE_FAILED', message: expect.stringMatching(/unfinished.*5 s.*SIGTERM/) };
     await expect(pipeline.close()).rejects.toMatchObject(late);
@@ -188,7 +190,7 @@ describe('a pipeline', () => {
 
   it('says so when it was killed while it finished', async () => {
     const before = children();
-    const pipeline = await GstPipeline.start('identity sleep-time=4000000 ! fakesink sync=false', unexpected);
+    const pipeline = await start('identity sleep-time=4000000 ! fakesink sync=false', unexpected);
     await feed(pipeline, 3);
     const closing = expect(pipeline.close()).rejects.toMatchObject({
       code: 'FILE_FAILED',
@@ -200,7 +202,7 @@ describe('a pipeline', () => {
 
   it('says so when a file cannot be finished', async () => {
     needs('x264');
-    const pipeline = await GstPipeline.start(
+    const pipeline = await start(
       'videoconvert ! x264enc ! mp4mux faststart=true ! filesink location=/dev/full',
       unexpected,
     );
@@ -214,13 +216,108 @@ describe('a pipeline', () => {
   it.each([1, 15])('finishes an MP4 file of %i frames', async (frames) => {
     needs('x264');
     const path = join(scratch, `${frames}.mp4`);
-    const pipeline = await GstPipeline.start(
-      `videoconvert ! x264enc ! mp4mux ! filesink location=${path}`,
-      unexpected,
-    );
+    const pipeline = await start(`videoconvert ! x264enc ! mp4mux ! filesink location=${path}`, unexpected);
     await feed(pipeline, frames);
     await pipeline.close();
     expect(statSync(path).size).toBeGreaterThan(1000);
     expect(readFileSync(path).includes('moov')).toBe(true);
+  });
+
+  it.each([
+    ['avimux', 'avidemux', 'avi'],
+    ['theoraenc ! oggmux', 'oggdemux ! theoradec', 'ogg'],
+    ['x264enc ! matroskamux', 'matroskademux', 'mkv'],
+  ])('gives %s a rate: the file has every frame', async (write, read, type) => {
+    if (write.includes('x264')) needs('x264');
+    needs('file formats');
+    const path = join(scratch, `file.${type}`);
+    const pipeline = await start(`videoconvert ! ${write} ! filesink location=${path}`, unexpected);
+    await feed(pipeline, 30);
+    await pipeline.close();
+    expect(await times(`filesrc location=${path} ! ${read}`)).toHaveLength(30);
+    // Microseconds per frame in the head of an AVI file: 25 frames a second.
+    if (type === 'avi') expect(readFileSync(path).readUInt32LE(32)).toBe(40_000);
+  });
+
+  it('lets a filter ask for the rate that the frames have', async () => {
+    const flows = new Promise<void>((resolve, reject) => {
+      const handlers: GstHandlers = { ended: reject, flows: resolve };
+      start('videoconvert ! video/x-raw,framerate=25/1 ! fakesink', handlers).then(async (pipeline) => {
+        await feed(pipeline, 15);
+        await pipeline.close();
+      }, reject);
+    });
+    await expect(flows).resolves.toBeUndefined();
+  });
+
+  it('keeps the times of the frames', async () => {
+    const path = join(scratch, 'times.mkv');
+    const pipeline = await start(`jpegenc ! matroskamux ! filesink location=${path}`, unexpected);
+    const picture = await jpeg(10);
+    const given = [0, 40, 80, 121, 180, 1_000, 1_040, 1_060];
+    for (const ms of given) {
+      pipeline.offer({ jpeg: picture, width: 64, height: 48, timestampMs: 1_700_000_000_000 + ms });
+    }
+    await pipeline.close();
+    expect(await times(`filesrc location=${path} ! matroskademux`)).toEqual(given);
+  });
+
+  it.each([
+    [
+      'video/x-raw,width=1 ! fakesink',
+      /they are image\/jpeg, width=\(int\)64.*it takes image\/jpeg, width=\(int\)1,/,
+    ],
+    [
+      'videoconvert ! video/x-raw,framerate=50/1 ! fakesink',
+      /framerate=\(fraction\)25\/1.*framerate=\(fraction\)50\/1/,
+    ],
+  ])('says in what frames and pipeline differ: %s', async (text, words) => {
+    const error = await ended(text);
+    expect(error).toMatchObject({ code: 'OPTION_INVALID', message: expect.stringMatching(words) });
+    expect(error.message).toMatch(/GStreamer's last words: .*reason not-linked/);
+    expect(error.message).not.toContain('Internal data stream error');
+  });
+
+  it('says the same when it ends before the rate is known', async () => {
+    const pipeline = await start('video/x-raw,width=1 ! fakesink', unexpected);
+    await feed(pipeline, 3);
+    await expect(pipeline.close()).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringMatching(/does not take these frames/),
+    });
+  });
+
+  it('begins after a second when frames are rare, and with a single one after two', async () => {
+    for (const frames of [2, 1]) {
+      const began = performance.now();
+      const flows = new Promise<void>((resolve, reject) => {
+        start('fakesink', { ended: reject, flows: resolve }).then(async (pipeline) => {
+          await feed(pipeline, frames);
+          atEnd.push(pipeline);
+        }, reject);
+      });
+      await flows;
+      expect(performance.now() - began).toBeGreaterThan(frames === 2 ? 990 : 1_990);
+    }
+    for (const pipeline of atEnd) await pipeline.close();
+  });
+
+  it('has as long as it may to finish, and says that it is waited for', async () => {
+    const said: number[] = [];
+    const text = 'identity sleep-time=1500000 ! fakesink sync=false';
+    const pipeline = await start(text, { ...unexpected, finishing: (ms) => said.push(ms) });
+    await feed(pipeline, 3);
+    await pipeline.close();
+    expect(said).toHaveLength(1);
+    expect(said[0]).toBeGreaterThan(1_990);
+  });
+
+  it('can be closed by two at the same time', async () => {
+    const pipeline = await start('identity sleep-time=300000 ! fakesink sync=false', unexpected);
+    await feed(pipeline, 3);
+    await expect(Promise.all([pipeline.close(), pipeline.close()])).resolves.toHaveLength(2);
+    await pipeline.close();
+    expect(pipeline.offer({ jpeg: await jpeg(1), width: 64, height: 48, timestampMs: 1 })).toBe(false);
+    expect(await pipeline.room()).toBe(false);
   });
 });

@@ -1,7 +1,18 @@
 /** What the tests with GStreamer share: frames, the processes that were started. */
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
-import type { GstPipeline } from '../../../src/gstreamer/pipeline.js';
+import { type GstHandlers, type GstOptions, GstPipeline } from '../../../src/gstreamer/pipeline.js';
+
+/** Starts a pipeline that has half a minute to finish. */
+export function start(
+  text: string,
+  handlers: GstHandlers,
+  options: Partial<GstOptions> = {},
+): Promise<GstPipeline> {
+  return GstPipeline.start(text, handlers, { finishMs: 30_000, ...options });
+}
 
 export async function jpeg(red: number): Promise<Uint8Array> {
   return sharp({ create: { width: 64, height: 48, channels: 3, background: { r: red, g: 90, b: 40 } } })
@@ -35,4 +46,16 @@ export function children(): number[] {
         return false;
       }
     });
+}
+
+/** The times of what a pipeline gives, in milliseconds. */
+export async function times(source: string): Promise<number[]> {
+  const { stdout } = await promisify(execFile)(
+    'gst-launch-1.0',
+    ['-v', ...source.split(' '), '!', 'fakesink', 'silent=false', 'sync=false'],
+    { maxBuffer: 2 ** 26 },
+  );
+  return [...stdout.matchAll(/chain .* pts: (\d+):(\d+):([\d.]+)/g)].map(([, hours, minutes, seconds]) =>
+    Math.round((Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * 1_000),
+  );
 }
