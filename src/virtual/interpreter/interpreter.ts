@@ -16,8 +16,8 @@ import { GLUE_MODULES } from './glue/index.js';
 
 const HEAP_SIZE = 2 * 1024 * 1024;
 /**
- * Largest memory: a script that wants more gets MemoryError, as on a board. The bundled script needs 96 bytes for
- * a frame, which are only given back at its end: enough for two days at 30 frames per second.
+ * Largest memory: a script that wants more gets MemoryError, as on a board. The bundled script needs some 80 bytes
+ * for a frame, which are only given back at its end: enough for two days at 30 frames per second.
  */
 const MEMORY_LIMIT = 512 * 1024 * 1024;
 /**
