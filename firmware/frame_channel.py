@@ -24,7 +24,7 @@ QUALITY = 85  # JPEG quality, 1 (small) to 100 (fine)
 FRAMERATE = 0  # frames per second the sensor is limited to; 0: as fast as it can
 CHANNEL = "frame"
 BUFFERS = 2  # JPEGs kept at a time; 0: one, in the sensor's frame buffer
-MAX_WAIT_MS = 1000  # a JPEG that waited longer behind another is given up for a new one; None: never
+MAX_WAIT_MS = 2000  # a JPEG that waited longer behind another is given up for a new one; None: never
 
 EVENT_FRAME_READY = 0x0001
 EVENT_SIZED = 0x8000  # a frame is ready, and the other bits say how many units of 32 bytes its window has

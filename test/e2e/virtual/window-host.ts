@@ -116,19 +116,20 @@ export class WindowHost {
   }
 }
 
+/** Unless told otherwise nothing is given up that waits, however busy the machine is. */
 export async function windowHost(
   options: VirtualCameraInput = {},
-  { text, ack = false }: { text?: string; ack?: boolean } = {},
+  { text = scriptWith({ MAX_WAIT_MS: 'None' }), ack = false } = {},
 ): Promise<WindowHost> {
   const captures = new Map<string, Capture>();
   const made = await camera({
     fps: 'max',
     onCapture: (capture) => captures.set(capture.crc32, capture),
     ...options,
-    ...(text !== undefined && { script: null }),
+    script: null,
   });
   const guest = await host(made, { ack });
-  if (text !== undefined) await guest.exec(text);
+  await guest.exec(text);
   return new WindowHost(guest, await guest.channel('frame'), captures);
 }
 
