@@ -13,6 +13,7 @@ import { loopLength, type PictureSpec } from '../pictures/picture-spec.js';
 import { STAMP_SIZE, stampJpeg } from './capture-stamp.js';
 import { FrameBuffer, writePixels } from './frame-buffer.js';
 import { FrameClock } from './frame-clock.js';
+import { type Look, Looks } from './looks.js';
 import { CsiError, getControl, setControl, setWindow } from './sensor-control.js';
 import { SensorSettings } from './sensor-settings.js';
 
@@ -54,8 +55,9 @@ export class Sensor {
   readonly #clock = new FrameClock();
   readonly #buffer: FrameBuffer;
   #settings = new SensorSettings();
-  /** Specs of the present settings, by quality and chroma; the same object as long as nothing changes. */
-  readonly #specs = new Map<string, PictureSpec>();
+  readonly #looks = new Looks();
+  /** Of the last frame. */
+  #look: Look;
   #takenAt = 0;
   /** Address and length of the JPEG in the frame buffer; length 0: it holds no JPEG. */
   #jpegSize = 0;
@@ -67,18 +69,20 @@ export class Sensor {
     this.#board = board;
     this.captures = options.captures;
     this.#buffer = new FrameBuffer(interpreter);
+    this.#looks.changed(this.#settings, 0, true);
+    this.#look = this.#looks.at(0);
     const ask = board.askPicture.bind(board);
     this.shelf = new PictureShelf(ask);
   }
 
   set(name: string, first: number, second: number): number {
-    this.#specs.clear();
     if (name === 'flush') {
       this.#updatePreview();
       return CsiError.NONE;
     }
-    if (name !== 'reset') return setControl(this.#settings, name, first, second);
+    if (name !== 'reset') return this.#change(() => setControl(this.#settings, name, first, second));
     this.#settings = new SensorSettings();
+    this.#looks.changed(this.#settings, performance.now(), true);
     this.#clock.restart();
     this.#taken = false;
     return CsiError.NONE;
@@ -91,8 +95,7 @@ export class Sensor {
   }
 
   setWindow(x: number, y: number, w: number, h: number): number {
-    this.#specs.clear();
-    return setWindow(this.#settings, x, y, w, h);
+    return this.#change(() => setWindow(this.#settings, x, y, w, h));
   }
 
   /**
@@ -113,7 +116,7 @@ export class Sensor {
     const bytes = w * h * (settings.pixformat === PixelFormat.GRAYSCALE ? 1 : 2);
     const address = this.#buffer.frame(2 * w * h);
     if (address === 0) return CsiError.FRAMEBUFFER_OVERFLOW;
-    this.#clock.take(now);
+    this.#look = this.#looks.at(this.#clock.take(now));
     this.#board.preview.countFrame(now);
     this.captures++;
     this.#takenAt = Date.now();
@@ -149,7 +152,7 @@ export class Sensor {
   }
 
   #compress(quality: number, fullChroma: boolean, copy: boolean): number {
-    const picture = this.#picture(this.#spec(quality, fullChroma));
+    const picture = this.#picture(this.#look.spec(quality, fullChroma));
     if (typeof picture === 'number') return picture;
     const size = picture.length + STAMP_SIZE;
     const address = copy ? this.#buffer.copy(size) : this.#buffer.frame(size);
@@ -164,7 +167,7 @@ export class Sensor {
 
   /** Draws the last frame's pixels into the frame buffer. Returns 0 or an error number. */
   pixels(): number {
-    const picture = this.#picture(this.#spec(undefined, false));
+    const picture = this.#picture(this.#look.spec(undefined, false));
     if (typeof picture === 'number') return picture;
     const { pixformat, window } = this.#settings;
     const address = this.#buffer.frame(2 * window.w * window.h);
@@ -195,20 +198,14 @@ export class Sensor {
     return COMPRESSION_FAILED;
   }
 
-  #spec(quality: number | undefined, fullChroma: boolean): PictureSpec {
-    const key = `${quality},${fullChroma}`;
-    const known = this.#specs.get(key);
-    if (known) return known;
-    const { width, height, window, mirror, flip, pixformat } = this.#settings;
-    const gray = pixformat === PixelFormat.GRAYSCALE;
-    const colours = this.#settings.colours();
-    const tone = this.#settings.tone();
-    const spec = {
-      ...{ width, height, window, mirror, flip, gray, ...colours, quality, fullChroma },
-      ...(tone && { tone }),
-    };
-    this.#specs.set(key, spec);
-    return spec;
+  /** What changes the form of frames empties the frame buffers. */
+  #change(control: () => number): number {
+    const form = formOf(this.#settings);
+    const code = control();
+    const flushed = formOf(this.#settings) !== form;
+    if (flushed) this.#clock.flush();
+    this.#looks.changed(this.#settings, performance.now(), flushed);
+    return code;
   }
 
   /** As the firmware does before it reuses the buffer: what lies in it becomes the preview. */
@@ -227,4 +224,8 @@ export class Sensor {
       this.#interpreter.setWord(index, value);
     });
   }
+}
+
+function formOf({ pixformat, framebuffers, width, height, window }: SensorSettings): string {
+  return [pixformat, framebuffers, width, height, window.x, window.y, window.w, window.h].join();
 }

@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { encodeIoRequest, encodePacket, Opcode, StreamDecoder } from '../../../src/protocol/index.js';
 import { sleep, until } from './host.js';
@@ -219,6 +220,28 @@ describe('captures that wait', () => {
     expect(after).toMatchObject({ number: number + 2, skipped: 1 });
     expect(after.size).toBeLessThan(before.size / 2);
   });
+});
+
+it('settings show from the first capture after the answer on, whatever lies in the frame buffers', async () => {
+  const reader = await windowHost({ fps: 30 });
+  const control = await reader.guest.channel('control');
+  for (const [id, exposure, dark] of [
+    [21, 1_000, true],
+    [22, 30_000, false],
+    [23, 1_000, true],
+    [24, 30_000, false],
+  ] as const) {
+    const { number } = await reader.frame();
+    // A frame lies in the sensor's buffers, and one waits.
+    await sleep(100);
+    const text = JSON.stringify({ id, set: { exposure } });
+    await reader.guest.write(control, 0, new TextEncoder().encode(`${text}\n`));
+    await until('the reply', async () => (await reader.guest.shape(control))[1] === id);
+    await reader.release(number);
+    const { size } = await reader.frame();
+    const { channels } = await sharp(await reader.window(HEADER, size)).stats();
+    expect(channels[1]!.mean < 60, `${exposure} us: ${channels[1]!.mean}`).toBe(dark);
+  }
 });
 
 describe('memory', () => {

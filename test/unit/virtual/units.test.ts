@@ -185,22 +185,42 @@ describe('stdin', () => {
 });
 
 describe("the sensor's clock", () => {
-  it('one frame buffer: only a frame that ends after the question counts', () => {
+  it('one frame buffer: the next frame is one that begins after the question', () => {
     const clock = new FrameClock();
     expect(clock.due(1000, 10, 1)).toBe(1000);
     clock.take(1000);
+    // Between two frames: the next has not begun.
     expect(clock.due(1001, 10, 1)).toBe(1100);
-    clock.take(1100);
-    expect(clock.due(1350, 10, 1)).toBe(1400);
+    expect(clock.take(1100)).toBe(1010);
+    expect(clock.due(1350, 10, 1)).toBe(1500);
   });
 
-  it('more frame buffers: a frame that has ended meanwhile is there', () => {
+  it('two frame buffers: the next frame is one that ends after the question', () => {
+    const clock = new FrameClock();
+    clock.due(1000, 10, 2);
+    clock.take(1000);
+    expect(clock.due(1001, 10, 2)).toBe(1100);
+    expect(clock.due(1350, 10, 2)).toBe(1400);
+    expect(clock.take(1400)).toBe(1310);
+  });
+
+  it('three frame buffers: the latest frame is there', () => {
     const clock = new FrameClock();
     clock.due(1000, 10, 3);
     clock.take(1000);
     expect(clock.due(1350, 10, 3)).toBe(1100);
-    clock.take(1350);
+    expect(clock.take(1350)).toBe(1210);
     expect(clock.due(1351, 10, 3)).toBe(1400);
+  });
+
+  it('after the frame buffers were emptied the next frame is one that begins then', () => {
+    const clock = new FrameClock();
+    clock.due(1000, 10, 3);
+    clock.take(1000);
+    clock.flush();
+    expect(clock.due(1350, 10, 3)).toBe(1500);
+    clock.take(1500);
+    expect(clock.due(1750, 10, 3)).toBe(1600);
   });
 
   it('without a rate every frame is there at once', () => {
