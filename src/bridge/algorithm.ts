@@ -66,6 +66,8 @@ export class Algorithm implements Sink {
   #latencyCount = 0;
   /** Frames whose image file could not be written since that began; undefined: it works. */
   #unwritten: number | undefined;
+  /** Takes no more frames. */
+  #ending = false;
   #closing: Promise<void> | undefined;
 
   /**
@@ -113,7 +115,7 @@ export class Algorithm implements Sink {
     this.#delivery = new Delivery<Item>({
       policy: options.delivery,
       consumers: options.workers,
-      ready: (worker) => this.#ready(worker),
+      ready: (worker, signal) => this.#ready(worker, signal),
       deliver: (item, worker) => this.#call(item, worker),
       failed: (error) => handlers.error(asBridgeError(error)),
     });
@@ -138,8 +140,8 @@ export class Algorithm implements Sink {
   write(frame: Frame): Promise<void> | undefined {
     const offeredAt = performance.now();
     this.#pending++;
-    if (this.failure || this.#closing) {
-      this.#skip(frame, this.#closing ? 'closed' : 'algorithm_failed');
+    if (this.failure || this.#ending) {
+      this.#skip(frame, this.#ending ? 'closed' : 'algorithm_failed');
       return undefined;
     }
     const { width, height, timestampMs, cameraId } = frame;
@@ -157,7 +159,7 @@ export class Algorithm implements Sink {
     frame.placed(id, 'image');
     const release = (): void => {
       image.release();
-      this.#skip(frame, this.#closing ? 'closed' : 'newer_frame');
+      this.#skip(frame, this.#ending ? 'closed' : 'newer_frame');
     };
     return this.#delivery.offer({ frame, image, offeredAt, writeMs: performance.now() - offeredAt, release });
   }
@@ -189,23 +191,38 @@ export class Algorithm implements Sink {
     };
   }
 
-  /** Ends the adapters and removes the image files. Every frame has its outcome then. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /**
+   * Ends in order: calls under way may end, each within its limit, and their pictures are drawn; a frame that waits is
+   * skipped. Then closes. `close()` cuts it short.
+   */
+  async stop(): Promise<void> {
+    this.#ending = true;
+    await Promise.all([this.#delivery.close(), this.#pool.stop()]);
+    await this.close();
+  }
+
+  /**
+   * Ends the adapters now, without their time to tear down when `signal` is aborted, and removes the image files. Every
+   * frame has its outcome then. Idempotent.
+   */
+  close(signal?: AbortSignal): Promise<void> {
+    this.#ending = true;
+    const closing = this.#pool.close(signal);
+    this.#closing ??= this.#close(closing);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
-    // The calls under way end first: each frame still gets its own outcome.
-    await Promise.all([this.#pool.close(), this.#delivery.close()]);
+  async #close(pool: Promise<void>): Promise<void> {
+    // The calls end first: each frame still gets its own outcome.
+    await Promise.all([pool, this.#delivery.close()]);
     this.#reference.close();
     this.#images.close();
   }
 
   /** Waits until a worker may take a frame; false when it never will. */
-  async #ready(worker: number): Promise<boolean> {
-    if (!(await this.#pool.ready(worker))) return false;
-    await this.#order.room();
+  async #ready(worker: number, signal: AbortSignal): Promise<boolean> {
+    if (!(await this.#pool.ready(worker, signal))) return false;
+    await this.#order.room(signal);
     return true;
   }
 

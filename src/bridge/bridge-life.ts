@@ -1,31 +1,27 @@
 /** How a bridge opens, runs and ends; what it tells its subscribers on the way. */
 import { randomUUID } from 'node:crypto';
-import type { Observable } from 'rxjs';
 import { abortable } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import { type Frame, FramePuller, type PulledFrame } from '../frames/index.js';
+import { FramePuller, type PulledFrame } from '../frames/index.js';
 import {
   type BridgeInput,
   type BridgeOptions,
   bridgeOptionsSchema,
-  cameraOptionsSchema,
+  cameraPart,
   parseOptions,
 } from '../options/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection } from './connection.js';
-import type { BridgeEvent, BridgeEventFields, BridgeStats, FrameOutcome, FrameResult } from './events.js';
+import type { BridgeStats } from './events.js';
 import { openSinks, type Parts } from './open-sinks.js';
+import { Reports } from './reports.js';
 import { FrameRoad } from './road.js';
 import { SegmentSwitch } from './segment-switch.js';
-import type { SinkKind } from './sink.js';
 import { FrameSinks } from './sinks.js';
 import type { State } from './states.js';
 import { Streams } from './streams.js';
-
-const STATS_MS = 1_000;
-/** A bridge that pulls nothing for so long after it was opened says so. */
-const IDLE_WARNING_MS = 2_000;
+import { BridgeTimers } from './timers.js';
 
 export interface BridgeSettings {
   /** Names the run in events; default: a new UUID. Several bridges of one program may share it. */
@@ -42,7 +38,7 @@ export class BridgeLife {
   /** Of this run: (runId, cameraId, sequence) names a frame for ever. */
   readonly runId: string;
   /**
-   * Settles when the bridge has ended: resolves after `close()`, or when the wanted number of frames or the time is
+   * Settles when the bridge has ended: resolves after `stop()` or `close()`, or when the wanted number of frames or the time is
    * reached; rejects when it cannot go on.
    */
   readonly done: Promise<void>;
@@ -54,7 +50,9 @@ export class BridgeLife {
   protected readonly sinks: FrameSinks;
   /** @internal */
   protected readonly segmentSwitch: SegmentSwitch;
-  readonly #road: FrameRoad;
+  /** @internal */
+  protected readonly road: FrameRoad;
+  readonly #reports: Reports;
   /** @internal */
   protected readonly streams: Streams;
   /** @internal */
@@ -65,10 +63,9 @@ export class BridgeLife {
   #begun = false;
   /** `open` has resolved. */
   #ready = false;
-  #statsTimer: NodeJS.Timeout | undefined;
-  #durationTimer: NodeJS.Timeout | undefined;
-  #idleTimer: NodeJS.Timeout | undefined;
+  readonly #timers = new BridgeTimers();
   #completing = false;
+  #stopping: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #finish: (error?: BridgeError) => void = () => undefined;
 
@@ -84,28 +81,28 @@ export class BridgeLife {
     this.done.catch(() => undefined);
     this.streams = new Streams(
       () => this.#listened(),
-      (error) => this.#failed(error),
+      (error) => this.#reports.failed(error),
     );
+    this.#reports = new Reports(this.streams, this.runId, () => this.cameraId);
     this.#source = new FramePuller(options.channel, {
-      ready: (signal) => this.#road.room && abortable(this.#road.room, signal),
+      ready: (signal) => this.road.room && abortable(this.road.room, signal),
       frame: (frame) => this.#deliver(frame),
       dropped: (reason, count) => {
-        this.#road.meter.drop(reason, count);
-        this.#emit({ type: 'dropped', cameraId: this.cameraId, reason, count });
+        this.road.meter.drop(reason, count);
+        this.#reports.dropped(reason, count);
       },
     });
     this.sinks = new FrameSinks({
-      failed: (kind, error) => this.#failed(error, kind),
-      recovered: (sink, lost) => this.#emit({ type: 'recovered', cameraId: this.cameraId, sink, lost }),
+      failed: (kind, error) => this.#reports.failed(error, kind),
+      recovered: (sink, lost) => this.#reports.recovered(sink, lost),
       ended: (error) => void this.#close(error),
     });
     this.segmentSwitch = new SegmentSwitch(this.sinks, options);
-    this.#road = new FrameRoad(this.sinks, this.streams);
+    this.road = new FrameRoad(this.sinks, this.streams);
     this.connection = new Connection(options, cameraPart(options), this.#source, {
-      connected: (camera) => this.#connected(camera),
-      disconnected: ({ code, message }) =>
-        this.#emit({ type: 'disconnected', cameraId: this.cameraId, code, message }),
-      failed: (error) => this.#failed(error),
+      connected: (camera) => this.#reports.connected(camera),
+      disconnected: (error) => this.#reports.disconnected(error),
+      failed: (error) => this.#reports.failed(error),
       failedForGood: (error) => void this.#close(error),
     });
   }
@@ -150,56 +147,12 @@ export class BridgeLife {
     return this.connection.known ? this.camera.id : (this.options.cameraId ?? this.options.port);
   }
 
-  /**
-   * Delivered frames, in order. Subscribers run before the next frame is pulled. Completes with the bridge; an error ends
-   * it when the bridge cannot go on.
-   */
-  get frames$(): Observable<Frame> {
-    return this.streams.frames$;
-  }
-
-  /** The algorithm's results. */
-  get results$(): Observable<FrameResult> {
-    return this.streams.results$;
-  }
-
-  /** One outcome for each delivered frame, with the frame; empty without an algorithm. */
-  get outcomes$(): Observable<FrameOutcome> {
-    return this.streams.outcomes$;
-  }
-
-  /**
-   * What happens beside frames and results. The first subscribers get what happened before them; later ones begin with
-   * the latest `connected`.
-   */
-  get events$(): Observable<BridgeEvent> {
-    return this.streams.events$;
-  }
-
-  /** Figures, once a second. */
-  get stats$(): Observable<BridgeStats> {
-    return this.streams.stats$;
-  }
-
-  /**
-   * Delivered frames for `for await`. The next frame stays at the camera until the loop asks for it. Ends with the bridge;
-   * throws when the bridge cannot go on. Leaving the loop stops nothing else.
-   */
-  frames(): AsyncIterableIterator<Frame> {
-    return this.streams.iterate((room) => this.hold(room));
-  }
-
-  /** For a subscriber of `frames$` without room for more: the next frame stays at the camera until `room` settles. */
-  hold(room: Promise<unknown>): void {
-    this.#road.hold(room);
-  }
-
   /** The figures now; rates are since they were last taken. */
   stats(): BridgeStats {
     const sinks = this.sinks.stats();
     return {
       cameraId: this.cameraId,
-      ...this.#road.meter.take(),
+      ...this.road.meter.take(),
       repaired: this.#source.repairs,
       undecoded: (sinks.segment?.skipped ?? 0) + (sinks.arrays?.skipped ?? 0),
       sinks,
@@ -221,7 +174,7 @@ export class BridgeLife {
    * BRIDGE_CLOSED; then nothing runs.
    */
   async startStreaming(): Promise<void> {
-    this.connection.check();
+    this.check();
     const { pipeline } = this.opened();
     this.begin();
     try {
@@ -234,9 +187,23 @@ export class BridgeLife {
     }
   }
 
-  /** Ends everything and removes what is in shared memory. Idempotent; never rejects. */
-  close(): Promise<void> {
-    return this.#close();
+  /**
+   * Ends in order: no more frames are pulled; calls under way may end, within their limits and `supervision.stopMs`, and
+   * the pipeline finishes; then it closes. A frame that waits for the algorithm is skipped. `close` cuts it short.
+   * Idempotent; never rejects.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /**
+   * Ends everything now and removes what is in shared memory: calls under way fail. Aborting `signal` takes adapters their
+   * time to tear down as well. Idempotent; never rejects.
+   */
+  close({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (signal && this.#closing) void this.sinks.close(signal);
+    return this.#close(undefined, signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -250,11 +217,9 @@ export class BridgeLife {
     void this.done.catch(() => undefined).then(() => signal?.removeEventListener('abort', close));
     try {
       await this.connection.open();
-      await endLeftoverAdapters(this.options.supervision.killMs, (line) =>
-        this.#emit({ type: 'log', cameraId: this.cameraId, line, worker: 1 }),
-      );
+      await endLeftoverAdapters(this.options.supervision.killMs, (line) => this.#reports.log(line, 1));
       this.connection.check();
-      this.parts = await openSinks(this.options, this.cameraId, this.sinks, this.#reports());
+      this.parts = await openSinks(this.options, this.cameraId, this.sinks, this.#reports);
       this.connection.check();
       await Promise.all([this.connection.prepared(), this.parts.algorithm?.start()]);
       this.connection.check();
@@ -265,34 +230,31 @@ export class BridgeLife {
       throw cause;
     }
     this.#ready = true;
-    this.#statsTimer = setInterval(() => this.streams.stats(this.stats()), STATS_MS);
+    const { listened } = this.streams;
+    this.#timers.opened(() => this.streams.stats(this.stats()), listened);
     // A subscriber that came before waits for frames; with `start` they come anyway.
-    if (this.streams.listened) setImmediate(() => this.#listened());
-    else this.#idleTimer = setTimeout(() => this.#warnIdle(), IDLE_WARNING_MS);
+    if (listened) setImmediate(() => this.#listened());
   }
 
   /** Frames count from now on, and so does the time after which the bridge ends. */
   protected begin(): void {
     if (this.#begun) return;
     this.#begun = true;
-    clearTimeout(this.#idleTimer);
-    this.#road.meter.start();
-    const { durationMs } = this.options;
-    if (durationMs !== undefined) this.#durationTimer = setTimeout(() => void this.#complete(), durationMs);
+    this.road.meter.start();
+    this.#timers.begun(this.options.durationMs, () => void this.#complete());
   }
 
   /** A subscriber has come: what it waits for starts, if the bridge is open. */
   #listened(): void {
-    if (!this.#ready || this.#begun || this.#closing) return;
+    if (!this.#ready || this.#begun || this.#stopping || this.#closing) return;
     // A failure closes the bridge and is told by `done` and `frames$`.
     this.start().catch(() => undefined);
   }
 
-  #warnIdle(): void {
-    process.emitWarning(
-      'An openmv-bridge was opened 2 s ago and pulls no frames: subscribe to frames$, or call start().',
-      { code: 'OPENMV_BRIDGE_IDLE' },
-    );
+  /** Throws BRIDGE_CLOSED when the bridge is closed or being stopped. */
+  protected check(): void {
+    this.connection.check();
+    if (this.#stopping) throw new BridgeError('BRIDGE_CLOSED', 'The bridge is being stopped.');
   }
 
   protected opened(): Parts {
@@ -300,51 +262,11 @@ export class BridgeLife {
     throw new BridgeError('BRIDGE_CLOSED', 'The bridge is not open: call start() first.');
   }
 
-  /** Says who is connected, and listens to what its script prints. Once for each connection. */
-  #connected(camera: Camera): void {
-    const { port, version, link } = camera.info();
-    this.#emit({
-      type: 'connected',
-      port,
-      cameraId: this.cameraId,
-      protocolVersion: version.protocol.join('.'),
-      firmwareVersion: version.firmware.join('.'),
-      maxPayload: link.maxPayload,
-      ack: link.ack,
-    });
-    camera.stdout$.subscribe((text) => this.#emit({ type: 'stdout', cameraId: this.cameraId, text }));
-  }
-
-  #reports(): Parameters<typeof openSinks>[3] {
-    const { cameraId } = this;
-    return {
-      pipeline: {
-        failed: (error) => this.#failed(error),
-        warned: (text) => this.#emit({ type: 'pipeline', cameraId, text }),
-        dropped: (count) => this.#emit({ type: 'dropped', cameraId, reason: 'pipeline', count }),
-      },
-      algorithm: {
-        result: (frame, result) => {
-          void this.sinks.follow('files', this.parts?.files?.settled(frame, result.outcome));
-          this.streams.result(frame, result);
-        },
-        skipped: (frame, reason) => {
-          this.#emit({ type: 'skipped', cameraId, sequence: frame.sequence, reason });
-          this.streams.skipped(frame, reason);
-        },
-        state: (state) => this.#emit({ type: 'runner', cameraId, state }),
-        log: (line, worker) => this.#emit({ type: 'log', cameraId, line, worker }),
-        error: (error) => this.#failed(error),
-        recovered: (lost) => this.#emit({ type: 'recovered', cameraId, sink: 'algorithm', lost }),
-      },
-    };
-  }
-
   #deliver(pulled: PulledFrame): void {
     const { frames } = this.options;
-    const { meter } = this.#road;
+    const { meter } = this.road;
     if (this.#closing || (frames !== undefined && meter.delivered >= frames)) return;
-    this.#road.deliver(pulled, { runId: this.runId, cameraId: this.cameraId });
+    this.road.deliver(pulled, { runId: this.runId, cameraId: this.cameraId });
     if (meter.delivered !== frames) return;
     this.connection.stopNow();
     void this.#complete();
@@ -357,7 +279,7 @@ export class BridgeLife {
     const { signal } = this.connection;
     try {
       await this.connection.stop(() => undefined);
-      await abortable(Promise.resolve(this.#road.room), signal);
+      await abortable(Promise.resolve(this.road.room), signal);
       const algorithm = this.parts?.algorithm;
       if (algorithm) await abortable(algorithm.drained(), signal);
     } catch {
@@ -366,34 +288,24 @@ export class BridgeLife {
     await this.#close();
   }
 
-  #failed(error: BridgeError, sink?: SinkKind): void {
-    this.#emit({ type: 'error', cameraId: this.cameraId, error, ...(sink === undefined ? {} : { sink }) });
+  async #stop(): Promise<void> {
+    this.connection.stopNow();
+    const { algorithm, pipeline } = this.parts ?? {};
+    await Promise.all([algorithm?.stop(), pipeline?.close()]);
+    await this.#close();
   }
 
-  #emit(event: BridgeEventFields): void {
-    this.streams.event({ runId: this.runId, ...event });
-  }
-
-  #close(error?: BridgeError): Promise<void> {
-    this.#closing ??= this.#end(error);
+  #close(error?: BridgeError, signal?: AbortSignal): Promise<void> {
+    this.#closing ??= this.#end(error, signal);
     return this.#closing;
   }
 
-  async #end(error: BridgeError | undefined): Promise<void> {
-    clearInterval(this.#statsTimer);
-    clearTimeout(this.#durationTimer);
-    clearTimeout(this.#idleTimer);
+  async #end(error: BridgeError | undefined, signal: AbortSignal | undefined): Promise<void> {
+    this.#timers.stop();
     // The sinks first: their names in shared memory go at once.
-    await Promise.allSettled([this.sinks.close(), this.connection.close(error)]);
+    await Promise.allSettled([this.sinks.close(signal), this.connection.close(error)]);
     if (this.connection.known) this.streams.stats(this.stats());
     this.streams.end(error);
     this.#finish(error);
   }
-}
-
-function cameraPart(options: BridgeOptions) {
-  const { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual } = options;
-  return parseOptions(cameraOptionsSchema, {
-    ...{ port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual },
-  });
 }

@@ -1,11 +1,57 @@
 /** A bridge: one camera's frames into its sinks and to subscribers, and what may be asked of it while it runs. */
+import type { Observable } from 'rxjs';
 import { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import { BridgeLife } from './bridge-life.js';
+import type { BridgeEvent, BridgeStats, FrameOutcome, FrameResult } from './events.js';
 import type { Pipeline } from './pipeline.js';
 import type { Segment } from './segment-switch.js';
 
 export class Bridge extends BridgeLife {
+  /**
+   * Delivered frames, in order. Subscribers run before the next frame is pulled. Completes with the bridge; an error ends
+   * it when the bridge cannot go on.
+   */
+  get frames$(): Observable<Frame> {
+    return this.streams.frames$;
+  }
+
+  /** The algorithm's results. */
+  get results$(): Observable<FrameResult> {
+    return this.streams.results$;
+  }
+
+  /** One outcome for each delivered frame, with the frame; empty without an algorithm. */
+  get outcomes$(): Observable<FrameOutcome> {
+    return this.streams.outcomes$;
+  }
+
+  /**
+   * What happens beside frames and results. The first subscribers get what happened before them; later ones begin with
+   * the latest `connected`.
+   */
+  get events$(): Observable<BridgeEvent> {
+    return this.streams.events$;
+  }
+
+  /** Figures, once a second. */
+  get stats$(): Observable<BridgeStats> {
+    return this.streams.stats$;
+  }
+
+  /**
+   * Delivered frames for `for await`. The next frame stays at the camera until the loop asks for it. Ends with the bridge;
+   * throws when the bridge cannot go on. Leaving the loop stops nothing else.
+   */
+  frames(): AsyncIterableIterator<Frame> {
+    return this.streams.iterate((room) => this.hold(room));
+  }
+
+  /** For a subscriber of `frames$` without room for more: the next frame stays at the camera until `room` settles. */
+  hold(room: Promise<unknown>): void {
+    this.road.hold(room);
+  }
+
   /** Name of the shared memory that frames are put into first; null when there is none. */
   get shmName(): string | null {
     return this.sinks.sharedName;
@@ -18,7 +64,7 @@ export class Bridge extends BridgeLife {
 
   /** Chooses the pipeline of the next start; null: none. OPTION_INVALID: it is no pipeline, or frames are being pulled. */
   setPipeline(text: string | null): void {
-    this.connection.check();
+    this.check();
     if (this.streaming) {
       throw new BridgeError('OPTION_INVALID', 'The pipeline cannot be changed while streaming: stop first.');
     }
@@ -30,7 +76,7 @@ export class Bridge extends BridgeLife {
    * is stopped, but the pipeline may have left something unfinished. BRIDGE_CLOSED.
    */
   async stopStreaming(): Promise<void> {
-    this.connection.check();
+    this.check();
     const { pipeline } = this.opened();
     this.begin();
     await this.connection.stop(() => pipeline.stop());
@@ -41,7 +87,7 @@ export class Bridge extends BridgeLife {
    * the errors of `startStreaming`.
    */
   async nextFrame(ms: number): Promise<Frame> {
-    this.connection.check();
+    this.check();
     const next = (): Promise<Frame> => this.streams.next(ms, this.connection.signal, () => this.#silent(ms));
     return this.streaming ? next() : this.connection.borrow(next);
   }
@@ -63,13 +109,13 @@ export class Bridge extends BridgeLife {
 
   /** Puts another VIZN segment in the place of the present one; `size` in bytes. SHM_*, OPTION_INVALID, BRIDGE_CLOSED. */
   async openSegment(name: string, size: number): Promise<void> {
-    this.connection.check();
+    this.check();
     await this.segmentSwitch.open({ ...this.options, shmName: name, shmSize: size });
   }
 
   /** Takes the VIZN segment away. BRIDGE_CLOSED. */
   async closeSegment(): Promise<void> {
-    this.connection.check();
+    this.check();
     await this.segmentSwitch.close();
   }
 

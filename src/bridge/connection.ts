@@ -123,7 +123,7 @@ export class Connection {
     });
   }
 
-  /** As `stop`, from within the handler of a frame: that frame is the last one. */
+  /** No more frames from now on, not even the one that is being pulled. */
   stopNow(): void {
     this.#wanted = false;
     if (this.state === 'streaming') this.#machine.go('pause');

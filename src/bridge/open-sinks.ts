@@ -5,7 +5,8 @@ import type { BridgeOptions } from '../options/index.js';
 import { FrameFiles, SavedFiles, saveAnnotated } from '../pictures/index.js';
 import { channelNames, openDecodedArrays, openRingWriter } from '../shm/index.js';
 import { Algorithm, type AlgorithmHandlers } from './algorithm.js';
-import { Pipeline, type PipelineHandlers } from './pipeline.js';
+import { Pipeline } from './pipeline.js';
+import type { Reports } from './reports.js';
 import { bareName, segmentSink, storeSink } from './segment-switch.js';
 import type { FrameSinks } from './sinks.js';
 
@@ -24,14 +25,22 @@ export async function openSinks(
   options: BridgeOptions,
   cameraId: string,
   sinks: FrameSinks,
-  reports: { readonly pipeline: PipelineHandlers; readonly algorithm: AlgorithmHandlers },
+  reports: Reports,
 ): Promise<Parts> {
   checkNames(options);
   const { shmMode: mode, ring, ringSlots: slots, ringSlotSize: slotSize, arrays, save, runner } = options;
   const { saveAnnotated: annotated } = options;
   // What another process may hold, or a person may have mistyped, comes before what takes long.
   const { pipelineDelivery: delivery, pipelineFinishTimeoutMs: finishMs } = options;
-  const pipeline = new Pipeline(options.pipeline, { delivery, finishMs }, reports.pipeline);
+  const pipeline = new Pipeline(
+    options.pipeline,
+    { delivery, finishMs },
+    {
+      failed: (error) => reports.failed(error),
+      warned: (text) => reports.warned(text),
+      dropped: (count) => reports.dropped('pipeline', count),
+    },
+  );
   await sinks.add('pipeline', () => pipeline);
   if (options.shm) await sinks.add('segment', segmentSink(options));
   if (ring !== undefined) {
@@ -56,8 +65,20 @@ export async function openSinks(
   }
   if (runner !== undefined) {
     const draw = annotated === undefined ? undefined : await drawInto(annotated, cameraId, options, sinks);
+    const handlers: AlgorithmHandlers = {
+      result: (frame, result) => {
+        void sinks.follow('files', parts.files?.settled(frame, result.outcome));
+        reports.result(frame, result);
+      },
+      skipped: (frame, reason) => reports.skipped(frame, reason),
+      state: (state) => reports.state(state),
+      log: (line, worker) => reports.log(line, worker),
+      error: (error) => reports.failed(error),
+      recovered: (lost) => reports.recovered('algorithm', lost),
+      draw,
+    };
     await sinks.add('algorithm', async (_failed, again) => {
-      const algorithm = await Algorithm.open(runner, options, { ...reports.algorithm, draw });
+      const algorithm = await Algorithm.open(runner, options, handlers);
       // Without room for its image files it is opened again later; the bridge starts only the first one.
       if (again) await algorithm.start();
       parts.algorithm = algorithm;

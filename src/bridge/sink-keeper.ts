@@ -94,9 +94,9 @@ export class SinkKeeper {
   }
 
   /** Takes the sink away, for good. Idempotent. */
-  async close(): Promise<void> {
+  async close(signal?: AbortSignal): Promise<void> {
     this.#abort.abort();
-    await this.sink?.close();
+    await this.sink?.close(signal);
   }
 
   #wrote(): void {

@@ -35,8 +35,8 @@ export interface Sink {
   write(frame: Frame): void | false | Promise<void> | Promise<boolean>;
   /** Why other programs do not find it any more under its names; undefined: they do. Asked a few times a second. */
   lost?(): BridgeError | undefined;
-  /** Takes the sink away. Idempotent. */
-  close(): void | Promise<void>;
+  /** Takes the sink away; aborting `signal` takes it the time that it may need for that. Idempotent. */
+  close(signal?: AbortSignal): void | Promise<void>;
 }
 
 /** Counters of one sink since the bridge was opened. */

@@ -84,11 +84,11 @@ export class FrameSinks {
     }
   }
 
-  /** Takes them all away. Idempotent; never rejects. */
-  async close(): Promise<void> {
+  /** Takes them all away, without their time for it when `signal` is aborted. Idempotent; never rejects. */
+  async close(signal?: AbortSignal): Promise<void> {
     this.#abort.abort();
     // What is in shared memory goes at once; an algorithm may take its grace.
-    await Promise.allSettled(this.#keepers.map((keeper) => keeper.close()));
+    await Promise.allSettled(this.#keepers.map((keeper) => keeper.close(signal)));
   }
 
   /** BRIDGE_CLOSED when all have been taken away; then it is closed. */

@@ -70,25 +70,38 @@ export class Cameras {
     return lives;
   }
 
-  /** Ends them all, and the waiting. */
-  async close(): Promise<void> {
+  /** Ends the waiting, and them all in order: calls under way may end. */
+  async stop(): Promise<void> {
     this.#end.abort();
-    await Promise.all(this.bridges.map((bridge) => bridge.close()));
+    await Promise.all(this.bridges.map((bridge) => bridge.stop()));
+  }
+
+  /** Ends the waiting, and them all at once; aborting `signal` takes algorithms their time to tear down as well. */
+  async close(signal?: AbortSignal): Promise<void> {
+    this.#end.abort();
+    await Promise.all(this.bridges.map((bridge) => bridge.close(signal && { signal })));
   }
 
   async #open(input: BridgeInput): Promise<void> {
     // Waiting is done here, for all of them together.
     const bridge = createBridge({ ...input, wait: false }, this.#options);
+    const { signal } = this.#end;
+    // One that is open ends by itself, or in `stop` and `close`.
+    const close = (): void => void bridge.close();
+    signal.addEventListener('abort', close);
     try {
-      await bridge.open({ signal: this.#end.signal });
+      signal.throwIfAborted();
+      await bridge.open();
     } catch (cause) {
       const error = this.#named(asBridgeError(cause), input);
       // Without it there is no run: the others are not to begin.
       const waits = this.#options.wait || input.reconnect !== false;
-      if (!this.#end.signal.aborted && !(waits && PASSING.includes(error.code))) this.#fail();
+      if (!signal.aborted && !(waits && PASSING.includes(error.code))) this.#fail();
       throw error;
+    } finally {
+      signal.removeEventListener('abort', close);
     }
-    if (this.#failed) {
+    if (this.#failed || signal.aborted) {
       await bridge.close();
       return;
     }

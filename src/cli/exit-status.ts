@@ -25,7 +25,7 @@ export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   [EXIT.storage]:
     'no room or no permission for files or shared memory; a pipeline that did not finish its file',
   [EXIT.defect]: 'a defect of this program',
-  [EXIT.impatient]: 'interrupted twice',
+  [EXIT.impatient]: 'interrupted twice: what was under way was cut short',
 };
 
 const OF_CODES: readonly (readonly [status: number, codes: readonly ErrorCode[]])[] = [

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `openmv-bridge`: listens for the end first, and then loads the program, which takes a moment. */
 import { EXIT } from './exit-status.js';
-import { flushOutput, outputFailed, stopAsked, watchStops } from './stop-signals.js';
+import { flushOutput, hurryAsked, outputFailed, stopAsked, watchStops } from './stop-signals.js';
 
 watchStops();
 
@@ -24,6 +24,7 @@ if (words.length === 1 && ['--version', '-V'].includes(words[0]!)) {
   await runProgram(words);
 }
 if (outputFailed()) process.exitCode = EXIT.storage;
+if (hurryAsked()) process.exitCode = EXIT.impatient;
 // A reader that has stalled must not hold up the end that was asked for. Otherwise the process ends when all is read.
 if (stopAsked()) {
   await flushOutput();

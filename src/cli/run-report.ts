@@ -33,8 +33,10 @@ export function reportBridge(bridge: Bridge, output: Output, { several, stats: e
   const verdicts = new VerdictReport(output, bridge.cameraId, name);
   bridge.events$.subscribe((event) => {
     reportEvent(event, output, name, bridge.options.workers > 1, verdicts);
+    // With `latest` a frame that is passed over is nothing to speak of.
+    if (event.type === 'skipped' && bridge.options.delivery === 'every') verdicts.skipped(event);
   });
-  bridge.results$.subscribe({ next: (result) => verdicts.result(result), complete: () => verdicts.tick() });
+  bridge.results$.subscribe({ next: (result) => verdicts.result(result), complete: () => verdicts.end() });
   const seconds: BridgeStats[] = [];
   const tell = (): void => {
     const stats = average(seconds.splice(0));

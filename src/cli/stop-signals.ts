@@ -7,22 +7,27 @@ import { EXIT } from './exit-status.js';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** How long the last words wait for a reader once the end was asked for. */
 const FLUSH_MS = 300;
+/** An end that takes no longer is not worth a word. */
+const NOTE_MS = 500;
 
-/** What the command that runs does when it is to stop; undefined: none does anything that needs an end of its own. */
+/** What the command that runs does when it is to stop, and when it is to stop at once; undefined: nothing of its own. */
 let stop: (() => void) | undefined;
-let asked = false;
+let hurry: (() => void) | undefined;
+let asked = 0;
 let failed = false;
 
 function wish(): void {
-  if (asked) process.exit(EXIT.impatient);
-  asked = true;
-  if (stop) stop();
-  else process.exit(process.exitCode ?? EXIT.done);
+  asked++;
+  if (asked === 1) {
+    if (stop) stop();
+    else process.exit(process.exitCode ?? EXIT.done);
+  } else if (asked === 2 && hurry) hurry();
+  else process.exit(EXIT.impatient);
 }
 
 function outputBroke(error: NodeJS.ErrnoException): void {
   // `| head -1` has read enough; nothing more can be said on that stream.
-  if (error.code !== 'EPIPE' && !failed && !asked) {
+  if (error.code !== 'EPIPE' && !failed && asked === 0) {
     failed = true;
     process.exitCode = EXIT.storage;
     const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
@@ -31,7 +36,7 @@ function outputBroke(error: NodeJS.ErrnoException): void {
       `error: The output cannot be written: ${reason} or send it elsewhere. [FILE_FAILED]\n`,
     );
   }
-  if (!asked) wish();
+  if (asked === 0) wish();
 }
 
 /** Listens from now on, for as long as the process lives. */
@@ -45,19 +50,40 @@ export function watchStops(): void {
 }
 
 /**
- * Calls `stop` at the first wish instead of ending at once; a second wish ends the process without waiting (what is in
- * shared memory is removed even then). Returns how to stop listening.
+ * Calls `action` at the first wish instead of ending at once, and `atOnce` at the second one. Without `atOnce`, and at the
+ * third wish, the process ends without waiting (what is in shared memory is removed even then). Returns how to stop
+ * listening.
  */
-export function onStop(action: () => void): () => void {
+export function onStop(action: () => void, atOnce?: () => void): () => void {
   stop = action;
+  hurry = atOnce;
   return () => {
-    if (stop === action) stop = undefined;
+    if (stop !== action) return;
+    stop = undefined;
+    hurry = undefined;
   };
+}
+
+/** Waits for an end in order; while that takes, it is said how to do without. */
+export async function untilStopped(
+  stopped: Promise<void>,
+  output: { log(level: 'info', text: string): void },
+): Promise<void> {
+  const note = setTimeout(() => {
+    output.log('info', 'stopping; interrupt once more to end without waiting');
+  }, NOTE_MS);
+  await stopped;
+  clearTimeout(note);
 }
 
 /** Whether the end was asked for. */
 export function stopAsked(): boolean {
-  return asked;
+  return asked > 0;
+}
+
+/** Whether it was asked for again. */
+export function hurryAsked(): boolean {
+  return asked > 1;
 }
 
 /** Whether the output could not be written, which has been told. */

@@ -1,5 +1,5 @@
 /** What people are told of an algorithm while frames flow: which have no verdict and why, and what is odd. */
-import type { FrameResult } from '../bridge/index.js';
+import type { FrameResult, SkipReason } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 import type { ResultFlag, RunnerState } from '../runner/index.js';
 import type { Output } from './output.js';
@@ -19,6 +19,9 @@ export class VerdictReport {
   #more = 0;
   #last: Extract<FrameResult, { outcome: 'failed' }> | undefined;
   #restarting = false;
+  /** Frames that the end of the run left without a verdict: in a call, and before one. */
+  readonly #cutShort: number[] = [];
+  readonly #notCalled: number[] = [];
 
   constructor(output: Output, cameraId: string, name: string) {
     this.#output = output;
@@ -57,21 +60,41 @@ export class VerdictReport {
     if (state === 'failed') this.#output.log('error', `${this.#name}algorithm: frames go on without it`);
   }
 
-  /** To be called once a second, and at the end. */
+  /** A frame that the algorithm did not see. */
+  skipped({ sequence, reason }: { readonly sequence: number; readonly reason: SkipReason }): void {
+    if (reason === 'closed') this.#notCalled.push(sequence);
+  }
+
+  /** The run has ended. */
+  end(): void {
+    this.tick();
+    if (this.#cutShort.length > 0) {
+      this.#warn(`no verdict about ${frames(this.#cutShort)}: cut short by the end of the run`);
+    }
+    if (this.#notCalled.length > 0) {
+      this.#output.log('info', `${this.#name}not looked at by the algorithm: ${frames(this.#notCalled)}`);
+    }
+  }
+
+  /** To be called once a second. */
   tick(): void {
     const last = this.#last;
     if (!last) {
       this.#reasons.clear();
       return;
     }
-    const frames = `${this.#more} more frame${this.#more === 1 ? '' : 's'} without a verdict`;
-    this.#warn(`${frames}, the last is ${last.sequence}: ${reasonOf(last)}`);
+    const more = `${this.#more} more frame${this.#more === 1 ? '' : 's'} without a verdict`;
+    this.#warn(`${more}, the last is ${last.sequence}: ${reasonOf(last)}`);
     this.#more = 0;
     this.#last = undefined;
   }
 
   #failed(result: Extract<FrameResult, { outcome: 'failed' }>): void {
     const { error, sequence } = result;
+    if (error.context['reason'] === 'closed') {
+      this.#cutShort.push(sequence);
+      return;
+    }
     const reason = reasonOf(result);
     if (this.#told.has(error)) this.#warn(`frame ${sequence} has no verdict`);
     else if (this.#reasons.has(reason) || this.#reasons.size >= MAX_REASONS) {
@@ -89,5 +112,8 @@ export class VerdictReport {
     this.#output.log('warn', this.#name + text);
   }
 }
+
+const frames = (sequences: readonly number[]): string =>
+  `frame${sequences.length === 1 ? '' : 's'} ${sequences.join(', ')}`;
 
 const reasonOf = ({ error }: { readonly error: BridgeError }): string => `${error.message} [${error.code}]`;

@@ -41,6 +41,12 @@ export const supervisionShape = group('Algorithm supervision', {
   backoffMaxMs: milliseconds
     .default(5_000)
     .meta({ description: 'longest wait before a restart', unit: 'ms' }),
+  stopMs: milliseconds.default(60_000).meta({
+    flag: '--stop-timeout TIME',
+    description: 'longest wait for calls under way when it is stopped; then they are cut short',
+    unit: 'ms',
+    needs,
+  }),
   shutdownMs: milliseconds.default(10_000).meta({
     flag: '--shutdown-timeout TIME',
     description: 'from the shutdown message to SIGTERM',

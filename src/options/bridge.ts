@@ -1,7 +1,7 @@
 /** Options of a bridge: those of its camera, and what happens to its frames. */
 import { z } from 'zod';
 import { algorithmShape } from './algorithm.js';
-import { cameraOptionsSchema } from './camera.js';
+import { type CameraOptions, cameraOptionsSchema } from './camera.js';
 import { group, milliseconds } from './schema.js';
 
 const text = z.string().min(1);
@@ -194,3 +194,9 @@ export const bridgeOptionsSchema = z.strictObject({
 
 /** Complete options, defaults filled in. */
 export type BridgeOptions = z.infer<typeof bridgeOptionsSchema>;
+
+/** The options of its camera. */
+export function cameraPart(options: BridgeOptions): CameraOptions {
+  const { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual: device } = options;
+  return { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual: device };
+}

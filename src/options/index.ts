@@ -7,7 +7,7 @@ export {
   supervisionSchema,
   supervisionShape,
 } from './algorithm.js';
-export { type BridgeOptions, bridgeOptionsSchema } from './bridge.js';
+export { type BridgeOptions, bridgeOptionsSchema, cameraPart } from './bridge.js';
 export { type CameraOptions, cameraOptionsSchema, virtualShape } from './camera.js';
 export type { BridgeInput, CameraInput } from './inputs.js';
 export { type ConfigFile, configSchema, type RunOptions, runOptionsSchema } from './run.js';

@@ -143,6 +143,8 @@ export interface BridgeInput extends CameraInput {
         backoffMinMs?: number | undefined;
         /** Longest wait before a restart. Milliseconds. Default: 5000. */
         backoffMaxMs?: number | undefined;
+        /** Longest wait for calls under way when it is stopped; then they are cut short. Milliseconds. Default: 60000. */
+        stopMs?: number | undefined;
         /** From the shutdown message to SIGTERM. Milliseconds. Default: 10000. */
         shutdownMs?: number | undefined;
         /** From SIGTERM to SIGKILL when it is ended. Milliseconds. Default: 3000. */

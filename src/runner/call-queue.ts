@@ -3,51 +3,31 @@ import {
   buildCall,
   type CallMessage,
   type ErrorMessage,
-  type ImageReference,
-  mayPass,
   type Phase,
   type Rect,
   type ResolvedDialect,
   type ResultMessage,
-  refusesPid,
 } from '../adapter/index.js';
+import { type Deferred, deferred } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
+import { type CallRequest, type CallStats, unusablePicture } from './call.js';
 import { Deadline } from './deadline.js';
+import { callTimeoutError, closedError, cutShortError } from './exits.js';
 import type { ResolvedRunnerOptions } from './options.js';
-import { RecentCalls, type StrayCounts } from './recent-calls.js';
+import { RecentCalls } from './recent-calls.js';
 import {
   type CallResult,
   errorFromMessage,
   failedCall,
   failureOf,
+  isPassing,
   judgeResult,
   readRects,
+  withPidHint,
 } from './result.js';
 
 /** Calls that may wait for their turn. Sources wait for their results, so this is a net, not a buffer. */
 const MAX_WAITING = 64;
-
-/** One image to inspect. */
-export interface CallRequest {
-  readonly image: ImageReference;
-  /** The step's reference image; default: the frame. */
-  readonly reference?: ImageReference;
-  /** Called exactly once, when the call has its result: the adapter does not need the image's file any more. */
-  release?(): void;
-}
-
-export interface CallStats extends StrayCounts {
-  /** Calls submitted. */
-  calls: number;
-  ok: number;
-  ng: number;
-  /** Calls that ended without a verdict, for any reason. */
-  failed: number;
-  /** Calls that took too long, each time that one did. */
-  timeouts: number;
-  /** Calls that were tried once more. */
-  retries: number;
-}
 
 /** What the queue needs from the owner of the adapter. */
 export interface CallQueueHost {
@@ -93,6 +73,8 @@ export class CallQueue {
   #calibrationRects: readonly Rect[] | undefined;
   #pidHinted = false;
   #closedFor: BridgeError | undefined;
+  /** `finish` waits for the call in flight. */
+  #finished: Deferred | undefined;
 
   constructor(options: ResolvedRunnerOptions, host: CallQueueHost) {
     this.#options = options;
@@ -142,9 +124,34 @@ export class CallQueue {
 
   /** There will be no adapter any more: everything fails, now and until `open()`. */
   close(error: BridgeError): void {
-    this.#closedFor = error;
+    this.#refuse(error);
     this.adapterGone(error);
-    for (const call of this.#waiting.splice(0)) this.#finish(call, failedCall(call.requestId, error, 0));
+  }
+
+  /**
+   * Takes no more calls; those that wait fail. Resolves when the call that a loaded adapter works on has its result, which
+   * is its only try from now on.
+   */
+  async finish(): Promise<void> {
+    this.#refuse(closedError());
+    if (this.#inFlight === undefined) return;
+    if (!this.#loaded) return this.adapterGone(closedError());
+    this.#finished ??= deferred();
+    await this.#finished.promise;
+  }
+
+  /** The call in flight fails. */
+  cutShort(): void {
+    if (this.#inFlight !== undefined) this.adapterGone(cutShortError());
+  }
+
+  /** The picture of the call in flight, and what is left of its limits; undefined: there is none. */
+  get underWay(): { readonly imageId: string; readonly leftMs: number } | undefined {
+    if (this.#inFlight === undefined) return undefined;
+    const { call, phase, sentAt } = this.#inFlight;
+    const { preMs, callMs } = this.#options.timings;
+    const limitMs = phase === 'pre' ? preMs + callMs : callMs;
+    return { imageId: call.request.image.id, leftMs: Math.max(0, sentAt + limitMs - performance.now()) };
   }
 
   open(): void {
@@ -177,14 +184,15 @@ export class CallQueue {
     return true;
   }
 
-  #refusal({ image, reference }: CallRequest): BridgeError | undefined {
+  #refuse(error: BridgeError): void {
+    this.#closedFor = error;
+    for (const call of this.#waiting.splice(0)) this.#finish(call, failedCall(call.requestId, error, 0));
+  }
+
+  #refusal(request: CallRequest): BridgeError | undefined {
     if (this.#closedFor !== undefined) return this.#closedFor;
-    for (const { id, width, height } of reference === undefined ? [image] : [image, reference]) {
-      if (id !== '' && Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)
-        continue;
-      const message = `The image "${id}" of ${width}x${height} pixels cannot be given to an algorithm: it needs an id and a size.`;
-      return new BridgeError('FRAME_CORRUPT', message, { context: { id, width, height } });
-    }
+    const unusable = unusablePicture(request);
+    if (unusable !== undefined) return unusable;
     if (this.#waiting.length < MAX_WAITING) return undefined;
     const message = `More than ${MAX_WAITING} calls wait for the algorithm: wait for results before submitting more.`;
     return new BridgeError('INTERNAL', message);
@@ -216,11 +224,9 @@ export class CallQueue {
     const { preMs, callMs } = this.#options.timings;
     const limitMs = inFlight.phase === 'pre' ? preMs : callMs;
     this.#deadline.start(limitMs, () => {
-      const message = `The algorithm did not answer ${inFlight.phase === 'pre' ? 'pre_execute' : 'execute'} within ${limitMs} ms; its adapter is restarted.`;
-      const context = { requestId: inFlight.messageId, phase: inFlight.phase, limitMs };
       this.#stats.timeouts += 1;
       // The owner calls `adapterGone` for it, which fails the call and keeps the next one from being sent.
-      this.#host.kill(new BridgeError('RUNNER_TIMEOUT', message, { context }));
+      this.#host.kill(callTimeoutError(inFlight.phase, limitMs, inFlight.messageId));
     });
   }
 
@@ -237,14 +243,15 @@ export class CallQueue {
   /** The call in flight when the id is its own; otherwise the stray is counted. */
   #match(requestId: string): InFlight | undefined {
     const inFlight = this.#inFlight?.messageId === requestId ? this.#inFlight : undefined;
-    if (inFlight === undefined) this.#recent.stray(requestId);
-    else this.#host.answered();
+    if (inFlight) this.#host.answered();
+    // The answer to a call that was cut short is not astray.
+    else if (!this.#closedFor) this.#recent.stray(requestId);
     return inFlight;
   }
 
   #fail(inFlight: InFlight, error: BridgeError, answered: boolean, data: Record<string, unknown> = {}): void {
     const { call, sentAt } = inFlight;
-    if (this.#options.retry && !call.retried && isPassing(error)) {
+    if (this.#options.retry && !this.#closedFor && !call.retried && isPassing(error)) {
       this.#stats.retries += 1;
       call.retried = true;
       call.requestId = randomUUID();
@@ -258,13 +265,10 @@ export class CallQueue {
 
   /** The first refusal of the product id says what is to be done about it. */
   #hint(error: BridgeError): BridgeError {
-    const { errorCode } = error.context as { errorCode?: string };
-    if (error.code !== 'ALGORITHM_FAILED' || this.#pidHinted) return error;
-    if (!refusesPid(errorCode, error.message)) return error;
-    this.#pidHinted = true;
-    const { pid } = this.#options.settings;
-    const hint = `The calls carry the product id "${pid}": set pid to one that the algorithm supports.`;
-    return new BridgeError(error.code, `${error.message}. ${hint}`, { context: error.context, cause: error });
+    if (this.#pidHinted) return error;
+    const hinted = withPidHint(error, this.#options.settings.pid);
+    this.#pidHinted = hinted !== error;
+    return hinted;
   }
 
   #end(inFlight: InFlight, result: CallResult, answered: boolean): void {
@@ -276,6 +280,7 @@ export class CallQueue {
   #clear(inFlight: InFlight, answered: boolean): void {
     this.#deadline.clear();
     this.#inFlight = undefined;
+    if (this.#closedFor) this.#finished?.resolve();
     this.#recent.add(inFlight.messageId, answered);
   }
 
@@ -288,10 +293,4 @@ export class CallQueue {
       this.#host.problem(asBridgeError(error));
     }
   }
-}
-
-/** Whether a second try may do: a time-out, busy, out of memory. */
-function isPassing({ code, context, message }: BridgeError): boolean {
-  if (code === 'ALGORITHM_FAILED') return mayPass(context['errorCode'] as string | undefined, message);
-  return code === 'RUNNER_TIMEOUT' || (code === 'RUNNER_EXITED' && context['reason'] === 'out-of-memory');
 }

@@ -21,9 +21,9 @@ export interface DeliveryOptions<T extends Releasable> {
   deliver(item: T, consumer: number): Promise<unknown>;
   /**
    * Waited for before a consumer takes an item, so that under `latest` it is still the newest one when a consumer
-   * that was away comes back. `false`: this consumer takes none; another one has to.
+   * that was away comes back. `false`: this consumer takes none; another one has to. `signal` is aborted by `close()`.
    */
-  ready?(consumer: number): Promise<unknown>;
+  ready?(consumer: number, signal: AbortSignal): Promise<unknown>;
   /** `ready` or `deliver` rejected. The item is not released for it: `deliver` may have done so. */
   failed(error: unknown): void;
 }
@@ -50,7 +50,7 @@ export class Delivery<T extends Releasable> {
   readonly #running: (Promise<void> | undefined)[];
   #waiting: T | undefined;
   #room: Deferred | undefined;
-  #closed = false;
+  readonly #end = new AbortController();
 
   constructor(options: DeliveryOptions<T>) {
     this.#options = options;
@@ -63,7 +63,7 @@ export class Delivery<T extends Releasable> {
    * are released at once.
    */
   offer(item: T): Promise<void> {
-    if (this.#closed) {
+    if (this.#end.signal.aborted) {
       item.release();
       return ROOM;
     }
@@ -91,7 +91,7 @@ export class Delivery<T extends Releasable> {
 
   /** Releases what waits and takes no more. Resolves when the items being worked on are done. Idempotent. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#end.abort();
     this.#take()?.release();
     await Promise.all(this.#running);
   }
@@ -116,14 +116,16 @@ export class Delivery<T extends Releasable> {
   /** Takes items for as long as there are any; false when the consumer took itself out. */
   async #run(consumer: number): Promise<boolean> {
     const { ready, deliver, failed } = this.#options;
+    const { signal } = this.#end;
     while (this.#waiting !== undefined) {
       try {
-        if (ready !== undefined && (await ready(consumer)) === false) return false;
+        if (ready !== undefined && (await ready(consumer, signal)) === false) return false;
         const item = this.#take();
         if (item === undefined) break;
         this.#stats.delivered++;
         await deliver(item, consumer);
       } catch (error) {
+        if (signal.aborted && error === signal.reason) break;
         failed(error);
         // Without this a `ready` that always rejects would spin.
         this.#take()?.release();

@@ -1,6 +1,6 @@
 /** Why an adapter ended, could not be started, or is given up: as errors that say so. */
 import { existsSync, readFileSync } from 'node:fs';
-import { showBytes } from '../adapter/index.js';
+import { type Phase, showBytes } from '../adapter/index.js';
 import { BridgeError } from '../errors.js';
 import type { ChildEnd } from './child-group.js';
 import type { Timings } from './options.js';
@@ -140,6 +140,16 @@ export function silentError(timings: Timings): BridgeError {
   );
 }
 
+/** Why an adapter that works on a call is restarted. */
+export function callTimeoutError(phase: Phase, limitMs: number, requestId: string): BridgeError {
+  const what = phase === 'pre' ? 'pre_execute' : 'execute';
+  return new BridgeError(
+    'RUNNER_TIMEOUT',
+    `The algorithm did not answer ${what} within ${limitMs} ms; its adapter is restarted.`,
+    { context: { requestId, phase, limitMs } },
+  );
+}
+
 /** Why an adapter is not started any more; `last` is the reason of its last end. */
 export function gaveUpError(last: BridgeError, { crashLimit, crashWindowMs }: Timings): BridgeError {
   return new BridgeError(
@@ -149,6 +159,14 @@ export function gaveUpError(last: BridgeError, { crashLimit, crashWindowMs }: Ti
   );
 }
 
+const CLOSED = { reason: 'closed' };
+
 export function closedError(): BridgeError {
-  return new BridgeError('RUNNER_EXITED', 'The algorithm runner was closed.');
+  return new BridgeError('RUNNER_EXITED', 'The algorithm runner was closed.', { context: CLOSED });
+}
+
+/** Why a call that an adapter works on has no result: it was not waited for. */
+export function cutShortError(): BridgeError {
+  const message = 'The call was cut short: the algorithm runner was closed.';
+  return new BridgeError('RUNNER_EXITED', message, { context: CLOSED });
 }

@@ -10,7 +10,7 @@ export {
   type Rect,
   type ResolvedDialect,
 } from '../adapter/index.js';
-export type { CallRequest, CallStats } from './call-queue.js';
+export type { CallRequest, CallStats } from './call.js';
 export { type CheckPictures, type CheckReport, type CheckStep, checkAdapter } from './check.js';
 export {
   DELIVERY_POLICIES,
@@ -46,6 +46,6 @@ export {
   type AdapterInfo,
   AlgorithmRunner,
   type RunnerCallbacks,
-  type RunnerState,
   type RunnerStats,
 } from './runner.js';
+export type { RunnerState } from './state.js';

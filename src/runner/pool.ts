@@ -1,10 +1,11 @@
 import { abortable } from '../async.js';
 import type { BridgeError } from '../errors.js';
-import type { CallRequest } from './call-queue.js';
+import type { CallRequest } from './call.js';
 import type { LogLine } from './log-lines.js';
 import { type RunnerOptions, resolveRunnerOptions } from './options.js';
 import type { CallResult } from './result.js';
-import { AlgorithmRunner, type RunnerState, type RunnerStats } from './runner.js';
+import { AlgorithmRunner, type RunnerStats } from './runner.js';
+import type { RunnerState } from './state.js';
 
 /** Called as things happen, in order; `worker` counts from 1. They must not throw. */
 export interface PoolCallbacks {
@@ -110,6 +111,11 @@ export class RunnerPool {
   /** Has a worker (from 0) inspect one image; see `AlgorithmRunner.submit`. */
   submit(worker: number, request: CallRequest): Promise<CallResult> {
     return this.#runners[worker]!.submit(request);
+  }
+
+  /** Ends in order: calls under way may end, each within its limit; see `AlgorithmRunner.stop`. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#runners.map((runner) => runner.stop()));
   }
 
   /** Ends all adapters and everything they started, sooner when `signal` is aborted; see `AlgorithmRunner.close`. */

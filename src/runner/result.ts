@@ -4,10 +4,12 @@ import {
   type ErrorMessage,
   type ImageReference,
   type JsonObject,
+  mayPass,
   namedCode,
   type Rect,
   type ResultMessage,
   rectSchema,
+  refusesPid,
   resultDataSchema,
 } from '../adapter/index.js';
 import { BridgeError, type ErrorCode } from '../errors.js';
@@ -84,6 +86,22 @@ function algorithmError(text: string | undefined, code: unknown, requestId: stri
 /** The failure an adapter reports with an `error` message, for one call or for the adapter as a whole. */
 export function errorFromMessage(message: ErrorMessage): BridgeError {
   return algorithmError(message.message, message.error_code, message.request_id ?? undefined);
+}
+
+/** Whether a second try may do: a time-out, busy, out of memory. */
+export function isPassing({ code, context, message }: BridgeError): boolean {
+  if (code === 'ALGORITHM_FAILED') return mayPass(context['errorCode'] as string | undefined, message);
+  return code === 'RUNNER_TIMEOUT' || (code === 'RUNNER_EXITED' && context['reason'] === 'out-of-memory');
+}
+
+/** Says what is to be done about a refusal of the product id; any other error is given back. */
+export function withPidHint(error: BridgeError, pid: string): BridgeError {
+  const { code, context, message } = error;
+  const refused =
+    code === 'ALGORITHM_FAILED' && refusesPid(context['errorCode'] as string | undefined, message);
+  if (!refused) return error;
+  const hint = `The calls carry the product id "${pid}": set pid to one that the algorithm supports.`;
+  return new BridgeError(code, `${message}. ${hint}`, { context, cause: error });
 }
 
 /** `undefined` when a result has status OK, which is enough for a `pre` call; otherwise the algorithm's error. */

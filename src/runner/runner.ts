@@ -4,31 +4,18 @@ import {
   type ResolvedDialect,
   resolveDialect,
 } from '../adapter/index.js';
-import { abortable, deferred } from '../async.js';
+import { pause } from '../async.js';
 import type { BridgeError } from '../errors.js';
 import { AdapterProcess } from './adapter-process.js';
-import { CallQueue, type CallRequest, type CallStats } from './call-queue.js';
+import type { CallRequest, CallStats } from './call.js';
+import { CallQueue } from './call-queue.js';
 import { closedError, gaveUpError, silentError } from './exits.js';
 import { Heartbeat } from './heartbeat.js';
 import type { LogLine } from './log-lines.js';
 import { type ResolvedRunnerOptions, type RunnerOptions, resolveRunnerOptions } from './options.js';
 import { RestartPolicy } from './restart-policy.js';
 import { type CallResult, errorFromMessage } from './result.js';
-
-/**
- * `idle` before `start()`; `starting` until the adapter's hello; `loading` until its first answer; `ready`;
- * `restarting` while a restart is waited for; `failed` when there will be none (the breaker tripped, or the command
- * cannot be run); `closing`, `closed`.
- */
-export type RunnerState =
-  | 'idle'
-  | 'starting'
-  | 'loading'
-  | 'ready'
-  | 'restarting'
-  | 'failed'
-  | 'closing'
-  | 'closed';
+import { type RunnerState, StateHolder } from './state.js';
 
 /** Called as things happen, in order. They must not throw. */
 export interface RunnerCallbacks {
@@ -56,9 +43,10 @@ export interface RunnerStats extends CallStats {
   logLinesLeftOut: number;
 }
 
-const OVER: ReadonlySet<RunnerState> = new Set(['failed', 'closing', 'closed']);
 /** Kinds of unknown message types that are reported. */
 const MAX_REPORTED_TYPES = 32;
+/** A call that ends sooner is not worth a word when the runner is stopped. */
+const STOP_NOTE_MS = 300;
 
 /**
  * Runs an algorithm adapter and calls it: one call in flight, heartbeats, restarts after crashes and hangs. Outlives
@@ -71,20 +59,23 @@ export class AlgorithmRunner {
   readonly #heartbeat: Heartbeat;
   readonly #queue: CallQueue;
   readonly #reportedTypes = new Set<string>();
-  #state: RunnerState = 'idle';
-  #changed = deferred();
+  readonly #state: StateHolder;
   #process: AdapterProcess | undefined;
   #adapter: AdapterInfo | undefined;
   #restart: NodeJS.Timeout | undefined;
   #everGreeted = false;
   #failure: BridgeError | undefined;
+  #stopping: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** No adapter is started any more. */
+  #ending = false;
   readonly #counts = { starts: 0, crashes: 0, logLinesLeftOut: 0 };
 
   /** Ends in OPTION_INVALID when the options are wrong. Starts nothing. */
   constructor(options: RunnerOptions, callbacks: RunnerCallbacks = {}) {
     this.#options = resolveRunnerOptions(options);
     this.#callbacks = callbacks;
+    this.#state = new StateHolder((state) => callbacks.onState?.(state));
     const { timings } = this.#options;
     this.#policy = new RestartPolicy(timings);
     this.#queue = new CallQueue(this.#options, {
@@ -107,12 +98,12 @@ export class AlgorithmRunner {
   }
 
   get state(): RunnerState {
-    return this.#state;
+    return this.#state.now;
   }
 
   /** No adapter comes any more by itself: failed, closing or closed. */
   get over(): boolean {
-    return OVER.has(this.#state);
+    return this.#state.over;
   }
 
   /** The adapter that has said hello, if any. */
@@ -137,7 +128,7 @@ export class AlgorithmRunner {
    */
   async start(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#state === 'idle' || this.#state === 'failed') {
+    if (this.state === 'idle' || this.state === 'failed') {
       this.#failure = undefined;
       this.#everGreeted = false;
       this.#policy.reset();
@@ -145,7 +136,7 @@ export class AlgorithmRunner {
       this.#launch();
     }
     try {
-      await this.#until((state) => state === 'loading' || state === 'ready', signal);
+      await this.#state.reaches(['loading', 'ready'], signal);
     } catch (reason) {
       void this.close();
       throw reason;
@@ -155,8 +146,7 @@ export class AlgorithmRunner {
 
   /** Resolves to true when the adapter has loaded and takes calls, to false when it never will (failed or closed). */
   async whenReady(signal?: AbortSignal): Promise<boolean> {
-    await this.#until((state) => state === 'ready', signal);
-    return this.#state === 'ready';
+    return this.#state.reaches(['ready'], signal);
   }
 
   /**
@@ -168,7 +158,16 @@ export class AlgorithmRunner {
   }
 
   /**
-   * Fails what is in flight and ends the adapter and everything it started: a shutdown message, SIGTERM after
+   * Ends in order: the call that the adapter works on may end within its limit, and within `stopMs`; it is not tried again.
+   * Calls that wait fail, and an adapter that loads is not waited for. Then closes. `close()` cuts it short. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /**
+   * Ends now: fails what is in flight and ends the adapter and everything it started: a shutdown message, SIGTERM after
    * `shutdownMs` or when `signal` is aborted, SIGKILL after `killMs`. Idempotent.
    */
   close(signal?: AbortSignal): Promise<void> {
@@ -180,29 +179,52 @@ export class AlgorithmRunner {
     return this.#closing;
   }
 
+  async #stop(): Promise<void> {
+    this.#retire();
+    const ended = new AbortController();
+    void this.#noteCall(ended.signal);
+    const limit = setTimeout(() => this.#queue.cutShort(), this.#options.timings.stopMs);
+    await this.#queue.finish();
+    clearTimeout(limit);
+    ended.abort();
+    await this.close();
+  }
+
   async #close(signal: AbortSignal | undefined): Promise<void> {
-    this.#setState('closing');
-    clearTimeout(this.#restart);
-    this.#heartbeat.stop();
+    this.#retire();
+    this.#queue.cutShort();
     this.#queue.close(closedError());
     this.#adapter = undefined;
     await this.#process?.stop(signal);
-    this.#setState('closed');
+    this.#state.set('closed');
   }
 
-  /** Waits for one of these states, or one that it is over in. */
-  async #until(reached: (state: RunnerState) => boolean, signal: AbortSignal | undefined): Promise<void> {
-    while (!reached(this.#state) && !this.over) await abortable(this.#changed.promise, signal);
+  #retire(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#state.set('closing');
+    clearTimeout(this.#restart);
+    this.#heartbeat.stop();
+  }
+
+  /** Says which call the end waits for. */
+  async #noteCall(ended: AbortSignal): Promise<void> {
+    await pause(STOP_NOTE_MS, ended).catch(() => undefined);
+    const call = ended.aborted ? undefined : this.#queue.underWay;
+    if (call === undefined) return;
+    const seconds = Math.min(call.leftMs, this.#options.timings.stopMs) / 1_000;
+    const text = `the call under way, about ${call.imageId}, may take ${seconds.toFixed(1)} s more and is waited for`;
+    this.#callbacks.onLog?.({ level: 'info', text, message: text });
   }
 
   #launch(): void {
     this.#counts.starts += 1;
-    this.#setState('starting');
+    this.#state.set('starting');
     this.#process = new AdapterProcess(this.#options, {
       hello: (hello) => this.#greeted(hello),
       loaded: () => {
         this.#heartbeat.start();
-        this.#setState('ready');
+        this.#state.set('ready');
         this.#queue.adapterLoaded();
       },
       message: (message) => this.#message(message),
@@ -220,7 +242,7 @@ export class AlgorithmRunner {
     const { sdk_version: sdkVersion, capabilities } = hello;
     this.#adapter = { pid: this.#process?.pid, sdkVersion, capabilities, dialect };
     this.#everGreeted = true;
-    this.#setState('loading');
+    this.#state.set('loading');
     this.#queue.adapterThere(dialect);
   }
 
@@ -237,7 +259,7 @@ export class AlgorithmRunner {
   #gone(error: BridgeError): void {
     this.#adapter = undefined;
     this.#heartbeat.stop();
-    if (this.#closing === undefined) this.#setState('restarting');
+    if (!this.#ending) this.#state.set('restarting');
     this.#queue.adapterGone(error);
   }
 
@@ -249,7 +271,7 @@ export class AlgorithmRunner {
     this.#gone(error);
     this.#problem(error);
     // A callback may have closed the runner.
-    if (this.#closing !== undefined) return;
+    if (this.#ending) return;
     if (error.code === 'RUNNER_NOT_FOUND' && !this.#everGreeted) return this.#fail(error);
     const waitMs = this.#policy.crashed(performance.now());
     if (waitMs === undefined) return this.#fail(gaveUpError(error, this.#options.timings));
@@ -258,16 +280,8 @@ export class AlgorithmRunner {
 
   #fail(error: BridgeError): void {
     this.#failure = error;
-    this.#setState('failed');
+    this.#state.set('failed');
     this.#queue.close(error);
-  }
-
-  #setState(state: RunnerState): void {
-    if (this.#state === state) return;
-    this.#state = state;
-    this.#changed.resolve();
-    this.#changed = deferred();
-    this.#callbacks.onState?.(state);
   }
 
   #reportOnce(error: BridgeError): void {

@@ -12,7 +12,7 @@ import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '
 import { EXIT } from '../exit-status.js';
 import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
-import { onStop } from '../stop-signals.js';
+import { onStop, untilStopped } from '../stop-signals.js';
 
 export function configure(command: Command, words: readonly string[]): void {
   command
@@ -97,10 +97,13 @@ async function runOnFiles(
     },
   });
   let stopped = false;
-  const stopListening = onStop(() => {
-    stopped = true;
-    void algorithm.close();
-  });
+  const stopListening = onStop(
+    () => {
+      stopped = true;
+      void untilStopped(algorithm.stop(), output);
+    },
+    () => void algorithm.close(AbortSignal.abort()),
+  );
   try {
     await algorithm.start();
     started = true;
@@ -122,9 +125,12 @@ async function runOnFiles(
     if (!stopped) await algorithm.drained();
     const stray = describeStray(algorithm.takeStats().stray);
     if (stray !== undefined) output.log('warn', `the algorithm gave ${stray}`);
+  } catch (error) {
+    // It was stopped while it started.
+    if (!stopped) throw error;
   } finally {
+    await (stopped ? algorithm.stop() : algorithm.close());
     stopListening();
-    await algorithm.close();
   }
   output.endLive(true);
   if (!output.json) {

@@ -13,7 +13,7 @@ import { EXIT, exitStatus } from '../exit-status.js';
 import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
 import { attachControl, reportBridge } from '../run-report.js';
-import { onStop, stopAsked } from '../stop-signals.js';
+import { onStop, stopAsked, untilStopped } from '../stop-signals.js';
 
 /** Permission to write for everybody. */
 const WRITABLE_BY_ALL = 0o002;
@@ -45,11 +45,14 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   let cameras: Cameras | undefined;
   let control: ControlServer | undefined;
   let web: WebServer | undefined;
-  const stopListening = onStop(() => {
-    // Before anything is open there is nothing to close; the exit hooks see to the rest.
-    if (!cameras) process.exit(EXIT.done);
-    void cameras.close();
-  });
+  const stopListening = onStop(
+    () => {
+      // Before anything is open there is nothing to close; the exit hooks see to the rest.
+      if (!cameras) process.exit(EXIT.done);
+      void untilStopped(cameras.stop(), output);
+    },
+    () => void cameras?.close(AbortSignal.abort()),
+  );
   /** What people have read as the reason of a disconnection. */
   const told = new Set<string>();
   try {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { BridgeError } from '../../../src/errors.js';
 import type { RunnerOptions } from '../../../src/runner/options.js';
 import { RunnerPool } from '../../../src/runner/pool.js';
-import type { RunnerState } from '../../../src/runner/runner.js';
+import type { RunnerState } from '../../../src/runner/state.js';
 import { alive, children, failure, node, picture, sdk, until, verdict } from './support.js';
 
 const opened: RunnerPool[] = [];

@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import type { ImageReference } from '../../../src/adapter/dialects.js';
 import type { BridgeError } from '../../../src/errors.js';
-import type { CallRequest } from '../../../src/runner/call-queue.js';
+import type { CallRequest } from '../../../src/runner/call.js';
 import type { LogLine } from '../../../src/runner/log-lines.js';
 import type { RunnerOptions } from '../../../src/runner/options.js';
 import type { CallResult, FailedCall, Verdict } from '../../../src/runner/result.js';
-import { AlgorithmRunner, type RunnerState } from '../../../src/runner/runner.js';
+import { AlgorithmRunner } from '../../../src/runner/runner.js';
+import type { RunnerState } from '../../../src/runner/state.js';
 import { needsOf } from '../../support/needs.js';
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
