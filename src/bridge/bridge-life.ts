@@ -79,10 +79,8 @@ export class BridgeLife {
     });
     // `frames$` tells of a failure as well: a program need not look at both.
     this.done.catch(() => undefined);
-    this.streams = new Streams(
-      () => this.#listened(),
-      (error) => this.#reports.failed(error),
-    );
+    const failed = (error: BridgeError): void => this.#reports.failed(error);
+    this.streams = new Streams(() => this.#listened(), failed);
     this.#reports = new Reports(this.streams, this.runId, () => this.cameraId);
     this.#source = new FramePuller(options.channel, {
       ready: (signal) => this.road.room && abortable(this.road.room, signal),
@@ -102,7 +100,7 @@ export class BridgeLife {
     this.connection = new Connection(options, cameraPart(options), this.#source, {
       connected: (camera) => this.#reports.connected(camera),
       disconnected: (error) => this.#reports.disconnected(error),
-      failed: (error) => this.#reports.failed(error),
+      failed,
       failedForGood: (error) => void this.#close(error),
     });
   }
@@ -263,9 +261,9 @@ export class BridgeLife {
   }
 
   #deliver(pulled: PulledFrame): void {
-    const { frames } = this.options;
+    const { frames = Number.POSITIVE_INFINITY } = this.options;
     const { meter } = this.road;
-    if (this.#closing || (frames !== undefined && meter.delivered >= frames)) return;
+    if (this.#stopping || this.#closing || meter.delivered >= frames) return;
     this.road.deliver(pulled, { runId: this.runId, cameraId: this.cameraId });
     if (meter.delivered !== frames) return;
     this.connection.stopNow();

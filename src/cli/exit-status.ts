@@ -21,7 +21,7 @@ export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   [EXIT.port]: 'no usable port, or nothing seen of a segment (watch)',
   [EXIT.camera]: 'the camera failed',
   [EXIT.algorithm]:
-    'the algorithm failed, breaks the protocol (algo check), or left frames without a verdict (algo run)',
+    'the algorithm failed, breaks the protocol (algo check), or left frames without a verdict (algo run: some, run: all)',
   [EXIT.storage]:
     'no room or no permission for files or shared memory; a pipeline that did not finish its file',
   [EXIT.defect]: 'a defect of this program',

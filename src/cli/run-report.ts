@@ -27,8 +27,12 @@ export interface ReportOptions {
   readonly stats: number | 'off';
 }
 
-/** Subscribes to everything; ends with the bridge. */
-export function reportBridge(bridge: Bridge, output: Output, { several, stats: every }: ReportOptions): void {
+/** Subscribes to everything; ends with the bridge. What it gives back knows the verdicts. */
+export function reportBridge(
+  bridge: Bridge,
+  output: Output,
+  { several, stats: every }: ReportOptions,
+): VerdictReport {
   const name = several ? `${bridge.camera.id} ` : '';
   const verdicts = new VerdictReport(output, bridge.cameraId, name);
   bridge.events$.subscribe((event) => {
@@ -58,7 +62,7 @@ export function reportBridge(bridge: Bridge, output: Output, { several, stats: e
       if (lacks !== undefined) output.log('warn', name + lacks);
     },
   });
-  if (!output.json) return;
+  if (!output.json) return verdicts;
   bridge.frames$.subscribe({
     next: (frame) => {
       output.line(frameLine(frame));
@@ -71,6 +75,7 @@ export function reportBridge(bridge: Bridge, output: Output, { several, stats: e
   bridge.results$.subscribe((result) => {
     output.line(resultLine(result));
   });
+  return verdicts;
 }
 
 /** The last figures, with the mean of their rates; undefined: there are none. */

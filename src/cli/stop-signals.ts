@@ -66,13 +66,13 @@ export function onStop(action: () => void, atOnce?: () => void): () => void {
 
 /** Waits for an end in order; while that takes, it is said how to do without. */
 export async function untilStopped(
-  stopped: Promise<void>,
+  stopped: Promise<unknown>,
   output: { log(level: 'info', text: string): void },
 ): Promise<void> {
   const note = setTimeout(() => {
     output.log('info', 'stopping; interrupt once more to end without waiting');
   }, NOTE_MS);
-  await stopped;
+  await Promise.allSettled([stopped]);
   clearTimeout(note);
 }
 

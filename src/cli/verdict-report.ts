@@ -22,6 +22,9 @@ export class VerdictReport {
   /** Frames that the end of the run left without a verdict: in a call, and before one. */
   readonly #cutShort: number[] = [];
   readonly #notCalled: number[] = [];
+  /** Calls that ended by themselves: with a verdict, and without. */
+  #judged = 0;
+  #unjudged = 0;
 
   constructor(output: Output, cameraId: string, name: string) {
     this.#output = output;
@@ -29,7 +32,13 @@ export class VerdictReport {
     this.#name = name;
   }
 
+  /** The algorithm was called, and no call came to a verdict. */
+  get none(): boolean {
+    return this.#unjudged > 0 && this.#judged === 0;
+  }
+
   result(result: FrameResult): void {
+    if (result.outcome !== 'failed') this.#judged++;
     if (result.outcome === 'failed') this.#failed(result);
     else if (result.flags.some((flag) => !this.#flags.has(flag))) {
       for (const flag of result.flags) this.#flags.add(flag);
@@ -74,6 +83,7 @@ export class VerdictReport {
     if (this.#notCalled.length > 0) {
       this.#output.log('info', `${this.#name}not looked at by the algorithm: ${frames(this.#notCalled)}`);
     }
+    if (this.none) this.#output.log('error', `${this.#name}no frame has a verdict: every call failed`);
   }
 
   /** To be called once a second. */
@@ -95,6 +105,7 @@ export class VerdictReport {
       this.#cutShort.push(sequence);
       return;
     }
+    this.#unjudged++;
     const reason = reasonOf(result);
     if (this.#told.has(error)) this.#warn(`frame ${sequence} has no verdict`);
     else if (this.#reasons.has(reason) || this.#reasons.size >= MAX_REASONS) {

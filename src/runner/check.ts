@@ -53,21 +53,30 @@ export interface CheckPictures {
   readonly missing: ImageReference;
 }
 
+export interface CheckHandlers {
+  /** Told each step as it is done. */
+  onStep?(step: CheckStep): void;
+  /** Told each line of its log. */
+  onLog?(line: LogLine): void;
+  /** When aborted, a call under way may end; what is left is skipped, and so is the wait for an adapter that loads. */
+  readonly stop?: AbortSignal;
+  /** Ends the check, and the adapter, at once when aborted. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Examines an adapter: starts it, with `strictStdio`, and tries everything a host asks of one. Never rejects for what
- * the adapter does; OPTION_INVALID for wrong options, `signal.reason` when aborted. `onStep` is told each step as it is
- * done, `onLog` each line of its log.
+ * the adapter does; OPTION_INVALID for wrong options, `signal.reason` when aborted.
  */
 export async function checkAdapter(
   options: RunnerOptions,
   images: CheckPictures,
-  onStep: (step: CheckStep) => void = () => undefined,
-  onLog: (line: LogLine) => void = () => undefined,
-  signal?: AbortSignal,
+  handlers: CheckHandlers = {},
 ): Promise<CheckReport> {
-  signal?.throwIfAborted();
+  handlers.signal?.throwIfAborted();
   const resolved = resolveRunnerOptions({ ...options, strictStdio: true });
-  return new Check(resolved, onStep, new AdapterProbe(resolved, onLog), signal).run(images);
+  const probe = new AdapterProbe(resolved, (line) => handlers.onLog?.(line));
+  return new Check(resolved, handlers, probe).run(images);
 }
 
 class Check {
@@ -79,9 +88,8 @@ class Check {
 
   constructor(
     private readonly options: ResolvedRunnerOptions,
-    private readonly onStep: (step: CheckStep) => void,
+    private readonly handlers: CheckHandlers,
     private readonly probe: AdapterProbe,
-    private readonly signal: AbortSignal | undefined,
   ) {}
 
   async run(images: CheckPictures): Promise<CheckReport> {
@@ -91,14 +99,19 @@ class Check {
         await this.#calls(dialect, images);
         await this.#shutdown();
       }
+    } catch (error) {
+      const { stop } = this.handlers;
+      if (stop?.aborted !== true || error !== stop.reason) throw error;
     } finally {
-      await this.probe.process.stop(this.signal);
+      await this.probe.process.stop(this.handlers.signal);
     }
     this.#stdout();
     for (const name of STEPS) {
       if (name === 'pre' && this.#dialect?.pre !== true) continue;
       if (this.#steps.some((step) => step.name === name)) continue;
-      this.#done(name, 'skipped', 'an earlier step left nothing to try', false);
+      const stopped = this.handlers.stop?.aborted === true;
+      const why = stopped ? 'the check was stopped' : 'an earlier step left nothing to try';
+      this.#done(name, 'skipped', why, false);
     }
     return {
       ok: this.#steps.every(({ status }) => status !== 'failed'),
@@ -183,7 +196,7 @@ class Check {
 
   async #shutdown(): Promise<void> {
     if (this.probe.ended() !== undefined) return;
-    await this.probe.process.stop(this.signal);
+    await this.probe.process.stop(this.handlers.signal);
     const answered = this.probe.leftover('message').some(({ message }) => message.type === 'shutdown');
     const { exitCode, signal } = this.probe.ended()?.context ?? {};
     if (typeof signal === 'string')
@@ -210,13 +223,15 @@ class Check {
 
   /** One call and its result. */
   async #call(image: ImageReference, phase: Phase): Promise<CallResult> {
+    this.handlers.stop?.throwIfAborted();
     const requestId = randomUUID();
     const { settings, timings } = this.options;
     const sent = performance.now();
     this.#since = sent;
     this.probe.process.send(buildCall(this.#dialect!, { requestId, phase, settings, image }));
     const limitMs = phase === 'pre' ? timings.preMs : timings.callMs;
-    const event = await this.#next((candidate) => answers(candidate, requestId), limitMs);
+    const { signal } = this.handlers;
+    const event = await this.probe.next((candidate) => answers(candidate, requestId), limitMs, signal);
     const latencyMs = performance.now() - sent;
     this.#recent.add(requestId, event?.kind === 'message');
     if (event?.kind === 'message' && event.message.type === 'result') {
@@ -232,11 +247,14 @@ class Check {
     return failedCall(requestId, error, latencyMs);
   }
 
+  /** What it says outside of calls, which a stop does not wait for. */
   #next(
     wanted: (event: ProbeEvent) => boolean,
     ms = Number.POSITIVE_INFINITY,
   ): Promise<ProbeEvent | undefined> {
-    return this.probe.next(wanted, ms, this.signal);
+    const { stop, signal } = this.handlers;
+    const signals = [stop, signal].filter((one) => one !== undefined);
+    return this.probe.next(wanted, ms, AbortSignal.any(signals));
   }
 
   #failed(name: CheckStep['name'], event: ProbeEvent | undefined, otherwise = ''): false {
@@ -254,7 +272,7 @@ class Check {
     };
     this.#since = now;
     this.#steps.push(step);
-    this.onStep(step);
+    this.handlers.onStep?.(step);
     return true;
   }
 }

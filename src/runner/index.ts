@@ -11,7 +11,13 @@ export {
   type ResolvedDialect,
 } from '../adapter/index.js';
 export type { CallRequest, CallStats } from './call.js';
-export { type CheckPictures, type CheckReport, type CheckStep, checkAdapter } from './check.js';
+export {
+  type CheckHandlers,
+  type CheckPictures,
+  type CheckReport,
+  type CheckStep,
+  checkAdapter,
+} from './check.js';
 export {
   DELIVERY_POLICIES,
   Delivery,

@@ -6,6 +6,7 @@ import { runOptionsSchema } from '../../options/index.js';
 import { packageVersion } from '../../package.js';
 import { readPicture } from '../../pictures/index.js';
 import {
+  type CheckHandlers,
   type CheckReport,
   type CheckStep,
   checkAdapter,
@@ -18,6 +19,7 @@ import { EXIT } from '../exit-status.js';
 import { reportLine } from '../lines.js';
 import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
+import { onStop, untilStopped } from '../stop-signals.js';
 
 /** The last lines of a step's log, which say why it failed. */
 const MAX_LOG_LINES = 50;
@@ -52,7 +54,21 @@ export function configure(command: Command, words: readonly string[]): void {
   command.action(() => {
     const { image, json } = own();
     return withOutput(json, async (output) => {
-      const report = await check(image, given(), output);
+      const [stop, cut] = [new AbortController(), new AbortController()];
+      const signals = { stop: stop.signal, signal: cut.signal };
+      const checked = check(image, given(), output, signals).catch((error: unknown) => {
+        if (!cut.signal.aborted) throw error;
+      });
+      onStop(
+        () => {
+          stop.abort();
+          void untilStopped(checked, output);
+        },
+        () => cut.abort(),
+      );
+      const report = await checked;
+      // What was done until then has been said.
+      if (!report) return EXIT.impatient;
       if (output.json) output.line(reportLine('check', report));
       else output.text(`${summary(report)}\n`);
       return report.ok ? EXIT.done : EXIT.algorithm;
@@ -64,6 +80,7 @@ async function check(
   image: string | undefined,
   options: AlgorithmWithRunner,
   output: Output,
+  signals: Pick<CheckHandlers, 'stop' | 'signal'>,
 ): Promise<CheckReport> {
   const picture =
     image === undefined
@@ -89,16 +106,19 @@ async function check(
     return await checkAdapter(
       runnerOptions(options, options.runner, images.dir, packageVersion()),
       pictures,
-      (step) => {
-        if (!output.json) output.text(`${line(step)}\n`);
-        // What an algorithm logs about bad pictures is no news, unless it fails over them.
-        const lines = log.splice(0);
-        if (step.status !== 'failed') return;
-        for (const logged of lines) output.log(logged.level, `algorithm: ${logText(logged)}`);
-      },
-      (logged) => {
-        log.push(logged);
-        if (log.length > MAX_LOG_LINES) log.shift();
+      {
+        ...signals,
+        onStep: (step) => {
+          if (!output.json) output.text(`${line(step)}\n`);
+          // What an algorithm logs about bad pictures is no news, unless it fails over them.
+          const lines = log.splice(0);
+          if (step.status !== 'failed') return;
+          for (const logged of lines) output.log(logged.level, `algorithm: ${logText(logged)}`);
+        },
+        onLog: (logged) => {
+          log.push(logged);
+          if (log.length > MAX_LOG_LINES) log.shift();
+        },
       },
     );
   } finally {

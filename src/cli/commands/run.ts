@@ -14,6 +14,7 @@ import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
 import { attachControl, reportBridge } from '../run-report.js';
 import { onStop, stopAsked, untilStopped } from '../stop-signals.js';
+import type { VerdictReport } from '../verdict-report.js';
 
 /** Permission to write for everybody. */
 const WRITABLE_BY_ALL = 0o002;
@@ -55,6 +56,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   );
   /** What people have read as the reason of a disconnection. */
   const told = new Set<string>();
+  const reports: VerdictReport[] = [];
   try {
     const { options, bridges } = await inputs();
     if (output.json) output = outputOf(options);
@@ -69,7 +71,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
       {
         opened: (bridge) => {
           bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
-          reportBridge(bridge, output, { several, stats: options.stats });
+          reports.push(reportBridge(bridge, output, { several, stats: options.stats }));
           if (control) attachControl(control, bridge, output, several);
           web?.add(bridge);
           const { earlierFrames } = bridge;
@@ -101,6 +103,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
       return status === EXIT.port ? EXIT.camera : status;
     }
     if (cameras.bridges.some((bridge) => bridge.algorithmFailure)) return EXIT.algorithm;
+    if (reports.some(({ none }) => none)) return EXIT.algorithm;
     // These have been reported when they happened.
     const unfinished = cameras.bridges.map(({ pipeline }) => pipeline.error).find((error) => error);
     if (unfinished) return exitStatus(unfinished);

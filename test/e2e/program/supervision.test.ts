@@ -56,7 +56,7 @@ describe('supervision', () => {
       ...[...every, '--frames', '1', '--call-timeout', '100', '--kill-timeout', '50'],
       ...adapter('hang-stubborn'),
     ]);
-    expect((await program.ended).status, program.stderr).toBe(0);
+    expect((await program.ended).status, program.stderr).toBe(5);
     expect(program.of('result')).toMatchObject([{ error: { code: 'RUNNER_TIMEOUT' } }]);
   });
 
