@@ -47,7 +47,10 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface BridgeErrorOptions {
-  /** Values that help to understand the error; plain data, safe to print as JSON. */
+  /**
+   * Values that help to understand the error; plain data, safe to print as JSON. `options`: keys of the options of a bridge
+   * that it is about, for programs that have other names for them.
+   */
   context?: Readonly<Record<string, unknown>>;
   cause?: unknown;
 }

@@ -123,11 +123,14 @@ function checkSaving({ save, saveAnnotated, saveWhen, runner }: BridgeOptions): 
     throw new BridgeError(
       'OPTION_INVALID',
       `saveWhen ${saveWhen} needs an algorithm, whose outcomes decide.`,
+      { context: { options: ['saveWhen', 'runner'] } },
     );
   }
   if (save !== undefined && saveAnnotated !== undefined && resolve(save) === resolve(saveAnnotated)) {
     const message = 'save and saveAnnotated name the same folder. Give annotated frames another one.';
-    throw new BridgeError('OPTION_INVALID', message, { context: { path: save } });
+    throw new BridgeError('OPTION_INVALID', message, {
+      context: { path: save, options: ['save', 'saveAnnotated'] },
+    });
   }
 }
 
@@ -146,7 +149,7 @@ function checkNames({ shm, shmName, ring, arrays }: BridgeOptions): void {
     throw new BridgeError(
       'OPTION_INVALID',
       `${option} and ${other.option} both make the shared memory /${name}. Give ${option} another name.`,
-      { context: { name: `/${name}` } },
+      { context: { name: `/${name}`, options: [option, other.option] } },
     );
   }
 }

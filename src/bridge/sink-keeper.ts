@@ -7,6 +7,13 @@ import { asBridgeError, BridgeError, type ErrorCode } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import type { OpenSink, Sink, SinkHandlers, SinkKind, SinkStats } from './sink.js';
 
+/** The option of a bridge that an error of a sink is about: these rooms have options of their own. */
+const OPTIONS: Readonly<Partial<Record<SinkKind, Partial<Record<ErrorCode, string>>>>> = {
+  segment: { SHM_IN_USE: 'shmName', SHM_FULL: 'shmSize', SHM_TOO_SMALL: 'shmSize' },
+  ring: { SHM_IN_USE: 'ring', SHM_FULL: 'ringSlotSize', SHM_TOO_SMALL: 'ringSlotSize' },
+  arrays: { SHM_IN_USE: 'arrays' },
+};
+
 /** What passes when other programs make room, or give a name back. */
 const PASSING: readonly ErrorCode[] = ['SHM_FULL', 'SHM_IN_USE', 'SHM_FAILED'];
 /** It is opened again after this time, which doubles up to the longest; a name that is taken is looked at each time. */
@@ -35,7 +42,12 @@ export class SinkKeeper {
 
   /** Opens it, or rejects. */
   async open(again = false): Promise<void> {
-    const sink = await this.#open((error) => this.#fail(error), again);
+    let sink: Sink;
+    try {
+      sink = await this.#open((error) => this.#fail(error), again);
+    } catch (cause) {
+      throw this.#named(asBridgeError(cause));
+    }
     if (this.#abort.signal.aborted) await sink.close();
     else this.sink = sink;
   }
@@ -120,7 +132,15 @@ export class SinkKeeper {
   #tell(error: BridgeError): void {
     this.#lostSince ??= 0;
     if (this.sink?.required) this.#handlers.ended(error);
-    else this.#handlers.failed(this.kind, error);
+    else this.#handlers.failed(this.kind, this.#named(error));
+  }
+
+  /** The error, with the option that it is about. */
+  #named(error: BridgeError): BridgeError {
+    const option = OPTIONS[this.kind]?.[error.code];
+    if (option === undefined || 'options' in error.context) return error;
+    const { code, message, context, cause } = error;
+    return new BridgeError(code, message, { context: { ...context, options: [option] }, cause });
   }
 
   async #renew(lost: BridgeError): Promise<void> {

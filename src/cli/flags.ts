@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { BridgeError } from '../errors.js';
 import { readProblem } from '../files.js';
-import { type OptionSpec, optionProblems } from '../options/index.js';
+import { configSchema, type OptionSpec, optionProblems, optionSpecs } from '../options/index.js';
 
 /** Options as they were given: an object in the form of the library's. */
 export type Given = Readonly<Record<string, unknown>>;
@@ -163,6 +163,16 @@ function numberText(value: number, unit: OptionSpec['unit']): string {
   if (unit === 'octal') return `0${value.toString(8)}`;
   if (unit === 'bytes') return value % 2 ** 20 === 0 ? `${value / 2 ** 20}M` : String(value);
   return unit === 'ms' || unit === 's' ? `${value / 1_000}s` : String(value);
+}
+
+/** What an error says, with the flags of the options that it is about: the library does not know them. */
+export function inFlags({ message, context }: BridgeError): string {
+  const { options } = context;
+  if (!Array.isArray(options)) return message;
+  const flags = optionSpecs(configSchema).flatMap(({ path, flag }) =>
+    options.includes(path.join('.')) && flag !== undefined ? [`--${flag}`] : [],
+  );
+  return flags.length === 0 ? message : `${message} (${flags.join(', ')})`;
 }
 
 /** The flags with the words behind `--` as the algorithm's command. */

@@ -47,3 +47,30 @@ test('that everybody may write is warned of, once', async () => {
   expect(closed.status).toBe(0);
   expect(closed.stderr).not.toContain('may write');
 });
+
+test.each([
+  ['SHM_IN_USE', ['--shm-name', 'TAKEN'], '--shm-name', 2],
+  ['SHM_IN_USE', ['--no-shm', '--ring', 'TAKEN'], '--ring', 2],
+  ['SHM_IN_USE', ['--no-shm', '--arrays', 'TAKEN'], '--arrays', 2],
+  ['SHM_TOO_SMALL', ['--shm-name', 'FREE', '--shm-size', '4K'], '--shm-size', 0],
+  ['SHM_TOO_SMALL', ['--no-shm', '--ring', 'FREE', '--ring-slot-size', '1K'], '--ring-slot-size', 0],
+  ['OPTION_INVALID', ['--shm-name', 'FREE', '--ring', 'FREE'], '--shm-name, --ring', 2],
+  ['OPTION_INVALID', ['--no-shm', '--save', 'x', '--save-when', 'ng'], '--save-when, --runner', 2],
+] as const)('%s names the flag to change: %j', async (code, args, flags, status) => {
+  const [taken, free] = [uniqueName(), uniqueName()];
+  const base = taken.slice(1);
+  for (const name of [taken, `/${base}_image_shm`])
+    writeFileSync(pathOf(name), new Uint8Array(4_096).fill(1));
+  const given = args.map((arg) =>
+    arg === 'TAKEN' ? (args.some((one) => one === '--arrays') ? base : taken) : arg.replace('FREE', free),
+  );
+  const ended = await run(['--port', 'virtual', '--frames', '2', '--json', ...given]);
+  for (const name of [taken, `/${base}_image_shm`]) rmSync(pathOf(name));
+  expect(ended.status).toBe(status);
+  expect(ended.stderr).toContain(`(${flags}) [${code}]`);
+  // Programs read the same.
+  const line = ended.stdout.split('\n').find((one) => one.includes(code)) ?? '{}';
+  expect((JSON.parse(line) as { message: string }).message).toContain(`(${flags})`);
+  // The library does not know flags.
+  expect(ended.stderr.match(new RegExp(flags, 'g'))).toHaveLength(1);
+});
