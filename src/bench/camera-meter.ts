@@ -29,6 +29,14 @@ export type LinkRise = Record<
   number
 >;
 
+/** The same for a camera. */
+export interface CameraRise {
+  readonly dropped: number;
+  readonly repaired: number;
+  readonly undecoded: number;
+  readonly link: LinkRise;
+}
+
 export class CameraMeter {
   frames = 0;
   bytes = 0;
@@ -42,6 +50,7 @@ export class CameraMeter {
   #link: LinkStats;
   #dropped = 0;
   #repaired = 0;
+  #undecoded = 0;
 
   constructor(
     bridge: Bridge,
@@ -69,22 +78,24 @@ export class CameraMeter {
 
   /** Counts from here on. */
   begin(): void {
-    const { link, dropped, repaired } = this.bridge.stats();
+    const { link, dropped, repaired, undecoded } = this.bridge.stats();
     this.frames = 0;
     this.bytes = 0;
     this.#lastAt = undefined;
     this.#link = link;
     this.#dropped = dropped;
     this.#repaired = repaired;
+    this.#undecoded = undecoded;
   }
 
   /** What happened since `begin`. */
-  end(): { readonly dropped: number; readonly repaired: number; readonly link: LinkRise } {
-    const { link, dropped, repaired } = this.bridge.stats();
+  end(): CameraRise {
+    const { link, dropped, repaired, undecoded } = this.bridge.stats();
     const rise = (name: keyof LinkRise): number => link[name] - this.#link[name];
     return {
       dropped: dropped - this.#dropped,
       repaired: repaired - this.#repaired,
+      undecoded: undecoded - this.#undecoded,
       link: {
         requests: rise('requests'),
         retries: rise('retries'),

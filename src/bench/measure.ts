@@ -34,6 +34,8 @@ export interface Measured {
   readonly framesPerSecondEach: readonly number[];
   /** Captured and not delivered. */
   readonly dropped: number;
+  /** Delivered, and missing among the pixels in shared memory: a newer one came first. */
+  readonly undecoded: number;
   /** Ranges of frames that were read again. */
   readonly repaired: number;
   readonly requestsPerFrame: number;
@@ -156,6 +158,7 @@ function report(
     frameBytes: each(bytes),
     framesPerSecondEach: meters.map((meter) => meter.frames / seconds),
     dropped: sum(ended.map(({ dropped }) => dropped)),
+    undecoded: sum(ended.map(({ undecoded }) => undecoded)),
     repaired: sum(ended.map(({ repaired }) => repaired)),
     requestsPerFrame: each(line('requests')),
     packetsPerFrame: each(line('packetsSent') + line('packetsReceived')),

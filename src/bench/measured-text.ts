@@ -26,8 +26,16 @@ function lineText({ requestsPerFrame, packetsPerFrame, lineOverhead, roundTripMs
   return `${requestsPerFrame.toFixed(2)} requests and ${packetsPerFrame.toFixed(1)} packets a frame, ${(100 * lineOverhead).toFixed(1)} % more bytes than the frames', round trip ${roundTripMs.toFixed(2)} ms`;
 }
 
-function lossesText({ dropped, repaired, resyncs, timeouts, retries, fragmentsLost }: Measured): string {
-  return `${dropped} frames dropped, ${resyncs} resyncs, ${timeouts} timeouts, ${retries} retries, ${fragmentsLost} fragments lost, ${repaired} ranges read again`;
+function lossesText({
+  dropped,
+  undecoded,
+  repaired,
+  resyncs,
+  timeouts,
+  retries,
+  fragmentsLost,
+}: Measured): string {
+  return `${dropped} frames dropped, ${undecoded} not decoded, ${resyncs} resyncs, ${timeouts} timeouts, ${retries} retries, ${fragmentsLost} fragments lost, ${repaired} ranges read again`;
 }
 
 function processorText({ cpuMsPerFrame, cpuShare, busyMsPerFrame }: Measured): string {

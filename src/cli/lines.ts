@@ -81,6 +81,7 @@ export const reportLines = {
     bytesPerSecond: number('of all cameras'),
     frameBytes: number('mean size of a frame'),
     dropped: z.int().meta({ description: 'captured and not delivered' }),
+    undecoded: z.int().meta({ description: 'delivered, and missing among the pixels in shared memory' }),
     repaired: z.int().meta({ description: 'ranges of frames that were read again' }),
     requestsPerFrame: number('mean'),
     packetsPerFrame: number('mean, both directions'),

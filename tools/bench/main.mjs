@@ -1,19 +1,43 @@
 /**
- * `npm run bench [-- NAME...]`: prints figures of this machine, and ratios measured in the same run. Names: codec,
- * camera, runner, shm; without one, all of them.
+ * `npm run bench [-- NAME...] [--save FILE] [--compare FILE] [--quick]`: prints figures of this machine, and ratios measured in
+ * the same run. Without a name, all of the benchmarks. `--save` writes the table as JSON, `--compare` shows each figure as
+ * a multiple of an earlier table's, `--quick` only sees whether everything works.
  */
-const benches = { codec: './codec.mjs', camera: './camera.mjs', runner: './runner.mjs', shm: './shm.mjs' };
+import { parseArgs } from 'node:util';
+import { begin, compareWith, machine, save, settings } from './report.mjs';
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in benches));
+const benches = {
+  codec: './codec.mjs',
+  line: './line.mjs',
+  host: './host.mjs',
+  cameras: './cameras.mjs',
+  work: './work.mjs',
+  decode: './decode.mjs',
+  shm: './shm.mjs',
+  runner: './runner.mjs',
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    save: { type: 'string' },
+    compare: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+  },
+});
+const unknown = positionals.filter((name) => !(name in benches));
 if (unknown.length > 0) {
   console.error(`No such benchmark: ${unknown.join(', ')}. There are: ${Object.keys(benches).join(', ')}.`);
   process.exit(2);
 }
-console.log(`Node ${process.version}, ${process.platform} ${process.arch}`);
+settings.quick = values.quick;
+if (values.compare !== undefined) compareWith(values.compare);
+const { node, system, processor, memoryGb } = machine();
+console.log(`Node ${node}, ${system}, ${processor}, ${memoryGb} GB`);
 for (const [name, file] of Object.entries(benches)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
   const { default: bench } = await import(file);
-  console.log(`\n== ${name}`);
+  begin(name);
   await bench();
 }
+if (values.save !== undefined) save(values.save);

@@ -19,6 +19,7 @@
 
 enum { PLAIN, WINDOW, AHEAD };
 #define MAX_FRAME (16u << 20)
+#define REFUSED UINT32_MAX
 #define SILENCE_MS 5000
 /* Without an event the camera is asked after this time. */
 #define LOOK_MS 20
@@ -113,13 +114,15 @@ static struct packet next_packet(void) {
     }
 }
 
-/* The reply to the request under way, put together in `target`; returns its size. */
-static uint32_t reply(uint8_t opcode, uint8_t *target, uint32_t room) {
+/* The reply to the request under way, put together in `target`; returns its size, REFUSED if it may be refused and is. */
+static uint32_t reply_or_refusal(uint8_t opcode, uint8_t *target, uint32_t room, int may_refuse) {
     uint32_t size = 0;
     for (;;) {
         const struct packet got = next_packet();
+        if (got.opcode == SYNC && opcode != SYNC) continue; /* the answer to one that was sent twice */
         if (got.opcode != opcode || got.number != sequence) die("a packet of opcode %02x came in between", got.opcode);
         sequence++;
+        if (got.flags & NAK && may_refuse) return REFUSED;
         if (got.flags & NAK) die("opcode %02x was refused: %u", opcode, get16(got.payload));
         if (size + got.size > room) die("a reply is too long");
         memcpy(target + size, got.payload, got.size);
@@ -128,6 +131,10 @@ static uint32_t reply(uint8_t opcode, uint8_t *target, uint32_t room) {
         /* The next fragment comes when this one is acknowledged. */
         if (acks) flush();
     }
+}
+
+static uint32_t reply(uint8_t opcode, uint8_t *target, uint32_t room) {
+    return reply_or_refusal(opcode, target, room, 0);
 }
 
 static uint32_t exchange(uint8_t channel, uint8_t opcode, const uint8_t *payload, size_t size, uint8_t *target, uint32_t room) {
@@ -260,10 +267,9 @@ static uint32_t check_window(uint32_t got, uint32_t *jpeg_size) {
     return (uint32_t)total;
 }
 
-/* The frame that is latched, `length` bytes of which were asked for; returns its number. */
-static uint32_t window_frame(uint32_t length, double since) {
-    uint32_t jpeg_size, got = reply(READ, frame, MAX_FRAME);
-    if (got != length) die("a window of %u bytes instead of %u", got, length);
+/* The frame of which `got` bytes are there, wholly; returns its number. */
+static uint32_t window_frame(uint32_t got, double since) {
+    uint32_t jpeg_size;
     const uint32_t total = check_window(got, &jpeg_size);
     if (total > got) {
         ask_read(WINDOW_AT + got, total - got);
@@ -296,8 +302,8 @@ static uint32_t announced_length(void) {
     return length;
 }
 
-/* Whether a window READ has been asked for with the release of the frame before, and how long it is. */
-static uint32_t asked_ahead;
+/* A window READ has been asked for with the release of the frame before. */
+static int asked_ahead;
 
 static void release(uint32_t number, uint32_t ahead) {
     uint8_t answer;
@@ -316,20 +322,24 @@ static void window(void) {
     const double since = announced_at;
     ask_read(WINDOW_AT, length);
     flush();
-    release(window_frame(length, since), 0);
+    release(window_frame(reply(READ, frame, MAX_FRAME), since), 0);
 }
 
-/* While frames wait at the camera: the next READ does not wait for its announcement. */
+/* While frames wait at the camera the next READ does not wait for its announcement; it is refused when none does. */
 static void ahead(void) {
-    if (asked_ahead == 0) {
-        asked_ahead = announced_length();
-        ask_read(WINDOW_AT, asked_ahead);
+    static uint32_t usual;
+    uint32_t got = REFUSED;
+    if (asked_ahead) got = reply_or_refusal(READ, frame, MAX_FRAME, 1);
+    if (got == REFUSED) {
+        usual = announced_length();
+        ask_read(WINDOW_AT, usual);
         flush();
+        got = reply(READ, frame, MAX_FRAME);
     }
-    const double since = announced ? announced_at : now_ms();
-    const uint32_t number = window_frame(asked_ahead, since);
+    const double since = announced_at;
     announced = 0;
-    release(number, asked_ahead);
+    release(window_frame(got, since), usual);
+    asked_ahead = 1;
 }
 
 static int by_size(const void *a, const void *b) {

@@ -1,5 +1,5 @@
 /** Readers in other processes, and what frames are sent to them through. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { openRingWriter, openViznWriter } from '../../dist/index.js';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Why readers are left out here; undefined: they are not. */
+export const noCompiler =
+  spawnSync('g++', ['--version']).status === 0 ? undefined : 'no C++ compiler (Debian: apt-get install g++)';
 
 /** A directory for the compiled reader, pipes and sockets. */
 export function workshop() {

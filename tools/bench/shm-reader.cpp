@@ -91,7 +91,7 @@ int main(int argc, char **argv) {
     times.pop_back();
     std::sort(times.begin(), times.end());
     const auto at = [&](double share) { return times.empty() ? 0.0 : times[static_cast<size_t>(share * (times.size() - 1))]; };
-    printf("{\"p50\": %.2f, \"p99\": %.2f, \"frames\": %llu, \"bytes\": %llu, \"missed\": %llu}\n", at(0.5), at(0.99),
-           static_cast<unsigned long long>(frames), static_cast<unsigned long long>(bytes),
+    printf("{\"p50\": %.2f, \"p99\": %.2f, \"p999\": %.2f, \"frames\": %llu, \"bytes\": %llu, \"missed\": %llu}\n", at(0.5),
+           at(0.99), at(0.999), static_cast<unsigned long long>(frames), static_cast<unsigned long long>(bytes),
            static_cast<unsigned long long>(missed));
 }
