@@ -18,6 +18,7 @@ export interface FeedLine {
 export class EventFeed {
   readonly #listeners = new Set<(line: FeedLine) => void>();
   readonly #kept: FeedLine[] = [];
+  readonly #followed = new Set<() => void>();
   readonly #end: () => void;
   #last = 0;
 
@@ -42,6 +43,7 @@ export class EventFeed {
   close(): void {
     this.#end();
     this.#listeners.clear();
+    for (const end of this.#followed) end();
   }
 
   #follow(camera: WatchedCamera): void {
@@ -57,7 +59,9 @@ export class EventFeed {
     ];
     const end = (): void => {
       for (const subscription of subscriptions) subscription.unsubscribe();
+      this.#followed.delete(end);
     };
+    this.#followed.add(end);
     bridge.done.then(end, end);
   }
 

@@ -56,6 +56,8 @@ export class WebServer {
   readonly #app: FastifyInstance;
   readonly #context: WebContext;
   readonly #sockets = new Set<Socket>();
+  /** `GET /api/cameras` and so on, as fastify has them; not those that only say what is wrong, and the page's files. */
+  readonly registered: string[] = [];
   #address: Address;
   #closing: Promise<void> | undefined;
 
@@ -75,6 +77,9 @@ export class WebServer {
       routes: [],
     };
     this.#app = makeApp();
+    this.#app.addHook('onRoute', ({ method, url, config }) => {
+      if (!config?.fallback) this.registered.push(`${String(method)} ${url.replace(/:(\w+)/g, '{$1}')}`);
+    });
     new Access(token, () => this.#address.port).install(this.#app);
     this.#app.server.maxConnections = MAX_CONNECTIONS;
     this.#app.server.on('connection', (socket: Socket) => {

@@ -39,6 +39,8 @@ export const eventRoutes: RouteGroup = (app, context) => {
       reply.hijack();
       const { raw } = reply;
       raw.writeHead(200, { ...COMMON_HEADERS, 'Content-Type': 'text/event-stream', Connection: 'close' });
+      // Its socket's end is what counts.
+      raw.on('error', () => undefined);
       // A client of an earlier run gets all that is kept.
       const [run, number] = String(request.headers['last-event-id'] ?? '').split('.');
       const run36 = context.runId.slice(0, 8);
@@ -67,7 +69,7 @@ export const eventRoutes: RouteGroup = (app, context) => {
       const stop = feed.listen(take);
       const beat = setInterval(() => raw.writableLength === 0 && raw.write(':\n\n'), HEARTBEAT_MS);
       context.viewers.add({
-        socket: raw.socket!,
+        socket: request.raw.socket,
         gone: () => {
           clearInterval(beat);
           stop();

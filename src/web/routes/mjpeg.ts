@@ -19,11 +19,13 @@ export const mjpegRoutes: RouteGroup = (app, context) => {
         200: { description: 'JPEGs', mediaType: `multipart/x-mixed-replace; boundary=${BOUNDARY}` },
       },
     },
-    ({ query, reply }) => {
+    ({ query, request, reply }) => {
       const { bridge, frames } = context.cameras.find(query.camera);
       context.viewers.check();
       reply.hijack();
       const { raw } = reply;
+      // As cameras on the network send it: many readers of such streams know no chunks.
+      raw.useChunkedEncodingByDefault = false;
       raw.writeHead(200, {
         ...COMMON_HEADERS,
         'Content-Type': `multipart/x-mixed-replace; boundary=${BOUNDARY}`,
@@ -50,16 +52,28 @@ export const mjpegRoutes: RouteGroup = (app, context) => {
       };
       const offer = (frame: Frame): void => {
         if (busy) next = frame;
-        else if (!raw.destroyed) send(frame);
+        else send(frame);
       };
+      const end = (): void => {
+        next = undefined;
+        raw.end();
+      };
+      // Its socket's end is what counts.
+      raw.on('error', () => undefined);
       raw.write(`--${BOUNDARY}\r\n`);
       const subscription = bridge.frames$.subscribe({
         next: offer,
-        error: () => raw.destroy(),
-        complete: () => raw.end(),
+        error: end,
+        complete: end,
       });
-      context.viewers.add({ socket: raw.socket!, gone: () => subscription.unsubscribe() });
-      if (frames.latest) offer(frames.latest);
+      context.viewers.add({
+        socket: request.raw.socket,
+        gone: () => {
+          next = undefined;
+          subscription.unsubscribe();
+        },
+      });
+      if (frames.latest && !raw.writableEnded) offer(frames.latest);
     },
   );
 };

@@ -1,9 +1,11 @@
 /** What the tests of the HTTP server share: bridges on virtual cameras, a server, clients that behave and that do not. */
 import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
 import WebSocket from 'ws';
 import type { Bridge } from '../../../src/bridge/bridge.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
+import type { Frame } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
 import { type WebOptions, WebServer, type WebSettings } from '../../../src/web/index.js';
 
@@ -82,7 +84,7 @@ export function raw(
   let got = '';
   socket.on('error', () => undefined);
   socket.setEncoding('latin1').on('data', (piece: string) => {
-    got = (got + piece).slice(-1_000_000);
+    got += piece;
   });
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   atEnd(() => socket.destroy());
@@ -140,3 +142,106 @@ export class Viewer {
     return this.pictures.at(-1)!;
   }
 }
+
+/** An algorithm that finds every frame of an odd number NG, with a rectangle. */
+export const ODD_NG = [
+  process.execPath,
+  fileURLToPath(new URL('../program/adapters/paced.mjs', import.meta.url)),
+  '1',
+  'odd-ng',
+];
+
+/** Frames of a bridge, as they were delivered, by their sequences. */
+export function collect(bridge: Bridge): Map<number, Frame> {
+  const frames = new Map<number, Frame>();
+  const subscription = bridge.frames$.subscribe({
+    next: (frame) => frames.set(frame.sequence, frame),
+    error: () => undefined,
+  });
+  atEnd(() => subscription.unsubscribe());
+  return frames;
+}
+
+export interface SentEvent {
+  readonly id: string;
+  readonly event: string;
+  readonly data: Json;
+}
+
+/** A client of `/events`, as `EventSource` is one. */
+export class EventClient {
+  readonly events: SentEvent[] = [];
+  readonly #abort = new AbortController();
+  readonly closed: Promise<void>;
+  status: number | undefined;
+
+  constructor(server: WebServer, query = '', headers: Readonly<Record<string, string>> = {}) {
+    atEnd(() => this.close());
+    this.closed = this.#read(new URL(`events${query}`, server.url), headers).catch(() => undefined);
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  of(event: string): SentEvent[] {
+    return this.events.filter((one) => one.event === event);
+  }
+
+  async #read(url: URL, headers: Readonly<Record<string, string>>): Promise<void> {
+    const answer = await fetch(url, { headers, signal: this.#abort.signal });
+    this.status = answer.status;
+    let rest = '';
+    for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) {
+      const parts = (rest + piece).split('\n\n');
+      rest = parts.pop() ?? '';
+      for (const part of parts) this.#take(part);
+    }
+  }
+
+  #take(text: string): void {
+    const fields = new Map<string, string>();
+    for (const line of text.split('\n')) {
+      const colon = line.indexOf(': ');
+      if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 2));
+    }
+    const data = fields.get('data');
+    if (data === undefined) return;
+    this.events.push({
+      id: fields.get('id') ?? '',
+      event: fields.get('event') ?? '',
+      data: JSON.parse(data),
+    });
+  }
+}
+
+/** Parts of a `multipart/x-mixed-replace` answer, as far as it has come. */
+export function pictures(text: string): { readonly sequence: number; readonly jpeg: Buffer }[] {
+  const [, ...parts] = text.split('--openmv-frame\r\n');
+  return parts.flatMap((part) => {
+    const [head = '', ...body] = part.split('\r\n\r\n');
+    const jpeg = Buffer.from(body.join('\r\n\r\n'), 'latin1').subarray(0, -2);
+    const length = Number(/Content-Length: (\d+)/.exec(head)?.[1]);
+    return jpeg.length === length
+      ? [{ sequence: Number(/X-Frame-Sequence: (\d+)/.exec(head)?.[1]), jpeg }]
+      : [];
+  });
+}
+
+/** Those that the contract names. */
+export const MAIN_ROUTES = [
+  'GET /',
+  'GET /api/cameras',
+  'GET /api/cameras/{camera}',
+  'GET /api/cameras/{camera}/controls',
+  'PUT /api/cameras/{camera}/controls',
+  'GET /api/cameras/{camera}/frames/{file}',
+  'GET /api/cameras/{camera}/history',
+  'GET /api/cameras/{camera}/results',
+  'GET /stream.mjpg',
+  'GET /events',
+  'GET /ws',
+  'GET /healthz',
+  'GET /readyz',
+  'GET /openapi.json',
+];
