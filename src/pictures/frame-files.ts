@@ -3,8 +3,8 @@ import type { Frame } from '../frames/index.js';
 import { SavedFiles, type SavedOutcome, type SavePolicy } from './saved-files.js';
 
 export class FrameFiles {
-  /** A frame's file is complete before the frame is announced. */
-  readonly first = true;
+  /** A frame's file is complete before the frame is announced, unless its outcome decides. */
+  readonly first: boolean;
   /** A frame that cannot be saved ends the bridge. */
   readonly required: boolean;
   readonly #files: SavedFiles;
@@ -13,6 +13,7 @@ export class FrameFiles {
   private constructor(files: SavedFiles, required: boolean) {
     this.#files = files;
     this.required = required;
+    this.first = !files.byOutcome;
   }
 
   /** `full`: whether a frame that cannot be saved ends the bridge, or is lost. FILE_FAILED. */
@@ -30,9 +31,13 @@ export class FrameFiles {
     return this.#files.earlier;
   }
 
-  /** Saves the frame, unless the policy lets it pass (false) or waits for its outcome (false). FILE_FAILED. */
-  write(frame: Frame): Promise<void> | false {
-    return !this.#files.byOutcome && this.#files.wants(frame.sequence) && this.#save(frame);
+  /**
+   * Saves the frame, unless the policy lets it pass (false) or waits for its outcome (false): then frames behind it wait at
+   * the camera for what is being saved. FILE_FAILED.
+   */
+  write(frame: Frame): Promise<void> | Promise<boolean> | false {
+    if (!this.#files.byOutcome) return this.#files.wants(frame.sequence) && this.#save(frame);
+    return this.#pending.size > 0 && this.#caughtUp();
   }
 
   /** The frame's outcome is known: as `write`, for a policy that waits for it. */
@@ -44,6 +49,12 @@ export class FrameFiles {
   async close(): Promise<void> {
     await Promise.allSettled(this.#pending);
     this.#files.close();
+  }
+
+  /** What is being saved is saved; false, for no frame is written. */
+  async #caughtUp(): Promise<boolean> {
+    await Promise.allSettled(this.#pending);
+    return false;
   }
 
   async #save(frame: Frame): Promise<void> {
