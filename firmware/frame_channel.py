@@ -495,7 +495,8 @@ while True:
     # that no host reads has no second one behind it.
     held = last.total == 0 and last not in free
     if pending is not None or not free or held or (ready and not begun):
-        time.sleep_ms(1)
+        if longer(used_at, 2):  # while a host reads, a millisecond is much
+            time.sleep_ms(1)
         continue
     try:
         capture()
