@@ -26,6 +26,8 @@ import { BridgeTimers } from './timers.js';
 export interface BridgeSettings {
   /** Names the run in events; default: a new UUID. Several bridges of one program may share it. */
   readonly runId?: string;
+  /** Told why a camera is not there that is waited for, once for each reason; default: an `error` event. */
+  readonly waiting?: (error: BridgeError) => void;
 }
 
 export interface StartOptions {
@@ -70,7 +72,7 @@ export class BridgeLife {
   #finish: (error?: BridgeError) => void = () => undefined;
 
   /** Use `createBridge` or `openBridge`. */
-  constructor(input: BridgeInput, { runId = randomUUID() }: BridgeSettings = {}) {
+  constructor(input: BridgeInput, { runId = randomUUID(), waiting }: BridgeSettings = {}) {
     const options = parseOptions(bridgeOptionsSchema, input);
     this.options = options;
     this.runId = runId;
@@ -100,6 +102,7 @@ export class BridgeLife {
     this.connection = new Connection(options, cameraPart(options), this.#source, {
       connected: (camera) => this.#reports.connected(camera),
       disconnected: (error) => this.#reports.disconnected(error),
+      waiting: waiting ?? failed,
       failed,
       failedForGood: (error) => void this.#close(error),
     });

@@ -1,6 +1,6 @@
 /** The life cycle of a bridge's camera: what each state does, and the commands that lead from one to another. */
 import { abortable, Mutex } from '../async.js';
-import { type Camera, mayPass, ReconnectingCamera } from '../camera/index.js';
+import { type Camera, mayCome, mayPass, ReconnectingCamera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Source } from '../frames/index.js';
 import type { BridgeOptions, CameraOptions } from '../options/index.js';
@@ -12,6 +12,8 @@ export interface ConnectionHandlers {
   /** A connection was made: the first one, or another one after `disconnected`. */
   connected(camera: Camera): void;
   disconnected(error: BridgeError): void;
+  /** The camera is not there, and waited for; once for each reason. */
+  waiting(error: BridgeError): void;
   /** Something failed that does not end the connection. */
   failed(error: BridgeError): void;
   /** An error that no waiting helps against has closed the connection. */
@@ -170,10 +172,10 @@ export class Connection {
     } catch (cause) {
       signal.throwIfAborted();
       const error = asBridgeError(cause);
-      if (!this.#options.wait || !mayPass(error)) throw error;
-      const failed = this.#once();
+      if (!this.#options.wait || !mayCome(error)) throw error;
+      const failed = this.#once(this.#handlers.waiting);
       failed(error);
-      camera = await this.#camera.waitFor({ attempts: Number.POSITIVE_INFINITY, signal, failed });
+      camera = await this.#camera.waitFor({ attempts: this.#attempts, signal, failed });
     }
     return this.#welcome(camera, signal);
   }
@@ -183,8 +185,8 @@ export class Connection {
     const lost = this.#lost ?? goneError();
     this.#handlers.disconnected(lost);
     if (reconnect === false) throw lost;
-    const attempts = reconnect === true ? Number.POSITIVE_INFINITY : reconnect;
-    const camera = await this.#camera.reconnect({ attempts, signal, failed: this.#once() });
+    const failed = this.#once(this.#handlers.failed);
+    const camera = await this.#camera.reconnect({ attempts: this.#attempts, signal, failed });
     return this.#welcome(camera, signal);
   }
 
@@ -239,11 +241,17 @@ export class Connection {
     return 'lost';
   }
 
+  /** Attempts to connect in a row that may fail. */
+  get #attempts(): number {
+    const { reconnect } = this.#options;
+    return typeof reconnect === 'number' ? reconnect : Number.POSITIVE_INFINITY;
+  }
+
   /** Reports an error once for each reason in a row, not for every attempt. */
-  #once(): (error: BridgeError) => void {
+  #once(report: (error: BridgeError) => void): (error: BridgeError) => void {
     let told: string | undefined;
     return (error) => {
-      if (error.code !== told) this.#handlers.failed(error);
+      if (error.code !== told) report(error);
       told = error.code;
     };
   }

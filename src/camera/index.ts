@@ -9,6 +9,6 @@ export {
   FRAME_SIZES,
   type PixelFormatName,
 } from './controls-values.js';
-export { mayPass, ReconnectingCamera } from './reconnecting-camera.js';
+export { mayCome, mayPass, ReconnectingCamera } from './reconnecting-camera.js';
 export type { RunOptions } from './run-script.js';
 export { MAX_SCRIPT_BYTES } from './script.js';

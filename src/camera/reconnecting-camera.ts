@@ -29,8 +29,14 @@ const PASSING = new Set([
   'CAMERA_REBOOTED',
 ]);
 
+/** Of these, what a camera that has never been there does not get over: its port is a wrong one. */
+const WRONG_PORT = new Set(['PORT_FAILED', 'NOT_A_CAMERA']);
+
 /** Whether a camera that ended in this error may come back without help. */
 export const mayPass = (error: BridgeError): boolean => PASSING.has(error.code);
+
+/** Whether a camera that could not be connected in the first place may come without help. */
+export const mayCome = (error: BridgeError): boolean => mayPass(error) && !WRONG_PORT.has(error.code);
 
 type ListPorts = (options: { readonly signal: AbortSignal }) => Promise<PortInfo[]>;
 
@@ -82,7 +88,7 @@ export class ReconnectingCamera {
 
   /** The same, tried until the camera is there. Ends as `reconnect` does. */
   async waitFor(attempts: Attempts): Promise<Camera> {
-    return retry(attempts, () => this.connect(attempts.signal));
+    return retry(attempts, mayCome, () => this.connect(attempts.signal));
   }
 
   /**
@@ -91,7 +97,7 @@ export class ReconnectingCamera {
    */
   async reconnect(attempts: Attempts): Promise<Camera> {
     await this.camera.close();
-    return retry(attempts, () => this.#reopen(attempts.signal));
+    return retry(attempts, mayPass, () => this.#reopen(attempts.signal));
   }
 
   async #reopen(signal: AbortSignal): Promise<Camera> {
@@ -136,7 +142,11 @@ export class ReconnectingCamera {
   }
 }
 
-async function retry({ attempts, signal, failed }: Attempts, open: () => Promise<Camera>): Promise<Camera> {
+async function retry(
+  { attempts, signal, failed }: Attempts,
+  passes: (error: BridgeError) => boolean,
+  open: () => Promise<Camera>,
+): Promise<Camera> {
   for (let attempt = 1; ; attempt++) {
     const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt - 1, 16));
     await pause(longest * (LEAST_PART + (1 - LEAST_PART) * Math.random()), signal);
@@ -145,7 +155,7 @@ async function retry({ attempts, signal, failed }: Attempts, open: () => Promise
     } catch (cause) {
       signal.throwIfAborted();
       const error = asBridgeError(cause);
-      if (!mayPass(error) || attempt >= attempts) throw error;
+      if (!passes(error) || attempt >= attempts) throw error;
       failed(error);
     }
   }

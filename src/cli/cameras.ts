@@ -1,19 +1,9 @@
 /** The cameras of a run: opened at the same time; one that is missing is waited for. */
-import { pause } from '../async.js';
+import { type Deferred, deferred } from '../async.js';
 import { type Bridge, createBridge } from '../bridge/index.js';
-import { asBridgeError, BridgeError, type ErrorCode } from '../errors.js';
+import { mayCome } from '../camera/index.js';
+import { asBridgeError, BridgeError } from '../errors.js';
 import type { BridgeInput } from '../options/index.js';
-
-const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 5_000;
-/** What passes when the camera is plugged in, or another program lets go of it. */
-const PASSING: readonly ErrorCode[] = [
-  'PORT_NOT_FOUND',
-  'PORT_DENIED',
-  'PORT_BUSY',
-  'PORT_CLOSED',
-  'CAMERA_SILENT',
-];
 
 /** What a run does with its cameras. */
 export interface CameraHandlers {
@@ -21,6 +11,8 @@ export interface CameraHandlers {
   opened(bridge: Bridge): void;
   /** A camera is missing and waited for; once for each reason. */
   waiting(port: string, error: BridgeError): void;
+  /** A camera that was waited for cannot be used, or is not waited for any more. */
+  gaveUp(error: BridgeError): void;
 }
 
 export interface CamerasOptions {
@@ -29,23 +21,36 @@ export interface CamerasOptions {
   readonly wait: boolean;
 }
 
+/** A camera on its way. */
+interface Opening {
+  readonly input: BridgeInput;
+  /** Resolves when it is open, or is waited for, or has failed. */
+  readonly first: Deferred;
+  /** Why it is not there; undefined: it is. */
+  error: BridgeError | undefined;
+  waits: boolean;
+}
+
 export class Cameras {
   readonly bridges: Bridge[] = [];
-  /** Cameras that never came, and why. */
-  readonly missing: BridgeError[] = [];
-  readonly #inputs: readonly BridgeInput[];
+  readonly #openings: readonly Opening[];
   readonly #options: CamerasOptions;
   readonly #handlers: CameraHandlers;
   readonly #end = new AbortController();
   #failed = false;
   /** The first attempts are under way. */
-  #opening = true;
+  #beginning = true;
   #running = 0;
 
   constructor(inputs: readonly BridgeInput[], options: CamerasOptions, handlers: CameraHandlers) {
-    this.#inputs = inputs;
+    this.#openings = inputs.map((input) => ({ input, first: deferred(), error: undefined, waits: false }));
     this.#options = options;
     this.#handlers = handlers;
+  }
+
+  /** Why cameras are not there that never came. */
+  get missing(): BridgeError[] {
+    return this.#openings.flatMap(({ error }) => error ?? []);
   }
 
   /**
@@ -53,18 +58,19 @@ export class Cameras {
    * not waited for, in their order; then none stays open.
    */
   async run(): Promise<readonly PromiseSettledResult<void>[]> {
-    const ends = await Promise.allSettled(this.#inputs.map((input) => this.#open(input)));
-    const missing = ends.flatMap((end, index) =>
-      end.status === 'rejected' ? [{ input: this.#inputs[index]!, error: asBridgeError(end.reason) }] : [],
-    );
+    const opened = Promise.all(this.#openings.map((opening) => this.#open(opening)));
+    await Promise.all(this.#openings.map(({ first }) => first.promise));
+    const { missing } = this;
     const alone = this.bridges.length === 0 && !this.#options.wait;
     if (missing.length > 0 && !this.#end.signal.aborted && (this.#failed || alone)) {
       await this.close();
-      throw new AggregateError(missing.map(({ error }) => error));
+      await opened;
+      throw new AggregateError(missing);
     }
-    this.#opening = false;
+    this.#beginning = false;
+    for (const opening of this.#openings) if (!this.#end.signal.aborted) this.#tell(opening);
     this.#endAlone();
-    await Promise.all(missing.map(({ input, error }) => this.#wait(input, error)));
+    await opened;
     const lives = await Promise.allSettled(this.bridges.map((bridge) => bridge.done));
     await this.close();
     return lives;
@@ -82,26 +88,36 @@ export class Cameras {
     await Promise.all(this.bridges.map((bridge) => bridge.close(signal && { signal })));
   }
 
-  async #open(input: BridgeInput): Promise<void> {
-    // Waiting is done here, for all of them together.
-    const bridge = createBridge({ ...input, wait: false }, this.#options);
+  /** Until it is open, or will not be. Never rejects. */
+  async #open(opening: Opening): Promise<void> {
+    const { input, first } = opening;
+    // Without it there is no run, unless it is waited for.
+    const wait = this.#options.wait || input.reconnect !== false;
+    const waiting = (error: BridgeError): void => {
+      opening.error = this.#named(error, input);
+      opening.waits = true;
+      if (!this.#beginning) this.#tell(opening);
+      first.resolve();
+    };
     const { signal } = this.#end;
-    // One that is open ends by itself, or in `stop` and `close`.
-    const close = (): void => void bridge.close();
-    signal.addEventListener('abort', close);
     try {
       signal.throwIfAborted();
-      await bridge.open();
+      const bridge = createBridge({ ...input, wait }, { runId: this.#options.runId, waiting });
+      // One that is open ends by itself, or in `stop` and `close`.
+      const close = (): void => void bridge.close();
+      signal.addEventListener('abort', close);
+      await bridge.open().finally(() => signal.removeEventListener('abort', close));
+      opening.error = undefined;
+      await this.#opened(bridge);
     } catch (cause) {
-      const error = this.#named(asBridgeError(cause), input);
-      // Without it there is no run: the others are not to begin.
-      const waits = this.#options.wait || input.reconnect !== false;
-      if (!signal.aborted && !(waits && PASSING.includes(error.code))) this.#fail();
-      throw error;
+      if (!signal.aborted) this.#lost(opening, this.#named(asBridgeError(cause), input), wait);
     } finally {
-      signal.removeEventListener('abort', close);
+      first.resolve();
     }
-    if (this.#failed || signal.aborted) {
+  }
+
+  async #opened(bridge: Bridge): Promise<void> {
+    if (this.#failed || this.#end.signal.aborted) {
       await bridge.close();
       return;
     }
@@ -117,41 +133,30 @@ export class Cameras {
     void bridge.start().catch(() => undefined);
   }
 
-  /** A camera that is missing is not waited for alone. */
-  #endAlone(): void {
-    if (this.#running === 0 && !this.#opening && !this.#options.wait) this.#end.abort();
-  }
-
-  #fail(): void {
+  /** It does not come. What no waiting helps against ends the others as well. */
+  #lost(opening: Opening, error: BridgeError, wait: boolean): void {
+    if (!this.#beginning && error.code !== opening.error?.code) this.#handlers.gaveUp(error);
+    opening.error = error;
+    opening.waits = false;
+    if (wait && mayCome(error)) return;
     this.#failed = true;
     for (const bridge of this.bridges) void bridge.close();
+    if (!this.#beginning) this.#end.abort();
   }
 
-  /** Until it is there, or the others have ended, or as many attempts as the options say have failed. */
-  async #wait(input: BridgeInput, first: BridgeError): Promise<void> {
-    const attempts = typeof input.reconnect === 'number' ? input.reconnect : Number.POSITIVE_INFINITY;
-    const { signal } = this.#end;
-    let last = first;
-    if (!signal.aborted) this.#handlers.waiting(String(input.port), first);
-    for (let attempt = 1; attempt <= attempts && !signal.aborted; attempt++) {
-      const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
-      try {
-        await pause(wait, signal);
-        return await this.#open(input);
-      } catch (cause) {
-        if (signal.aborted) break;
-        const error = asBridgeError(cause);
-        if (error.code !== last.code) this.#handlers.waiting(String(input.port), error);
-        last = error;
-        if (!PASSING.includes(error.code)) break;
-      }
-    }
-    this.missing.push(last);
+  #tell({ input, error, waits }: Opening): void {
+    if (error && waits) this.#handlers.waiting(String(input.port), error);
+    else if (error) this.#handlers.gaveUp(error);
+  }
+
+  /** A camera that is missing is not waited for alone. */
+  #endAlone(): void {
+    if (this.#running === 0 && !this.#beginning && !this.#options.wait) this.#end.abort();
   }
 
   /** Of several cameras the error says which one it is about. */
   #named(error: BridgeError, { port }: BridgeInput): BridgeError {
-    if (this.#inputs.length === 1 || port === undefined || error.message.includes(port)) return error;
+    if (this.#openings.length === 1 || port === undefined || error.message.includes(port)) return error;
     const { code, message, context, cause } = error;
     return new BridgeError(code, `The camera on ${port}: ${message}`, { context, cause });
   }

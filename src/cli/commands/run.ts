@@ -91,6 +91,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
           const others = several ? '; the others go on' : '';
           output.log('info', `waiting for the camera on ${port}${others}`);
         },
+        gaveUp: (error) => output.error(error),
       },
     );
     const ends = await cameras.run();

@@ -43,6 +43,7 @@ describe('an error that another connection cannot cure', () => {
       { repairs: 0, run: () => Promise.reject(new TypeError('a defect')) },
       {
         connected: () => told.push('connected'),
+        waiting: ({ code }) => told.push(`waiting ${code}`),
         disconnected: () => told.push('disconnected'),
         failed: ({ code }) => told.push(code),
         failedForGood: ({ code, message }) => told.push(`closed by ${code}: ${message}`),

@@ -1,4 +1,5 @@
 /** Several cameras in one process: what happens to one is nothing to the others. */
+import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Program } from './program.js';
 import { expectSequence, leftovers, segmentName, unplug, useScratch } from './support.js';
@@ -143,6 +144,26 @@ describe('a camera that is missing at the start', () => {
       expect.stringContaining('none-1'),
       expect.stringContaining('none-2'),
     ]);
+    expect(status).toBe(3);
+  });
+
+  it('is waited for as often as --reconnect says', async () => {
+    const program = start([
+      ...['--port', 'virtual', '--port', missing('rare'), '--json', '--no-shm', '--reconnect', '2'],
+      ...['--duration', '3s'],
+    ]);
+    const { status } = await program.ended;
+    expect(program.of('error').map(({ code }) => code)).toEqual(['PORT_NOT_FOUND']);
+    expect(program.of('frame').length).toBeGreaterThan(5);
+    expect(status).toBe(3);
+  });
+
+  it('is not waited for any more when it is no camera, and says so', async () => {
+    const program = start(['--port', 'virtual', '--port', missing('file'), '--json', '--no-shm', '--wait']);
+    await expect.poll(() => program.stderr, { timeout: 20_000 }).toContain('waiting for the camera on');
+    writeFileSync(missing('file'), 'no port');
+    const { status } = await program.ended;
+    expect(program.of('error').map(({ code }) => code)).toEqual(['PORT_NOT_FOUND', 'PORT_FAILED']);
     expect(status).toBe(3);
   });
 });
