@@ -28,7 +28,13 @@ export interface PageFile {
 }
 
 /** Files that the page takes from packages: the name in `/page/modules/`, and what `import.meta.resolve` finds it by. */
-export const MODULES: Readonly<Record<string, string>> = {};
+export const MODULES: Readonly<Record<string, string>> = {
+  'preact.js': 'preact',
+  'preact-hooks.js': 'preact/hooks',
+  'preact-jsx.js': 'preact/jsx-runtime',
+  'uplot.js': 'uplot/dist/uPlot.esm.js',
+  'uplot.css': 'uplot/dist/uPlot.min.css',
+};
 
 /** By their names behind `/page/`. */
 export async function readPageFiles(folder = FOLDER): Promise<ReadonlyMap<string, PageFile>> {

@@ -1,0 +1,140 @@
+/** The live picture of a camera, with the rectangles and the verdict of exactly the frame that is shown. */
+import type { ComponentChildren, JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Summary } from './api.js';
+import { ofCamera } from './api.js';
+import { drawResult, type Lens, lensOf, pixelAt, WORDS } from './draw.js';
+import { LensView } from './lens.js';
+import { type Picture, PictureFeed } from './picture-feed.js';
+
+/** Texts beside the picture change so often, that they can be read. */
+const TEXT_MS = 200;
+
+export function Live({ camera, large }: { camera: Summary; large: boolean }): JSX.Element {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const box = useRef<HTMLElement>(null);
+  const feed = useRef<PictureFeed | undefined>(undefined);
+  const last = useRef<Picture | undefined>(undefined);
+  const [shown, setShown] = useState<Omit<Picture, 'bitmap'>>();
+  const [frozen, setFrozen] = useState(false);
+  const [lens, setLens] = useState<Lens>();
+  const [lensOpen, setLensOpen] = useState(false);
+  const [pointed, setPointed] = useState('');
+  const wantsLens = useRef(false);
+  wantsLens.current = lensOpen;
+
+  useEffect(() => {
+    let textAt = 0;
+    const show = (picture: Picture): void => {
+      last.current?.bitmap.close();
+      last.current = picture;
+      if (canvas.current) draw(canvas.current, picture);
+      if (performance.now() - textAt < TEXT_MS) return;
+      textAt = performance.now();
+      const { bitmap, ...about } = picture;
+      setShown(about);
+      if (wantsLens.current) setLens(lensOf(bitmap));
+    };
+    feed.current = new PictureFeed(camera.id, show);
+    return () => {
+      feed.current?.close();
+      last.current?.bitmap.close();
+      last.current = undefined;
+    };
+  }, [camera.id]);
+
+  const freeze = (): void => {
+    feed.current?.freeze(!frozen);
+    setFrozen(!frozen);
+    if (last.current) setShown(last.current);
+  };
+  const openLens = (): void => {
+    setLensOpen(!lensOpen);
+    if (!lensOpen && last.current) setLens(lensOf(last.current.bitmap));
+  };
+  const fullscreen = (): void => {
+    if (document.fullscreenElement) void document.exitFullscreen();
+    else void box.current?.requestFullscreen();
+  };
+  const point = (event: PointerEvent): void => {
+    const picture = last.current;
+    if (!picture || !canvas.current) return;
+    const { left, top, width, height } = canvas.current.getBoundingClientRect();
+    const x = clamp(((event.clientX - left) / width) * picture.width, picture.width - 1);
+    const y = clamp(((event.clientY - top) / height) * picture.height, picture.height - 1);
+    const [red, green, blue] = pixelAt(picture.bitmap, x, y);
+    setPointed(`x ${x}, y ${y}: red ${red}, green ${green}, blue ${blue}`);
+  };
+
+  const outcome = shown?.outcome ?? null;
+  return (
+    <section class="live" ref={box} aria-label={`Live picture of ${camera.id}`}>
+      <div class="picture">
+        <canvas
+          ref={canvas}
+          role="img"
+          aria-label={describe(shown, camera)}
+          onPointerMove={point}
+          onPointerLeave={() => setPointed('')}
+        />
+        {shown === undefined && <p class="empty">No frame has come yet.</p>}
+        {outcome && (
+          <output class={`verdict ${outcome}`} aria-live="off">
+            {WORDS[outcome]}
+            {shown?.result?.reason ? `: ${shown.result.reason}` : ''}
+          </output>
+        )}
+        {frozen && <span class="frozen">frozen</span>}
+      </div>
+      <p class="caption">
+        {pointed ||
+          (shown
+            ? `Frame ${shown.sequence}, ${shown.width} × ${shown.height}, ${kilobytes(shown.bytes)}`
+            : ' ')}
+      </p>
+      {large && (
+        <Bar>
+          <button type="button" aria-pressed={frozen} onClick={freeze}>
+            {frozen ? 'Go on' : 'Freeze'}
+          </button>
+          <button type="button" onClick={fullscreen}>
+            Full screen
+          </button>
+          <button type="button" aria-expanded={lensOpen} onClick={openLens}>
+            Set up the lens
+          </button>
+          <a class="button" href={ofCamera(camera.id, '/frames/latest.jpg')} download={`${camera.id}.jpg`}>
+            Save the frame
+          </a>
+        </Bar>
+      )}
+      {large && lensOpen && lens && <LensView lens={lens} />}
+    </section>
+  );
+}
+
+export const Bar = ({ children }: { children: ComponentChildren }): JSX.Element => (
+  <div class="bar">{children}</div>
+);
+
+function draw(canvas: HTMLCanvasElement, { bitmap, result, sequence }: Picture): void {
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+  }
+  const context = canvas.getContext('2d')!;
+  context.drawImage(bitmap, 0, 0);
+  if (result) drawResult(context, result);
+  canvas.dataset['sequence'] = String(sequence);
+  canvas.dataset['judged'] = result ? String(result.sequence) : '';
+}
+
+function describe(shown: Omit<Picture, 'bitmap'> | undefined, camera: Summary): string {
+  if (!shown) return `No frame of ${camera.id} yet`;
+  const verdict = shown.outcome ? `, ${WORDS[shown.outcome].slice(2)}` : '';
+  const marks = shown.result ? shown.result.defectRects.length : 0;
+  return `Frame ${shown.sequence} of ${camera.id}${verdict}${marks > 0 ? `, ${marks} marked places` : ''}`;
+}
+
+const clamp = (value: number, most: number): number => Math.max(0, Math.min(most, Math.floor(value)));
+const kilobytes = (bytes: number): string => `${(bytes / 1_000).toFixed(1)} kB`;
