@@ -74,15 +74,18 @@ export class KeptFrames {
 
   add(judged: Judged, frame: Frame): void {
     if (this.#most === 0) return;
-    if (this.#folder === undefined) {
+    const folder = this.#folder;
+    if (folder === undefined) {
       this.#put({ judged, bytes: frame.bytes, frame });
       return;
     }
     if (this.#waiting >= MOST_WAITING) return;
     this.#waiting++;
-    const path = join(this.#folder, `${this.#prefix}${String(Math.floor(judged.timestampMs))}-${judged.key}`);
+    const path = join(folder, `${this.#prefix}${String(Math.floor(judged.timestampMs))}-${judged.key}`);
     void this.#turn
       .run(async () => {
+        // The folder may be what is missing.
+        if (this.#failure) await makeFolder(WHAT, folder);
         await writeWhole(WHAT, `${path}.jpg`, frame.jpeg);
         await writeWhole(WHAT, `${path}.json`, Buffer.from(`${JSON.stringify(judged)}\n`));
         this.#failure = undefined;
