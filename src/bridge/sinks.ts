@@ -61,8 +61,8 @@ export class FrameSinks {
     return { placed, room };
   }
 
-  /** A sink takes a frame that it had let pass, for its outcome is known. Never rejects. */
-  async follow(kind: SinkKind, pending: Promise<void> | false | undefined): Promise<void> {
+  /** A sink takes a frame that it had let pass, for its outcome is known; false: it does not. Never rejects. */
+  async follow(kind: SinkKind, pending: Promise<unknown> | false | undefined): Promise<void> {
     const keeper = this.#keepers.find((one) => one.kind === kind);
     if (keeper && pending) await keeper.follow(pending);
   }

@@ -59,8 +59,9 @@ export class AnnotatedFiles {
   }
 }
 
-/** Draws and saves a frame that the folder's policy wants. FILE_FAILED, FRAME_CORRUPT. */
-export async function saveAnnotated(files: SavedFiles, frame: Frame, result: CallResult): Promise<void> {
-  if (!files.wants(frame.sequence, result.outcome)) return;
+/** Draws and saves a frame that the folder's policy wants; false: it does not. FILE_FAILED, FRAME_CORRUPT. */
+export async function saveAnnotated(files: SavedFiles, frame: Frame, result: CallResult): Promise<boolean> {
+  if (!files.wants(frame.sequence, result.outcome)) return false;
   await files.save(frame, await annotatePicture(frame.jpeg, annotationOf(result)));
+  return true;
 }

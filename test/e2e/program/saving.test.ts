@@ -79,6 +79,8 @@ it('--save-when ng saves what the algorithm finds NG, annotated as well, and not
   const names = wrong.map((result) => `${result['cameraId']}-0000000${result['sequence']}.jpg`).sort();
   expect(readdirSync(plain).sort()).toEqual(names);
   expect(readdirSync(drawn).sort()).toEqual(names);
+  const saved = { written: names.length, lost: 0, skipped: 0 };
+  expect(program.of('stats').at(-1)?.['sinks']).toMatchObject({ files: saved, annotated: saved });
 });
 
 it('--save-when every:3 with --save-max-bytes keeps the newest of them', async () => {
