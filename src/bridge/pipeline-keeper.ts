@@ -45,6 +45,9 @@ export class PipelineKeeper {
   readonly #policy: RestartPolicy;
   readonly #warnings: PipelineWarnings;
   readonly #closed = new AbortController();
+  /** Aborted: it has no time to finish. */
+  readonly #hurry = new AbortController();
+  #closing: Promise<void> | undefined;
   #pipeline: GstPipeline | undefined;
   #startedMs = 0;
   #error: BridgeError | undefined;
@@ -115,10 +118,18 @@ export class PipelineKeeper {
   }
 
   /**
-   * Lets it finish, for good. FILE_FAILED, which is reported as well: something may be unfinished. OPTION_INVALID: it
-   * could not work with the frames. Idempotent.
+   * Lets it finish, for good; aborting `signal` takes it its time for that. FILE_FAILED, which is reported as well: something
+   * may be unfinished. OPTION_INVALID: it could not work with the frames. Idempotent: the first call has the error.
    */
-  async close(): Promise<void> {
+  close(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) this.#hurry.abort();
+    else signal?.addEventListener('abort', () => this.#hurry.abort(), { once: true });
+    if (this.#closing) return this.#closing.catch(() => undefined);
+    this.#closing = this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed.abort();
     this.#end();
     clearTimeout(this.#restart);
@@ -126,7 +137,7 @@ export class PipelineKeeper {
     const pipeline = this.#pipeline;
     this.#pipeline = undefined;
     try {
-      await pipeline?.close();
+      await pipeline?.close(this.#hurry.signal);
     } catch (cause) {
       this.#error = asBridgeError(cause);
       if (this.#error.code === 'OPTION_INVALID') this.#refusal = this.#error;

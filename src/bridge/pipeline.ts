@@ -88,12 +88,12 @@ export class Pipeline implements Sink {
   }
 
   /**
-   * Lets it finish. FILE_FAILED, reported as well: it may have left something unfinished. OPTION_INVALID, reported as well:
-   * it could not work with the frames.
+   * Lets it finish, in no time once `signal` is aborted. FILE_FAILED, reported as well: it may have left something unfinished.
+   * OPTION_INVALID, reported as well: it could not work with the frames.
    */
-  async stop(): Promise<void> {
+  async stop(signal?: AbortSignal): Promise<void> {
     try {
-      await this.#keeper?.close();
+      await this.#keeper?.close(signal);
     } finally {
       this.#tell();
     }
@@ -107,9 +107,9 @@ export class Pipeline implements Sink {
     return taken ? undefined : false;
   }
 
-  async close(): Promise<void> {
+  async close(signal?: AbortSignal): Promise<void> {
     // What may be unfinished has been reported.
-    await this.stop().catch(() => undefined);
+    await this.stop(signal).catch(() => undefined);
   }
 
   #count(taken: boolean): boolean {

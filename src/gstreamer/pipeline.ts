@@ -73,6 +73,8 @@ export class GstPipeline {
   #said = '';
   #ended = false;
   #ending = false;
+  /** When it got its last frame. */
+  #endedMs = 0;
   /** Why it ended before it was ready. */
   #startError: BridgeError | undefined;
   /** Writes that have not been taken in, and who waits for that. */
@@ -208,32 +210,35 @@ export class GstPipeline {
   /**
    * Ends the stream, lets the pipeline finish what it writes, and ends it if it does not. FILE_FAILED: it failed
    * meanwhile, or had to be ended, so that a file may be unfinished; OPTION_INVALID: it could not work with the frames.
-   * Idempotent.
+   * Aborting `signal` takes it its time for that. Idempotent.
    */
-  async close(): Promise<void> {
+  async close(signal?: AbortSignal): Promise<void> {
     const first = !this.#ending;
     this.#ending = true;
     clearTimeout(this.#measuring);
+    if (first) this.#endedMs = performance.now();
     if (first && !this.#ended) {
       if (!this.#stream.begun) this.#write(this.#stream.begin());
       this.#child.stdin.end();
     }
-    const began = performance.now();
     let saying: NodeJS.Timeout | undefined;
     const say = (): void => {
-      this.#handlers.finishing?.(performance.now() - began);
+      this.#handlers.finishing?.(performance.now() - this.#endedMs);
       saying = setTimeout(say, SAID_MS);
     };
-    const end = (signal: NodeJS.Signals) => (): void => {
-      this.#late = signal;
-      this.#child.kill(signal);
+    const end = (how: NodeJS.Signals) => (): void => {
+      this.#late = how;
+      this.#child.kill(how);
     };
     // Without a frame there is nothing to finish, and gst-launch-1.0 may wait for one for ever.
-    const finishMs = this.#stream.begun ? this.#finishMs : 0;
+    const finishMs = this.#stream.begun && !signal?.aborted ? this.#finishMs : 0;
     const terms = setTimeout(end('SIGTERM'), finishMs);
     const kills = setTimeout(end('SIGKILL'), finishMs + KILL_MS);
     if (first) saying = setTimeout(say, FIRST_SAID_MS);
+    const hurry = end('SIGTERM');
+    signal?.addEventListener('abort', hurry);
     await this.#gone.promise;
+    signal?.removeEventListener('abort', hurry);
     for (const timer of [saying, terms, kills]) clearTimeout(timer);
     if (this.#unfinished) throw this.#unfinished;
   }
@@ -279,7 +284,7 @@ export class GstPipeline {
     const why =
       this.#late === undefined
         ? `Its last frame was followed by a failure. ${message}`
-        : `It had not finished ${this.#finishMs / SECOND_MS} s after its last frame and was ended (${this.#late}): ${this.#text}`;
+        : `It had not finished ${Math.round((performance.now() - this.#endedMs) / SECOND_MS)} s after its last frame and was ended (${this.#late}): ${this.#text}`;
     const what = 'What the GStreamer pipeline writes, such as a file, may be unfinished.';
     return new BridgeError('FILE_FAILED', `${what} ${why}`, { context, cause });
   }

@@ -7,7 +7,7 @@ import { PipelineKeeper } from '../../../src/bridge/pipeline-keeper.js';
 import { BridgeError } from '../../../src/errors.js';
 import { needs } from '../../support/needs.js';
 import { children, jpeg, times } from '../gstreamer/support.js';
-import { run } from '../program/program.js';
+import { Program, run } from '../program/program.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'openmv-delivery-'));
 const QUICK = { backoffMinMs: 20, backoffMaxMs: 200, crashWindowMs: 600_000, crashLimit: 100 };
@@ -158,6 +158,38 @@ describe('with delivery latest', () => {
     expect(stderr).toContain(`the pipeline took ${written} of 300 frames`);
     expect(stderr).toContain('--pipeline-delivery every');
     expect(stderr).toMatch(/waiting for the pipeline to finish what it writes: 2 s of at most 30 s/);
+  });
+});
+
+describe('the end of a pipeline that takes long', () => {
+  needs('gstreamer');
+  const SLOW = 'identity sleep-time=20000000 ! fakesink sync=false';
+
+  it('is cut short by a signal, also later and by another caller', async () => {
+    const kept = await keep(SLOW, { delivery: 'latest' });
+    await give(kept, 13);
+    const hurry = new AbortController();
+    const closing = kept.keeper.close();
+    const again = kept.keeper.close(hurry.signal);
+    hurry.abort();
+    await expect(closing).rejects.toMatchObject({
+      code: 'FILE_FAILED',
+      message: expect.stringMatching(/had not finished 0 s after its last frame and was ended \(SIGTERM\)/),
+    });
+    await again;
+    expect(kept.errors).toHaveLength(1);
+  });
+
+  it('is cut short by a second interrupt', async () => {
+    const program = new Program([...VIRTUAL, '--pipeline', SLOW]);
+    await program.line(({ type, sequence }) => type === 'frame' && sequence >= 30);
+    program.kill('SIGINT');
+    await expect
+      .poll(() => program.stderr, { timeout: 20_000 })
+      .toMatch(/waiting for the pipeline to finish/);
+    program.kill('SIGINT');
+    const { stderr } = await program.ended;
+    expect(stderr).toMatch(/may be unfinished.*ended \(SIGTERM\).*FILE_FAILED/);
   });
 });
 
