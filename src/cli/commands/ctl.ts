@@ -12,11 +12,16 @@ import { BridgeError } from '../../errors.js';
 import { withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 
+/** Longest wait for a reply, in seconds. A script is sent to the camera, and a pipeline started or finished, before some. */
+const WAIT_S = 5;
+const LONG_WAIT_S = 60;
+const LONG = new Set(['start_stream', 'stop_stream']);
+
 interface CtlFlags {
   socket?: string;
   controlName?: 'openmv' | 'vizion';
   camera?: string;
-  timeout: string;
+  timeout?: string;
 }
 
 export function configure(command: Command): void {
@@ -25,7 +30,10 @@ export function configure(command: Command): void {
     .argument('[command]', 'what to do; a beginning that only one command has is enough')
     .argument('[parameters...]', 'name=value')
     .option('--socket <path>', "the control socket; default: that of this user's bridge")
-    .option('--timeout <seconds>', 'longest wait for the reply', '5')
+    .option(
+      '--timeout <seconds>',
+      `longest wait for the reply; default: ${WAIT_S}, or ${LONG_WAIT_S} for a stream`,
+    )
     .option('--camera <id>', 'which camera, when there are several')
     .addOption(
       new Option(
@@ -42,7 +50,8 @@ export function configure(command: Command): void {
         ...(parameters.length > 0 && { params: parameterValues(parameters) }),
         ...(flags.camera !== undefined && { camera: flags.camera }),
       };
-      const timeoutMs = Number(flags.timeout) * 1_000;
+      const wait = LONG.has(request.command) ? LONG_WAIT_S : WAIT_S;
+      const timeoutMs = Number(flags.timeout ?? wait) * 1_000;
       if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
         throw new BridgeError('OPTION_INVALID', `--timeout takes seconds, not "${flags.timeout}".`);
       }
