@@ -21,7 +21,9 @@ function held(): number {
   return heapUsed + arrayBuffers;
 }
 
-it(`memory is the same after ${FRAMES} frames with results, outcomes and a ring`, async () => {
+it(`memory is the same after ${FRAMES} frames with results, outcomes and a ring`, {
+  timeout: 240_000,
+}, async () => {
   await using bridge = await openBridge({
     port: 'virtual',
     virtual: { fps: 'max' },
