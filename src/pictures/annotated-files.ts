@@ -1,11 +1,13 @@
 /** What is drawn on images: out of a result or a JSON line of one, into files of a directory. */
-import { join } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { z } from 'zod';
-import { makeFolder, writeWhole } from '../files.js';
+import { BridgeError } from '../errors.js';
+import { makeFolder } from '../files.js';
 import type { Frame } from '../frames/index.js';
 import { type CallResult, readRects } from '../runner/index.js';
 import { type Annotation, annotatePicture } from './annotate.js';
-import type { SavedFiles } from './saved-files.js';
+import { SavedFiles } from './saved-files.js';
 
 /** What is drawn for a result of the library. */
 export function annotationOf(result: CallResult): Annotation {
@@ -42,20 +44,54 @@ export function annotationOfLine(line: ResultLine): Annotation {
   };
 }
 
-export class AnnotatedFiles {
-  private constructor(private readonly directory: string) {}
+const WHAT = 'Annotated images cannot be saved';
 
-  /** Creates the directory if need be; FILE_FAILED. */
-  static async open(directory: string): Promise<AnnotatedFiles> {
-    await makeFolder('Annotated images cannot be saved', directory);
-    return new AnnotatedFiles(directory);
+/** A folder of annotated images, of any number of cameras. */
+export class AnnotatedFiles {
+  /** Folders that images of earlier runs were moved to. */
+  readonly earlier: string[] = [];
+  readonly #directory: string;
+  /** Folders of images that are others. */
+  readonly #apart = new Set<string>();
+  readonly #cameras = new Map<string, Promise<SavedFiles>>();
+
+  private constructor(directory: string) {
+    this.#directory = directory;
   }
 
-  /** Draws and writes `<name>.jpg`, which appears only when it is whole; gives its path. FILE_FAILED, FRAME_CORRUPT. */
-  async save(name: string, jpeg: Uint8Array, annotation: Annotation): Promise<string> {
-    const path = join(this.directory, `${name}.jpg`);
-    await writeWhole('Annotated images cannot be saved', path, await annotatePicture(jpeg, annotation));
-    return path;
+  /** Creates the folder if need be; FILE_FAILED. */
+  static async open(directory: string): Promise<AnnotatedFiles> {
+    await makeFolder(WHAT, directory);
+    return new AnnotatedFiles(await realpath(directory));
+  }
+
+  /** OPTION_INVALID: the image is in the folder itself, where it could have to make way. */
+  async checkApart(image: string): Promise<void> {
+    const folder = dirname(image);
+    if (this.#apart.has(folder)) return;
+    // One that is not there is told when it is read.
+    if ((await realpath(folder).catch(() => undefined)) !== this.#directory) {
+      this.#apart.add(folder);
+      return;
+    }
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `${image} is in the folder that annotated images go to. Give them another folder.`,
+      { context: { path: image } },
+    );
+  }
+
+  /** Those of a camera; what an earlier run left of them makes way. FILE_FAILED. */
+  of(cameraId: string): Promise<SavedFiles> {
+    const known = this.#cameras.get(cameraId) ?? this.#open(cameraId);
+    this.#cameras.set(cameraId, known);
+    return known;
+  }
+
+  async #open(cameraId: string): Promise<SavedFiles> {
+    const files = await SavedFiles.open(WHAT, this.#directory, cameraId, { when: 'all' });
+    if (files.earlier !== undefined) this.earlier.push(files.earlier);
+    return files;
   }
 }
 

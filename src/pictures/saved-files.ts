@@ -9,7 +9,8 @@ const DIGITS = 8;
 /** A part of this age was left over by a process that was killed. */
 const LEFT_OVER_MS = 60_000;
 
-export type SavedOutcome = 'ok' | 'ng' | 'failed' | 'skipped';
+/** Of a call. What the algorithm did not see is skipped, and no policy picks it by that. */
+export type SavedOutcome = 'ok' | 'ng' | 'failed';
 
 export interface SavePolicy extends RetentionLimits {
   /** `all`, `every:N`, or a list of `ng` and `failed`, which the algorithm decides. */

@@ -5,7 +5,13 @@ import { Algorithm, eventLine, type FrameResult, resultLine, startLine } from '.
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/index.js';
 import { cameraOptionsSchema, runOptionsSchema } from '../../options/index.js';
-import { AnnotatedFiles, annotationOf, expandPicturePaths, readPicture } from '../../pictures/index.js';
+import {
+  AnnotatedFiles,
+  expandPicturePaths,
+  readPicture,
+  type SavedFiles,
+  saveAnnotated,
+} from '../../pictures/index.js';
 import { type CallResult, describeStray } from '../../runner/index.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 
@@ -62,13 +68,13 @@ async function runOnFiles(
   let started = false;
   const runId = randomUUID();
   if (output.json) output.line(startLine(runId));
-  const drawn =
-    options.saveAnnotated === undefined ? undefined : await AnnotatedFiles.open(options.saveAnnotated);
+  const { saveAnnotated: folder } = options;
+  const drawn = folder === undefined ? undefined : await openDrawn(folder, files, cameraId, output);
   /** An error is said for the first picture of those in a row that cannot be drawn. */
   let drawing = true;
   const draw = async (frame: Frame, call: CallResult): Promise<void> => {
-    const name = `${frame.cameraId}-${String(frame.sequence).padStart(8, '0')}`;
-    await drawn?.save(name, frame.jpeg, annotationOf(call)).then(
+    if (!drawn) return;
+    await saveAnnotated(drawn, frame, call).then(
       () => (drawing = true),
       (error: unknown) => {
         if (drawing) output.error(asBridgeError(error));
@@ -140,6 +146,21 @@ async function runOnFiles(
   }
   if (tally.failed > 0 || tally.ok + tally.ng < files.length) return stopped ? EXIT.done : EXIT.algorithm;
   return tally.ng > 0 ? EXIT.no : EXIT.done;
+}
+
+/** The folder for annotated images, in which those of an earlier run have made way. OPTION_INVALID, FILE_FAILED. */
+async function openDrawn(
+  folder: string,
+  images: readonly string[],
+  cameraId: string,
+  output: Output,
+): Promise<SavedFiles> {
+  const annotated = await AnnotatedFiles.open(folder);
+  for (const image of images) await annotated.checkApart(image);
+  const drawn = await annotated.of(cameraId);
+  if (drawn.earlier !== undefined)
+    output.log('info', `annotated images of an earlier run were moved to ${drawn.earlier}`);
+  return drawn;
 }
 
 function describe(result: FrameResult): string {

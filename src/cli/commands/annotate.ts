@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { BridgeError } from '../../errors.js';
-import { makeFolder } from '../../files.js';
 import {
   AnnotatedFiles,
+  annotatePicture,
   annotationOfLine,
   type ResultLine,
   readPicture,
@@ -30,18 +30,22 @@ export function configure(command: Command): void {
   command.action((path: string) =>
     withOutput(false, async (output) => {
       const { frames, out } = given();
-      await makeFolder('Annotated pictures cannot be saved', out);
-      const files = await AnnotatedFiles.open(out);
+      const annotated = await AnnotatedFiles.open(out);
       let drawn = 0;
       for await (const line of results(path)) {
-        const picture = await readPicture(picturePath(line, frames));
-        await files.save(frameName(line), picture.jpeg, annotationOfLine(line));
+        const image = picturePath(line, frames);
+        await annotated.checkApart(image);
+        const { jpeg } = await readPicture(image);
+        const bytes = await annotatePicture(jpeg, annotationOfLine(line));
+        await (await annotated.of(line.cameraId)).save(line, bytes);
         drawn++;
         if (process.stdout.isTTY) output.live(`${drawn} drawn`);
       }
       if (drawn === 0) {
         throw new BridgeError('OPTION_INVALID', `There is no result in ${path}: give what --json printed.`);
       }
+      for (const earlier of annotated.earlier)
+        output.log('info', `annotated images of an earlier run were moved to ${earlier}`);
       output.log('info', `${drawn} pictures in ${out}`);
       return EXIT.done;
     }),

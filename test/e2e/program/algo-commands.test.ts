@@ -1,6 +1,6 @@
 /** `algo check`, `algo run` and `annotate`: algorithms without a camera. */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -207,6 +207,17 @@ describe('algo run', () => {
     expect((await program.ended).status, program.stderr).toBe(1);
     expect(program.of('result').map((result) => result['file'])).toEqual(files);
     expect(await readdir(drawn)).toHaveLength(6);
+    // A second run keeps what the first one drew.
+    const second = await run(['algo', 'run', good, '--save-annotated', drawn, ...compare]);
+    expect(second.status).toBe(0);
+    const [earlier, ...names] = (await readdir(drawn)).sort();
+    expect(names).toEqual(['file-00000001.jpg']);
+    expect(await readdir(join(drawn, earlier!))).toHaveLength(6);
+    expect(second.stderr).toContain(earlier);
+    // And none draws over the images themselves.
+    const over = await run(['algo', 'run', ...[good, '--save-annotated', dirname(good)], ...compare]);
+    expect(over.stderr).toMatch(/Give them another folder/);
+    expect(over.status).toBe(2);
   });
 });
 
@@ -233,6 +244,14 @@ describe('annotate', () => {
         height: 240,
       });
     }
+    const again = await run(['annotate', lines, '--frames', frames, '--out', out]);
+    expect(again.status).toBe(0);
+    const [first] = (await readdir(out)).filter((name) => name.startsWith('earlier-'));
+    expect((await readdir(join(out, first!))).sort()).toEqual((await readdir(frames)).sort());
+    expect(again.stderr).toContain(first);
+    const over = await run(['annotate', lines, '--frames', frames, '--out', frames]);
+    expect(over.status).toBe(2);
+    expect(await readdir(frames)).toHaveLength(4);
     const without = await run(['annotate', lines, '--out', out]);
     expect(without.stderr).toMatch(/--frames/);
     expect(without.status).toBe(2);

@@ -83,6 +83,35 @@ it('--save-when ng saves what the algorithm finds NG, annotated as well, and not
   expect(program.of('stats').at(-1)?.['sinks']).toMatchObject({ files: saved, annotated: saved });
 });
 
+it('--save-when ng,failed saves each frame that has such an outcome, and none that the algorithm did not see', async () => {
+  const directory = scratch.path('by-outcome');
+  const program = new Program([
+    ...[
+      '--port',
+      PORT,
+      '--no-shm',
+      '--json',
+      '--frames',
+      '40',
+      '--virtual-fps',
+      '60',
+      '--delivery',
+      'latest',
+    ],
+    ...['--save-when', 'ng,failed', '--save', directory, '--', process.execPath, PACED, '60', 'odd-ng'],
+  ]);
+  expect((await program.ended).status, program.stderr).toBe(0);
+  expect(program.of('skipped').length).toBeGreaterThan(0);
+  const wanted = program.of('result').filter((result) => result['resultStatus'] !== 'OK');
+  const names = wanted.map(({ sequence }) => `-${String(sequence).padStart(8, '0')}.jpg`).sort();
+  expect(names.length).toBeGreaterThan(0);
+  expect(
+    readdirSync(directory)
+      .map((name) => name.slice(-13))
+      .sort(),
+  ).toEqual(names);
+});
+
 it('--save-when every:3 with --save-max-bytes keeps the newest of them', async () => {
   const directory = scratch.path('few');
   const program = new Program([

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -102,15 +102,36 @@ describe('AnnotatedFiles', () => {
   it('writes whole files only, and names the place when it cannot', async () => {
     const place = join(dir, 'a', 'b');
     const files = await AnnotatedFiles.open(place);
-    expect(await files.save('one', jpeg, { outcome: 'ok' })).toBe(join(place, 'one.jpg'));
-    expect(await readdir(place)).toEqual(['one.jpg']);
+    const camera = await files.of('cam');
+    const path = (sequence: number): string => join(place, `cam-0000000${sequence}.jpg`);
+    expect(await camera.save({ cameraId: 'cam', sequence: 1 }, jpeg)).toBe(path(1));
+    expect(await readdir(place)).toEqual(['cam-00000001.jpg']);
     await rm(place, { recursive: true });
-    await expect(files.save('two', jpeg, { outcome: 'ok' })).rejects.toMatchObject({
+    await expect(camera.save({ cameraId: 'cam', sequence: 2 }, jpeg)).rejects.toMatchObject({
       code: 'FILE_FAILED',
-      context: { path: join(place, 'two.jpg') },
+      context: { path: path(2) },
     });
     await writeFile(join(dir, 'file'), '');
     await expect(AnnotatedFiles.open(join(dir, 'file'))).rejects.toMatchObject({ code: 'FILE_FAILED' });
+  });
+
+  it('has images of earlier runs make way, camera by camera, and none that it is to draw on', async () => {
+    const place = join(dir, 'again');
+    for (const run of [1, 2]) {
+      const files = await AnnotatedFiles.open(place);
+      for (const cameraId of ['a', 'b'])
+        await (await files.of(cameraId)).save({ cameraId, sequence: 1 }, jpeg);
+      expect(files.earlier).toHaveLength(run === 1 ? 0 : 2);
+      for (const folder of files.earlier) expect(await readdir(folder)).toHaveLength(1);
+    }
+    const files = await AnnotatedFiles.open(place);
+    await files.checkApart(join(dir, 'a-00000001.jpg'));
+    await symlink(place, join(dir, 'link'));
+    for (const folder of [place, join(dir, 'link')]) {
+      await expect(files.checkApart(join(folder, 'a-00000001.jpg'))).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+      });
+    }
   });
 });
 
