@@ -62,6 +62,50 @@ export async function within<T>(
   }
 }
 
+/**
+ * One timer for a deadline that moves often: it is set again only when it would come too late. One that fires too early sees
+ * so, and is set again.
+ */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #fire: () => void;
+  #cancel: (() => void) | undefined;
+  #timerAt = 0;
+  #deadline: number | undefined;
+
+  constructor(clock: Clock, fire: () => void) {
+    this.#clock = clock;
+    this.#fire = fire;
+  }
+
+  /** Fires at `deadline`, once; undefined: not any more. */
+  set(deadline: number | undefined): void {
+    this.#deadline = deadline;
+    if (deadline === undefined || (this.#cancel && this.#timerAt <= deadline)) return;
+    this.#cancel?.();
+    this.#timerAt = deadline;
+    this.#cancel = this.#clock.after(Math.max(0, deadline - this.#clock.now()), () => this.#look());
+  }
+
+  /** Ends the timer as well. */
+  stop(): void {
+    this.#deadline = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #look(): void {
+    this.#cancel = undefined;
+    const deadline = this.#deadline;
+    if (deadline === undefined) return;
+    if (this.#clock.now() < deadline) this.set(deadline);
+    else {
+      this.#deadline = undefined;
+      this.#fire();
+    }
+  }
+}
+
 /** A flag that one waiter waits for, with a longest wait. */
 export class Signal {
   readonly #clock: Clock;

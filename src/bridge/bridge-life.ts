@@ -91,6 +91,7 @@ export class BridgeLife {
         this.road.meter.drop(reason, count);
         this.#reports.dropped(reason, count);
       },
+      failed: (error) => this.#failed(error),
     });
     this.sinks = new FrameSinks({
       failed: (kind, error) => this.#reports.failed(error, kind),

@@ -2,7 +2,7 @@
 import { Observable } from 'rxjs';
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
-import { BACKEND_PIECE, type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
+import { BACKEND_PIECE, type ByteRange, type LinkRequest, MAX_READ_FRAGMENTS } from '../link/index.js';
 import {
   decodeShape,
   decodeWord,
@@ -148,6 +148,21 @@ export class Channel {
       }
     }
     return missing;
+  }
+
+  /** Bytes that one packet can carry, as agreed on. */
+  get maxPayload(): number {
+    return this.#session.driver.caps.maxPayload;
+  }
+
+  /** A request as it is, for a source of frames that knows the channel's id: see `LinkDriver.submit`. */
+  submit(request: LinkRequest): void {
+    this.#session.driver.submit(request);
+  }
+
+  /** What is submitted in `action` leaves in one write. */
+  together(action: () => void): void {
+    this.#session.driver.together(action);
   }
 
   /** Writes all of `data`, in as many requests as it needs. */

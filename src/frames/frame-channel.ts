@@ -3,6 +3,7 @@ import type { Camera, Channel } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { isLoss } from './frame-reader.js';
 import { type Latch, LatchReader } from './latch.js';
+import { numbersBetween, releaseOffset, windowBytes } from './window.js';
 
 /** A stopped script's channels stay and answer, but give no more frames. */
 export function scriptEnded(channel: string): BridgeError {
@@ -12,6 +13,11 @@ export function scriptEnded(channel: string): BridgeError {
     { context: { channel, running: false } },
   );
 }
+
+/** Events whose sizes are kept: more captures than a script has buffers for. A power of two. */
+const KEPT = 8;
+/** Captures that a camera may have kept while no host was there: one latched, one behind it. */
+const MOST_KEPT = 2;
 
 export class FrameChannel {
   readonly camera: Camera;
@@ -26,23 +32,108 @@ export class FrameChannel {
   events = 0;
   /** Those before the last look. */
   #eventsLooked = 0;
-  /** Whether the latched frame may have waited for long before this connection. */
-  stale: boolean;
+  /** Of the events, how many belong to captures that have been read or are gone. */
+  #spent = 0;
+  /** Bytes of the window that each of the last events announced. */
+  readonly #announced = new Uint32Array(KEPT);
+  /** Whether `#spent` is right for sure: the latch was seen open, and no event was lost since. */
+  #certain = false;
+  /** The script's number of the last frame taken. */
+  #lastNumber: number | undefined;
+  /** The script serves the window: one of its events has said so. */
+  #windowed = false;
+  #refused = false;
+  /** The number of a frame that its script keeps elsewhere. */
+  #withoutWindow: number | undefined;
+  /** How many of the next captures may have waited for long before this connection. */
+  suspects: number;
 
-  constructor(camera: Camera, name: string, stale: boolean) {
+  /** `begunAt`: now. */
+  constructor(
+    camera: Camera,
+    name: string,
+    stale: boolean,
+    readonly begunAt: number,
+  ) {
     this.camera = camera;
     this.channel = camera.channel(name);
     this.#latch = new LatchReader(this.channel);
-    this.stale = stale;
+    this.suspects = stale ? MOST_KEPT : 0;
   }
 
   /** Calls back for each event of the channel, and of the system; returns how to stop. */
   listen(changed: () => void): () => void {
-    return this.camera.onChannelEvent(({ channelId }) => {
-      if (channelId === this.#id) this.events++;
-      else if (channelId !== 0) return;
+    return this.camera.onChannelEvent(({ channelId, event }) => {
+      if (channelId === this.#id) {
+        const bytes = windowBytes(event);
+        this.#announced[this.events % KEPT] = bytes;
+        this.events++;
+        if (bytes > 0) this.#windowed = true;
+      } else if (channelId !== 0) return;
       changed();
     });
+  }
+
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Whether its script serves the window. */
+  get windowed(): boolean {
+    return this.#windowed && !this.#refused;
+  }
+
+  /** What its events announce is no window after all. */
+  refuseWindow(): void {
+    this.#refused = true;
+  }
+
+  /** The camera has refused to show this frame through the window. */
+  hasNoWindow({ number }: Latch): void {
+    this.#withoutWindow = number;
+  }
+
+  /** Whether a frame can be read through the window. */
+  shows({ number }: Latch): boolean {
+    return this.windowed && number !== undefined && number !== this.#withoutWindow;
+  }
+
+  /** Whether the link and the channel table are those of the last look. */
+  get current(): boolean {
+    return this.camera.session === this.session && this.camera.generation === this.#generation;
+  }
+
+  /** Whether a capture that was not read yet waits at the camera, or may wait there without an event. */
+  get waiting(): boolean {
+    return this.events > this.#spent || !this.#certain;
+  }
+
+  /** Bytes of its window, likely where there was no event; 0: it has none. */
+  get waitingBytes(): number {
+    const event = Math.min(this.#spent, this.events - 1);
+    return event < 0 ? 0 : this.#announced[event % KEPT]!;
+  }
+
+  /** The first `events` events announce nothing any more. */
+  spend(events: number): void {
+    this.#spent = Math.max(this.#spent, events);
+  }
+
+  /**
+   * A frame was taken that was read after `eventsBefore` events. Its number says how many captures, and events, are over:
+   * some of them may have been given up unread, and an event may have been lost.
+   */
+  took({ number }: Latch, eventsBefore: number): void {
+    const last = this.#lastNumber;
+    const ahead = number === undefined || last === undefined ? -1 : numbersBetween(last, number);
+    this.#lastNumber = number;
+    if (ahead < 0) this.spend(eventsBefore);
+    else this.#spent += ahead;
+    if (this.#spent > this.events) {
+      this.#spent = this.events;
+      this.#certain = false;
+    }
+    this.suspects = Math.max(0, this.suspects - 1);
   }
 
   /** What is latched, after looking the channel up where that is needed. CHANNEL_MISSING and the errors of `Channel`. */
@@ -50,16 +141,22 @@ export class FrameChannel {
     const { generation } = this.camera;
     if (this.#generation !== generation) {
       const id = await this.channel.id();
-      if (id !== this.#id) this.#latch.forget();
+      if (id !== this.#id) this.#changed();
       this.#id = id;
       this.#generation = generation;
     }
     this.session = this.camera.session;
+    const { events } = this;
     // Acks on, a look at an open latch has to leave the script time to close it. One that an event has announced is closed.
-    this.channel.prompt = this.events !== this.#eventsLooked;
-    this.#eventsLooked = this.events;
+    this.channel.prompt = events !== this.#eventsLooked;
+    this.#eventsLooked = events;
     const latch = await this.#latch.read();
     this.channel.prompt = latch.size > 0;
+    if (latch.size === 0) {
+      this.spend(events);
+      this.#certain = true;
+      this.suspects = 0;
+    }
     return latch;
   }
 
@@ -73,6 +170,17 @@ export class FrameChannel {
     this.#generation = -1;
   }
 
+  /** Another script has made the channel. */
+  #changed(): void {
+    this.#latch.forget();
+    this.#windowed = false;
+    this.#refused = false;
+    this.#withoutWindow = undefined;
+    this.#lastNumber = undefined;
+    this.#certain = false;
+    this.spend(this.events);
+  }
+
   /**
    * Asks what may have changed without an event: another channel may have the name, and a stopped script's channel
    * still answers. CHANNEL_MISSING when no script runs.
@@ -83,15 +191,17 @@ export class FrameChannel {
   }
 
   /**
-   * Reads the last byte only to open the latch. True: it is known to be open now (a refusal means that it was open
-   * already).
+   * Opens the latch: by the frame's number, or by reading its last byte. True: it is known to be open now (a refusal means
+   * that it was open already).
    */
-  async release(latch: Latch): Promise<boolean> {
-    this.stale = false;
+  async release({ size, number }: Latch): Promise<boolean> {
+    const offset = this.windowed && number !== undefined ? releaseOffset(number) : size - 1;
     try {
       const { session } = this;
-      await this.channel.readInto(new Uint8Array(1), latch.size - 1, [{ from: 0, to: 1 }], { session });
-      return true;
+      const missing = await this.channel.readInto(new Uint8Array(1), offset, [{ from: 0, to: 1 }], {
+        session,
+      });
+      return missing.length === 0;
     } catch (error) {
       if (!(error instanceof BridgeError) || (error.code !== 'CAMERA_REFUSED' && !isLoss(error))) throw error;
       return error.code === 'CAMERA_REFUSED';

@@ -1,46 +1,44 @@
 /**
  * Pulls frames from a camera's frame channel, one after the other. The channel's events say when; the puller asks
- * without one only after a while (the first frame has none, and one may be lost).
+ * without one only after a while (the first frame has none, and one may be lost). Where the script has a window, frames
+ * come through it (`WindowStream`) until something unusual happens; this file looks what is latched then, and repairs.
  */
-import { realClock, Signal } from '../async.js';
+import { type Clock, realClock, Signal } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
-import { checkJpeg } from '../jpeg.js';
 import { FrameChannel } from './frame-channel.js';
-import { FrameReader, isLoss } from './frame-reader.js';
+import { FrameLedger } from './frame-ledger.js';
+import { FrameReader, isLoss, TRUSTED_MS } from './frame-reader.js';
 import type { Latch } from './latch.js';
 import { PullPace } from './pull-pace.js';
 import type { Source, SourceHandlers } from './source.js';
 import { StaleFrameGuard } from './stale-frame-guard.js';
-
-/**
- * How long a latch is trusted without asking again: the bundled script gives a frame up, for a change of settings, when
- * it has not been read from for 300 ms.
- */
-const TRUSTED_MS = 150;
+import { ticksBetween } from './window.js';
+import { WindowStream } from './window-stream.js';
 
 export class FramePuller implements Source {
   /** Frames begun again after a resynchronisation, and frames released again without a second delivery. */
   readonly stats = { repairs: 0, restarts: 0, released: 0 };
   readonly #channelName: string;
   readonly #handlers: SourceHandlers;
+  readonly #clock: Clock;
   readonly #wake: Signal;
-  readonly #now: () => number;
   readonly #pace: PullPace;
   readonly #guard: StaleFrameGuard;
+  readonly #ledger: FrameLedger;
   #reader: FrameReader | undefined;
-  /** The last frame taken, to recognise it when its release was lost on the way. */
-  #last: FrameReader | undefined;
   /** The channel's events before the last release. */
   #eventsBefore = 0;
 
   constructor(channelName: string, handlers: SourceHandlers, clock = realClock) {
+    const now = (): number => clock.now();
     this.#channelName = channelName;
     this.#handlers = handlers;
+    this.#clock = clock;
     this.#wake = new Signal(clock);
-    this.#now = () => clock.now();
-    this.#pace = new PullPace(this.#now);
-    this.#guard = new StaleFrameGuard(this.#now);
+    this.#pace = new PullPace(now);
+    this.#guard = new StaleFrameGuard(now);
+    this.#ledger = new FrameLedger(handlers);
   }
 
   get repairs(): number {
@@ -51,8 +49,12 @@ export class FramePuller implements Source {
     const { restarts } = camera;
     // A script that started in this connection has latched the frame in this connection.
     const stale = this.#guard.mayBeStale(camera) && restarts === 0;
-    const source = new FrameChannel(camera, this.#channelName, stale);
-    const wake = (): void => this.#wake.set();
+    const source = new FrameChannel(camera, this.#channelName, stale, this.#clock.now());
+    const stream = this.#stream(source, signal);
+    const wake = (): void => {
+      this.#wake.set();
+      stream.changed();
+    };
     const stopListening = source.listen(wake);
     const subscription = camera.events$.subscribe((event) => {
       // Another script may count from the same number again: what was read so far proves nothing then.
@@ -62,7 +64,7 @@ export class FramePuller implements Source {
     signal.addEventListener('abort', wake);
     this.#reader = undefined;
     try {
-      while (!signal.aborted && camera.restarts === restarts) await this.#turn(source, signal);
+      while (!signal.aborted && camera.restarts === restarts) await this.#turn(source, stream, signal);
     } catch (error) {
       // A restart explains what went wrong in it; what is left to do is the same.
       if (signal.aborted || (camera.connected && camera.restarts !== restarts)) return;
@@ -74,19 +76,49 @@ export class FramePuller implements Source {
     }
   }
 
-  /** One look at the latch, and the frame if there is one. */
-  async #turn(source: FrameChannel, signal: AbortSignal): Promise<void> {
+  /** How frames come as long as all goes well. */
+  #stream(source: FrameChannel, signal: AbortSignal): WindowStream {
+    const owner = {
+      room: () => this.#handlers.ready?.(signal),
+      whole: (reader: FrameReader, eventsBefore: number) => {
+        if (this.#ledger.knows(reader)) this.stats.released++;
+        else this.#taken(source, reader, eventsBefore);
+      },
+      partial: (reader: FrameReader) => {
+        this.#reader = reader;
+      },
+      noWindow: () => this.#refuseWindow(source),
+      releaseUnknown: () => {
+        if (this.#ledger.last) this.#ledger.last.releaseUnknown = true;
+      },
+    };
+    return new WindowStream(source, owner, this.#pace, this.#clock);
+  }
+
+  /** Frames through the window; then one look at the latch, and the frame if there is one. */
+  async #turn(source: FrameChannel, stream: WindowStream, signal: AbortSignal): Promise<void> {
     try {
+      if (source.windowed && source.suspects === 0 && !this.#reader) {
+        const end = await stream.run(signal);
+        if (end === 'aborted') return;
+        if (end === 'idle' && this.#pace.doubtful()) await source.verify();
+      }
       const room = this.#handlers.ready?.(signal);
       if (room) await room;
       // Cleared before the question: what is latched after it sets it again.
       this.#wake.clear();
       if (signal.aborted) return;
+      const { events } = source;
       const latch = await source.look();
-      if (latch.size > 0) await this.#take(source, latch);
-      else this.#seenOpen(source);
+      const { suspects } = source;
+      if (latch.size > 0) await this.#take(source, latch, events);
+      else if (this.#ledger.last) {
+        // Nothing is latched: the next frame is a new one, even with the bytes of the frame before it.
+        this.#ledger.last.releaseUnknown = false;
+      }
       this.#guard.answered(source.camera);
-      if (signal.aborted) return;
+      // What is latched right behind an old frame has waited there as well.
+      if (signal.aborted || source.windowed || suspects > 1) return;
       this.#pace.waited(await this.#wake.wait(this.#pace.waitMs));
       if (!signal.aborted && this.#pace.doubtful()) await source.verify();
     } catch (error) {
@@ -94,22 +126,18 @@ export class FramePuller implements Source {
     }
   }
 
-  /** Nothing is latched: the next frame is a new one, even with the bytes of the frame before it. */
-  #seenOpen(source: FrameChannel): void {
-    source.stale = false;
-    if (this.#last) this.#last.releaseUnknown = false;
-  }
-
-  async #take(source: FrameChannel, latch: Latch): Promise<void> {
+  async #take(source: FrameChannel, latch: Latch, events: number): Promise<void> {
     const { camera, channel, session } = source;
-    const begun = this.#now();
+    const begun = this.#clock.now();
     if (latch.size > camera.options.maxFrameBytes) {
-      this.#handlers.dropped('too_large', 1);
-      this.#last = undefined;
+      this.#ledger.giveUp(undefined, 'too_large');
+      source.took(latch, events);
       await source.release(latch);
       return;
     }
-    const reader = this.#reader?.continues(latch) ? this.#reader : new FrameReader(latch);
+    const reader = this.#reader?.continues(latch)
+      ? this.#reader
+      : new FrameReader(latch, source.shows(latch));
     this.#reader = reader;
     const { repairs } = reader;
     try {
@@ -118,75 +146,91 @@ export class FramePuller implements Source {
       this.stats.repairs += reader.repairs - repairs;
     }
     this.#reader = undefined;
-    if (this.#last && reader.repeats(this.#last)) {
-      await this.#releaseAgain(source, latch, this.#last);
+    if (reader.windowed && !this.#hasHeader(source, reader)) return;
+    const { last } = this.#ledger;
+    if (last && this.#ledger.knows(reader)) {
+      await this.#releaseAgain(source, latch, last, events);
       return;
     }
     // With acks on nothing in a reply shows that the camera began again with a number that fits by chance; and a frame
     // that was not read from for a while may have made room for a change of settings.
-    const doubtful = camera.info().link.ack || this.#now() - begun > TRUSTED_MS;
-    if (doubtful && latch.number !== undefined && !reader.continues(await source.lookAgain())) return;
-    this.#eventsBefore = source.events;
-    await reader.readLast(channel, session);
-    if (!camera.connected && !camera.lost) return;
-    const { stale } = source;
-    source.stale = false;
-    this.#countSkipped(latch.number);
-    this.#last = reader;
+    const doubtful = camera.info().link.ack || this.#clock.now() - begun > TRUSTED_MS;
+    if (doubtful && latch.number !== undefined && !reader.fromOneRead(channel.maxPayload)) {
+      if (!reader.continues(await source.lookAgain())) return;
+    }
+    const before = source.events;
+    if (!reader.windowed) await reader.readLast(channel, session);
+    if (camera.connected || camera.lost) this.#taken(source, reader, events);
+    this.#eventsBefore = before;
+    if (reader.windowed) reader.releaseUnknown = !(await source.release(latch));
+  }
+
+  /** A frame is whole. It is delivered now, whatever becomes of its release. */
+  #taken(source: FrameChannel, reader: FrameReader, events: number): void {
+    const stale = this.#isOld(source, reader, events);
+    source.took(reader.latch, events);
     this.#pace.taken();
-    if (stale) this.#handlers.dropped('stale', 1);
-    else this.#deliver(reader);
+    this.#guard.answered(source.camera);
+    this.#ledger.take(reader, stale);
+  }
+
+  /**
+   * Whether a frame may have waited since before this connection: the first one that is latched, and the one right behind it
+   * unless an event, or the camera's clock, shows that it was captured later.
+   */
+  #isOld({ suspects, begunAt }: FrameChannel, { header }: FrameReader, events: number): boolean {
+    if (suspects !== 1) return suspects > 0;
+    if (!header) return events === this.#eventsBefore;
+    return ticksBetween(header.captureTick, header.servedTick) / 1_000 > this.#clock.now() - begunAt;
+  }
+
+  /** Whether what was read through the window is the frame that was latched before. */
+  #hasHeader(source: FrameChannel, { header, latch }: FrameReader): boolean {
+    if (!header) this.#refuseWindow(source);
+    return header?.number === latch.number && header?.size === latch.size;
+  }
+
+  #refuseWindow(source: FrameChannel): void {
+    source.refuseWindow();
+    this.#handlers.failed?.(
+      new BridgeError(
+        'CAMERA_PROTOCOL',
+        `The script of channel \`${this.#channelName}\` announces frames with a header, but sends another one. Its frames are read without it, at more requests a frame. Send the script of this version to the camera.`,
+      ),
+    );
   }
 
   /**
    * The frame that was taken last is latched once more. Without a number that may be another capture with the same
    * bytes: it is counted, unless events show that nothing was latched since.
    */
-  async #releaseAgain(source: FrameChannel, latch: Latch, last: FrameReader): Promise<void> {
+  async #releaseAgain(source: FrameChannel, latch: Latch, last: FrameReader, events: number): Promise<void> {
     this.stats.released++;
     const quiet = source.events > 0 && source.events === this.#eventsBefore;
     if (latch.number === undefined && !quiet) this.#handlers.dropped('repeated', 1);
     this.#eventsBefore = source.events;
+    source.took(latch, events);
     if (await source.release(latch)) last.releaseUnknown = false;
-  }
-
-  #deliver(reader: FrameReader): void {
-    const check = checkJpeg(reader.bytes);
-    if ('problem' in check) {
-      this.#handlers.dropped('corrupt', 1);
-      return;
-    }
-    const { width, height } = check.header;
-    this.#handlers.frame({
-      jpeg: reader.bytes,
-      width,
-      height,
-      timestampMs: unixTime(),
-      captureNumber: reader.latch.number,
-    });
-  }
-
-  /** Captures between the last frame and this one that never came. A lower number is a script that started again. */
-  #countSkipped(number: number | undefined): void {
-    const last = this.#last?.latch.number;
-    if (number === undefined || last === undefined) return;
-    const skipped = number - last - 1;
-    if (skipped > 0) this.#handlers.dropped('skipped', skipped);
   }
 
   /** After an error: look again where that may help, else pass it on. */
   async #recover(source: FrameChannel, error: unknown): Promise<void> {
     if (!(error instanceof BridgeError)) throw error;
-    if (error.code === 'FRAME_CORRUPT' && this.#reader) {
-      this.#handlers.dropped('unreadable', 1);
-      const given = this.#reader;
-      this.#last = given;
+    const reader = this.#reader;
+    if (error.code === 'FRAME_CORRUPT' && reader) {
+      this.#ledger.giveUp(reader, 'unreadable');
       this.#reader = undefined;
-      await source.release(given.latch);
+      source.took(reader.latch, source.events);
+      await source.release(reader.latch);
     } else if (error.code === 'CAMERA_REFUSED') {
+      this.stats.restarts++;
+      if (reader?.windowed) {
+        this.#reader = undefined;
+        source.hasNoWindow(reader.latch);
+        return;
+      }
       // Not latched any more, or the channel is another one: the table tells.
       source.forget();
-      this.stats.restarts++;
       await this.#wake.wait(this.#pace.waitMs);
     } else if (isLoss(error)) {
       // The link has synchronised again: ask what is latched before anything else.
@@ -196,17 +240,4 @@ export class FramePuller implements Source {
       throw error;
     }
   }
-}
-
-/** What the system's clock differs by when it was set, beyond the millisecond that it cuts off. */
-const CLOCK_SET_MS = 2;
-let monotonicOriginMs = performance.timeOrigin;
-
-/** Unix time in milliseconds, to the microsecond. */
-function unixTime(): number {
-  const now = Date.now();
-  const precise = monotonicOriginMs + performance.now();
-  if (Math.abs(precise - now) < CLOCK_SET_MS) return Math.round(precise * 1_000) / 1_000;
-  monotonicOriginMs += now - precise;
-  return now;
 }

@@ -1,41 +1,74 @@
 /**
- * Reads one latched frame so that nothing of it can be lost: all but its last byte first; what was damaged on
- * the way is read again while the latch still holds the frame; the last byte, whose reading releases the latch,
- * only when all the rest is in place.
+ * Reads one latched frame so that nothing of it can be lost: what was damaged on the way is read again while the latch
+ * still holds the frame. Without the window the last byte, whose reading releases the latch, is read only when all the rest
+ * is in place.
  */
 import type { Channel } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
-import type { ByteRange } from '../link/index.js';
+import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
 import type { Latch } from './latch.js';
+import { HEADER_BYTES, readHeader, WINDOW, type WindowHeader, windowOf } from './window.js';
 
 const MARKER = 0xff;
 const EOI = 0xd9;
 /** Rounds of re-reading without any progress after which a frame is given up. */
 const IDLE_ROUNDS = 50;
 
+/**
+ * How long a latch is trusted without asking again: the bundled script gives a frame up, for a change of settings, when
+ * it has not been read from for 300 ms.
+ */
+export const TRUSTED_MS = 150;
+
+/** What a READ of the window has brought so far. */
+interface Begun {
+  readonly buffer: Buffer;
+  readonly missing: readonly ByteRange[];
+}
+
 /** A frame under way; kept over a resynchronisation when the script's number proves that it is still the same. */
 export class FrameReader {
   readonly latch: Latch;
+  /** The JPEG. */
   readonly bytes: Buffer;
+  /** It is read through the window: reading it releases nothing. */
+  readonly windowed: boolean;
+  readonly #buffer: Buffer;
   #missing: readonly ByteRange[];
+  #rounds = 0;
   #idleRounds = 0;
   /** Ranges that were read again. */
   repairs = 0;
   /**
-   * Set when the answer to the last byte's reading was lost: whether the latch was released is not known, until it
-   * is seen open. The frame itself is whole.
+   * Set when the answer to the release was lost: whether the latch was released is not known, until it is seen open. The
+   * frame itself is whole.
    */
   releaseUnknown = false;
 
-  constructor(latch: Latch) {
+  constructor(latch: Latch, windowed = false, begun?: Begun) {
+    const { size } = latch;
+    const end = windowed ? windowOf(size) : size - 1;
     this.latch = latch;
-    this.bytes = Buffer.allocUnsafeSlow(latch.size);
-    this.#missing = latch.size > 1 ? [{ from: 0, to: latch.size - 1 }] : [];
+    this.windowed = windowed;
+    this.#buffer = begun?.buffer ?? Buffer.allocUnsafeSlow(windowed ? end : size);
+    this.#missing = begun?.missing ?? (end > 0 ? [{ from: 0, to: end }] : []);
+    if (begun) this.#rounds = 1;
+    this.bytes = windowed ? this.#buffer.subarray(HEADER_BYTES, HEADER_BYTES + size) : this.#buffer;
+  }
+
+  /** In front of the frame in its window; undefined: there is none. */
+  get header(): WindowHeader | undefined {
+    return this.windowed ? readHeader(this.#buffer) : undefined;
   }
 
   /** Whether what has been read so far belongs to the frame that is latched now. */
   continues(latch: Latch): boolean {
     return latch.number !== undefined && latch.number === this.latch.number && latch.size === this.latch.size;
+  }
+
+  /** Whether one READ of fragments of `maxPayload` bytes has brought all of it: then it cannot be of two frames. */
+  fromOneRead(maxPayload: number): boolean {
+    return this.windowed && this.#rounds === 1 && this.#buffer.length <= maxPayload * MAX_READ_FRAGMENTS;
   }
 
   /**
@@ -50,13 +83,13 @@ export class FrameReader {
     return this.bytes.compare(last.bytes, 0, size - 1, 0, size - 1) === 0;
   }
 
-  /** Everything but the last byte. Ends in the errors of `Channel.readInto`, or FRAME_CORRUPT when it gets nowhere. */
+  /** All of it, or all but the last byte. Ends in the errors of `Channel.readInto`, or FRAME_CORRUPT when it gets nowhere. */
   async readBody(channel: Channel, session: number): Promise<void> {
     while (this.#missing.length > 0) {
       const before = total(this.#missing);
-      const first = before === this.latch.size - 1;
-      if (!first) this.repairs += this.#missing.length;
-      this.#missing = await channel.readInto(this.bytes, 0, this.#missing, { session });
+      if (this.#rounds++ > 0) this.repairs += this.#missing.length;
+      const offset = this.windowed ? WINDOW : 0;
+      this.#missing = await channel.readInto(this.#buffer, offset, this.#missing, { session });
       this.#idleRounds = total(this.#missing) < before ? 0 : this.#idleRounds + 1;
       if (this.#idleRounds > IDLE_ROUNDS) {
         throw new BridgeError('FRAME_CORRUPT', `A frame could not be read in ${IDLE_ROUNDS} attempts.`, {
@@ -67,9 +100,9 @@ export class FrameReader {
   }
 
   /**
-   * The last byte. When its answer is lost, the byte is known all the same if the one before it is FF: a JPEG
-   * ends in FF D9, and a frame that did not would not be delivered anyway. So it is when the line ends first: the camera
-   * may have released its latch.
+   * The last byte, of a frame without a window. When its answer is lost, the byte is known all the same if the one before
+   * it is FF: a JPEG ends in FF D9, and a frame that did not would not be delivered anyway. So it is when the line ends
+   * first: the camera may have released its latch.
    */
   async readLast(channel: Channel, session: number): Promise<void> {
     const last = this.latch.size - 1;

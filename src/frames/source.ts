@@ -1,5 +1,6 @@
 /** Where frames come from: the interface that each pull strategy implements. */
 import type { Camera } from '../camera/index.js';
+import type { BridgeError } from '../errors.js';
 
 /** A frame as it comes from the camera, before it has a sequence number. */
 export interface PulledFrame {
@@ -11,6 +12,12 @@ export interface PulledFrame {
   readonly timestampMs: number;
   /** The camera's own number of the capture, when its script gives one. */
   readonly captureNumber: number | undefined;
+  /**
+   * The camera's clock (microseconds, 30 bits) when the sensor had the picture, and when the camera began to send it; when
+   * its script tells.
+   */
+  readonly captureTick?: number | undefined;
+  readonly servedTick?: number | undefined;
 }
 
 /**
@@ -26,6 +33,8 @@ export interface SourceHandlers {
   /** A frame. Called again only after `ready` has resolved. */
   frame(frame: PulledFrame): void;
   dropped(reason: DropReason, count: number): void;
+  /** Something is wrong that does not keep frames from coming. */
+  failed?(error: BridgeError): void;
   /** Pending while the consumers have no room: the camera keeps the next frame latched. Undefined: there is room. */
   ready?(signal: AbortSignal): Promise<unknown> | undefined;
 }

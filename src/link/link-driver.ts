@@ -2,7 +2,7 @@
  * Binds a host machine to a byte stream and the clock: bytes from the stream go in, packets go out, one timer
  * follows the machine's deadline. Requests become promises.
  */
-import { abortable, type Clock, realClock } from '../async.js';
+import { Alarm, abortable, type Clock, realClock } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Capabilities } from '../protocol/index.js';
 import type { ByteStream } from './byte-stream.js';
@@ -26,8 +26,7 @@ export class LinkDriver {
   readonly #writer: PacketWriter;
   /** The clock of this line, for all that waits for the camera. */
   readonly clock: Clock;
-  #cancelTimer: (() => void) | undefined;
-  #timerAt = 0;
+  readonly #alarm: Alarm;
   /** A deadline has come, and the line is read once more before the machine hears of it. */
   #lastRead: NodeJS.Immediate | undefined;
   #ended = false;
@@ -35,6 +34,7 @@ export class LinkDriver {
 
   constructor(stream: ByteStream, options: HostLinkOptions, handlers: LinkDriverHandlers, clock = realClock) {
     this.clock = clock;
+    this.#alarm = new Alarm(clock, () => this.#fire());
     this.#stream = stream;
     this.#handlers = handlers;
     this.#writer = new PacketWriter((bytes) => stream.write(bytes));
@@ -154,7 +154,7 @@ export class LinkDriver {
   #end(error: BridgeError | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#cancelTimer?.();
+    this.#alarm.stop();
     clearImmediate(this.#lastRead);
     this.#link.close();
     this.#writer.flush();
@@ -164,14 +164,8 @@ export class LinkDriver {
     this.#handlers.closed(error);
   }
 
-  /** Keeps the timer at or before the deadline; one that fires early just looks again. */
   #arm(): void {
-    if (this.#ended || this.#lastRead) return;
-    const deadline = this.#link.deadline();
-    if (deadline === undefined || (this.#cancelTimer && this.#timerAt <= deadline)) return;
-    this.#cancelTimer?.();
-    this.#timerAt = deadline;
-    this.#cancelTimer = this.clock.after(Math.max(0, deadline - this.clock.now()), () => this.#fire());
+    if (!this.#ended && !this.#lastRead) this.#alarm.set(this.#link.deadline());
   }
 
   /**
@@ -179,7 +173,6 @@ export class LinkDriver {
    * for may have been in the kernel for long. An immediate runs behind the reading, so they come first.
    */
   #fire(): void {
-    this.#cancelTimer = undefined;
     if (this.#due()) this.#lastRead = setImmediate(() => this.#tick());
     else this.#arm();
   }

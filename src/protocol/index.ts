@@ -30,4 +30,5 @@ export {
   encodeWord,
   IO_REQUEST_SIZE,
   IOCTL_REQUEST_SIZE,
+  writeIoRequest,
 } from './payloads.js';

@@ -5,6 +5,7 @@
  */
 import { BridgeError } from '../errors.js';
 import { CHANNEL_NAME_SIZE } from './constants.js';
+import { writeUint32 } from './packet.js';
 
 /** A view of a payload that must have at least `size` bytes. */
 export function viewOf(payload: Uint8Array, size: number, what: string): DataView {
@@ -128,6 +129,12 @@ export function decodeShape(payload: Uint8Array): number[] {
 /** CHANNEL_READ and CHANNEL_WRITE requests: offset, length, and what is written. */
 export function encodeIoRequest(offset: number, length: number, data?: Uint8Array): Uint8Array {
   return words([offset, length], data);
+}
+
+/** The same without data, into 8 bytes that are there already. */
+export function writeIoRequest(target: Uint8Array, offset: number, length: number): void {
+  writeUint32(target, 0, offset);
+  writeUint32(target, 4, length);
 }
 
 export function decodeIoRequest(payload: Uint8Array): { offset: number; length: number; data: Uint8Array } {
