@@ -114,9 +114,10 @@ export class FrameChannel {
     return event < 0 ? 0 : this.#announced[event % KEPT]!;
   }
 
-  /** The first `events` events announce nothing any more. */
-  spend(events: number): void {
-    this.#spent = Math.max(this.#spent, events);
+  /** The latch was open when `events` events had come: they announce nothing any more, and no other capture waits. */
+  seenOpen(events: number): void {
+    this.#spend(events);
+    this.#certain = true;
   }
 
   /**
@@ -127,7 +128,7 @@ export class FrameChannel {
     const last = this.#lastNumber;
     const ahead = number === undefined || last === undefined ? -1 : numbersBetween(last, number);
     this.#lastNumber = number;
-    if (ahead < 0) this.spend(eventsBefore);
+    if (ahead < 0) this.#spend(eventsBefore);
     else this.#spent += ahead;
     if (this.#spent > this.events) {
       this.#spent = this.events;
@@ -153,8 +154,7 @@ export class FrameChannel {
     const latch = await this.#latch.read();
     this.channel.prompt = latch.size > 0;
     if (latch.size === 0) {
-      this.spend(events);
-      this.#certain = true;
+      this.seenOpen(events);
       this.suspects = 0;
     }
     return latch;
@@ -178,7 +178,11 @@ export class FrameChannel {
     this.#withoutWindow = undefined;
     this.#lastNumber = undefined;
     this.#certain = false;
-    this.spend(this.events);
+    this.#spend(this.events);
+  }
+
+  #spend(events: number): void {
+    this.#spent = Math.max(this.#spent, events);
   }
 
   /**

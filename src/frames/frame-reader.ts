@@ -24,6 +24,8 @@ export const TRUSTED_MS = 150;
 interface Begun {
   readonly buffer: Buffer;
   readonly missing: readonly ByteRange[];
+  /** Some of what is missing was not asked for. */
+  readonly short?: boolean;
 }
 
 /** A frame under way; kept over a resynchronisation when the script's number proves that it is still the same. */
@@ -36,6 +38,8 @@ export class FrameReader {
   readonly #buffer: Buffer;
   #missing: readonly ByteRange[];
   #rounds = 0;
+  /** Ranges of what is missing that nothing has damaged. */
+  #unread = 1;
   #idleRounds = 0;
   /** Ranges that were read again. */
   repairs = 0;
@@ -52,7 +56,10 @@ export class FrameReader {
     this.windowed = windowed;
     this.#buffer = begun?.buffer ?? Buffer.allocUnsafeSlow(windowed ? end : size);
     this.#missing = begun?.missing ?? (end > 0 ? [{ from: 0, to: end }] : []);
-    if (begun) this.#rounds = 1;
+    if (begun) {
+      this.#rounds = 1;
+      this.#unread = begun.short ? 1 : 0;
+    }
     this.bytes = windowed ? this.#buffer.subarray(HEADER_BYTES, HEADER_BYTES + size) : this.#buffer;
   }
 
@@ -87,7 +94,9 @@ export class FrameReader {
   async readBody(channel: Channel, session: number): Promise<void> {
     while (this.#missing.length > 0) {
       const before = total(this.#missing);
-      if (this.#rounds++ > 0) this.repairs += this.#missing.length;
+      this.#rounds++;
+      this.repairs += this.#missing.length - this.#unread;
+      this.#unread = 0;
       const offset = this.windowed ? WINDOW : 0;
       this.#missing = await channel.readInto(this.#buffer, offset, this.#missing, { session });
       this.#idleRounds = total(this.#missing) < before ? 0 : this.#idleRounds + 1;

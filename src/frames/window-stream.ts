@@ -184,8 +184,11 @@ export class WindowStream {
   }
 
   #settled(outcome: LinkOutcome, read: Read): void {
-    if (outcome.kind !== 'read') this.#failed = true;
-    else if (outcome.missing.length > 0) {
+    if (outcome.kind !== 'read') {
+      this.#failed = true;
+      // Most likely nothing was latched. If it was only smaller than expected, the look that follows finds it.
+      if (outcome.kind === 'nak') this.#source.seenOpen(this.#eventsBefore);
+    } else if (outcome.missing.length > 0) {
       const offset = read.destination!.byteOffset - this.#buffer.byteOffset;
       for (const { from, to } of outcome.missing)
         this.#missing.push({ from: offset + from, to: offset + to });
@@ -231,7 +234,7 @@ export class WindowStream {
     if (header.size > camera.options.maxFrameBytes) return;
     const whole = short > 0 ? Buffer.concat([buffer], header.total) : buffer;
     if (short > 0) missing.push({ from: buffer.length, to: header.total });
-    this.#owner.partial(new FrameReader(latch, true, { buffer: whole, missing }));
+    this.#owner.partial(new FrameReader(latch, true, { buffer: whole, missing, short: short > 0 }));
   }
 
   #released(outcome: LinkOutcome): void {

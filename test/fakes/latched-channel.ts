@@ -1,63 +1,157 @@
-/** Frame channels as scripts make them: the bundled one's rules, and those of the vendor's example. */
+/** Frame channels as scripts make them: the bundled one's rules, those of the vendor's example, and of scripts in between. */
 import type { DeviceChannel } from '../../src/virtual/device/device-types.js';
 import type { FakeCamera } from './fake-camera.js';
 
 export interface LatchOptions {
-  /** The vendor's example has no SHAPE, and SIZE and READ answer for a frame that was read already. */
-  readonly style: 'numbered' | 'vendor';
+  /**
+   * `windowed`: two buffers, and a window, as the bundled script. `numbered`: one buffer, SHAPE with a number. `vendor`: the
+   * vendor's example has no SHAPE, and SIZE and READ answer for a frame that was read already.
+   */
+  readonly style: 'windowed' | 'numbered' | 'vendor';
   readonly events?: boolean;
   /** Makes the capture of that number, counted from 1. */
   readonly capture: (number: number) => Uint8Array;
   /** Captures in all; then nothing more is latched. */
   readonly captures: number;
+  /** From a free buffer to the next capture. */
+  readonly captureMs?: number;
+  /** Number of the first capture: of a script that has run for a while. */
+  readonly first?: number;
+  /** Windowed: instead of the magic number. */
+  readonly magic?: number;
 }
 
-/** Captures a frame, latches it, and captures the next once the last byte has been read. */
+interface Slot {
+  readonly bytes: Uint8Array;
+  readonly number: number;
+  /** Header, JPEG, padding. */
+  readonly window: Uint8Array;
+}
+
+const WINDOW = 0x2000_0000;
+const RELEASE = 0x3000_0000;
+const MAGIC = 0x3146_4d4f;
+
+/** Captures frames while it has a free buffer; the first one is latched until it is released. */
 export class LatchedChannel {
-  /** Every capture that was latched. */
+  /** Every capture that was complete. */
   readonly captured: Uint8Array[] = [];
+  /** READs of the window that were answered, and releases by number: the numbers. */
+  readonly windowReads: number[] = [];
+  readonly released: number[] = [];
   readonly #fake: FakeCamera;
   readonly #options: LatchOptions;
   readonly #id: number;
+  readonly #slots: number;
+  readonly #ready: Slot[] = [];
+  #capturing = false;
+  /** The vendor's example answers for it after it was read. */
   #frame: Uint8Array = new Uint8Array(0);
-  #latched = false;
+  #sized: Slot | undefined;
 
   constructor(fake: FakeCamera, options: LatchOptions) {
     this.#fake = fake;
     this.#options = options;
-    const numbered = options.style === 'numbered';
+    this.#slots = options.style === 'windowed' ? 2 : 1;
+    const vendor = options.style === 'vendor';
     const channel: DeviceChannel = {
       name: 'frame',
       flags: 1,
-      poll: () => this.#latched,
-      size: () => (this.#latched || !numbered ? this.#frame.length : 0),
-      readp: (offset, length) => {
-        const end = offset + length;
-        if (numbered && (!this.#latched || end > this.#frame.length)) return undefined;
-        if (end === this.#frame.length && this.#latched) this.#release();
-        return this.#frame.subarray(offset, end);
-      },
-      ...(numbered
-        ? { shape: () => [this.#latched ? this.#frame.length : 0, 32, 24, this.captured.length] }
-        : {}),
+      poll: () => this.#ready.length > 0,
+      size: () => (vendor ? this.#frame.length : this.#shape()[0]!),
+      readp: (offset, length) => this.#read(offset, length),
+      ...(vendor ? {} : { shape: () => this.#shape() }),
     };
     this.#id = fake.device.register(channel);
+    this.#complete();
+  }
+
+  /** Number of the last capture. */
+  get #latest(): number {
+    return this.captured.length + (this.#options.first ?? 1) - 1;
+  }
+
+  #shape(): number[] {
+    const slot = this.#ready[0];
+    this.#sized = slot;
+    return [slot?.bytes.length ?? 0, 32, 24, slot?.number ?? this.#latest];
+  }
+
+  #read(offset: number, length: number): Uint8Array | undefined {
+    const { style } = this.#options;
+    const slot = this.#ready[0];
+    if (style === 'windowed' && offset >= RELEASE) return this.#releaseNumber(offset - RELEASE);
+    if (style === 'windowed' && offset >= WINDOW) return this.#window(slot, offset - WINDOW, length);
+    const end = offset + length;
+    if (style === 'vendor') {
+      if (end === this.#frame.length && slot) this.#release();
+      return this.#frame.subarray(offset, end);
+    }
+    if (!slot || end > slot.bytes.length || (style === 'windowed' && slot !== this.#sized)) return undefined;
+    if (end === slot.bytes.length) this.#release();
+    return slot.bytes.subarray(offset, end);
+  }
+
+  #window(slot: Slot | undefined, offset: number, length: number): Uint8Array | undefined {
+    if (!slot || offset + length > slot.window.length) return undefined;
+    this.windowReads.push(slot.number);
+    if (offset === 0) new DataView(slot.window.buffer).setUint32(20, this.#tick(), true);
+    return slot.window.subarray(offset, offset + length);
+  }
+
+  #releaseNumber(number: number): Uint8Array {
+    const latched = this.#ready[0]?.number ?? this.#latest + 1;
+    if (number === latched) {
+      this.released.push(number);
+      this.#release();
+      return Uint8Array.of(1);
+    }
+    return Uint8Array.of(number < latched ? 2 : 0);
+  }
+
+  #release(): void {
+    this.#ready.shift();
     this.#capture();
   }
 
-  /** Read out: the script's main loop captures the next one a little later. */
-  #release(): void {
-    this.#latched = false;
-    this.#fake.clock.after(1, () => this.#capture());
+  /** The script's main loop captures the next one a little later. */
+  #capture(): void {
+    if (this.#capturing || this.#ready.length >= this.#slots) return;
+    this.#capturing = true;
+    this.#fake.clock.after(this.#options.captureMs ?? 1, () => {
+      this.#capturing = false;
+      this.#complete();
+    });
   }
 
-  #capture(): void {
-    const number = this.captured.length + 1;
-    if (number > this.#options.captures) return;
-    this.#frame = this.#options.capture(number);
-    this.captured.push(this.#frame);
-    this.#latched = true;
+  #complete(): void {
+    const number = this.#latest + 1;
+    if (this.captured.length === this.#options.captures) return;
+    const bytes = this.#options.capture(number);
+    this.#frame = bytes;
+    this.captured.push(bytes);
+    const slot = { bytes, number, window: this.#windowOf(bytes, number) };
+    this.#ready.push(slot);
+    const event = this.#options.style === 'windowed' ? 0x8000 | (slot.window.length >> 5) : 1;
     if (this.#options.events !== false)
-      this.#fake.device.sendEvent(this.#id, 1, false, this.#fake.clock.now());
+      this.#fake.device.sendEvent(this.#id, event, false, this.#fake.clock.now());
+    this.#capture();
+  }
+
+  #windowOf(bytes: Uint8Array, number: number): Uint8Array {
+    const window = new Uint8Array(Math.ceil((32 + bytes.length) / 32) * 32);
+    const view = new DataView(window.buffer);
+    view.setUint32(0, this.#options.magic ?? MAGIC, true);
+    view.setUint32(4, bytes.length, true);
+    view.setUint16(8, 32, true);
+    view.setUint16(10, 24, true);
+    view.setUint32(12, number, true);
+    view.setUint32(16, this.#tick(), true);
+    window.set(bytes, 32);
+    return window;
+  }
+
+  #tick(): number {
+    return Math.round(this.#fake.clock.now() * 1_000) & 0x3fff_ffff;
   }
 }

@@ -80,7 +80,7 @@ function lossy(seed: number, share: number): Damage {
   };
 }
 
-describe.each(['numbered', 'vendor'] as const)('a %s frame channel', (style) => {
+describe.each(['windowed', 'numbered', 'vendor'] as const)('a %s frame channel', (style) => {
   it('gives every capture once, in order, byte for byte', async () => {
     expectCaptures(await pull({ style, capture, captures: 50 }, 50), 50);
   });
@@ -142,7 +142,7 @@ function losesLastByte(times: number): Damage {
 }
 
 describe('the answer that releases the latch is lost', () => {
-  it.each(['numbered', 'vendor'] as const)(
+  it.each(['windowed', 'numbered', 'vendor'] as const)(
     '%s: the frame is delivered once and none is lost',
     async (style) => {
       const pulled = await pull({ style, capture, captures: 6 }, 6, losesLastByte(3));
@@ -168,7 +168,7 @@ function losesLastRequest(times: number): Damage {
 }
 
 describe('the request that releases the latch is lost', () => {
-  it.each(['numbered', 'vendor'] as const)(
+  it.each(['windowed', 'numbered', 'vendor'] as const)(
     '%s: the capture that is still latched is not delivered twice',
     async (style) => {
       const pulled = await pull({ style, capture, captures: 6 }, 6, losesLastRequest(3));
@@ -179,9 +179,12 @@ describe('the request that releases the latch is lost', () => {
 });
 
 describe('backpressure', () => {
-  it('leaves the next frame at the camera while a consumer is busy', async () => {
+  it.each([
+    ['numbered', 2],
+    ['windowed', 3],
+  ] as const)('%s: leaves the next frame at the camera while a consumer is busy', async (style, captured) => {
     const fake = new FakeCamera();
-    const channel = new LatchedChannel(fake, { style: 'numbered', capture, captures: 100 });
+    const channel = new LatchedChannel(fake, { style, capture, captures: 100 });
     const camera = await connectFake(fake);
     cameras.push(camera);
     let release: () => void = () => undefined;
@@ -205,7 +208,7 @@ describe('backpressure', () => {
     const running = puller.run(camera, end.signal);
     await pause(200, undefined, fake.clock);
     expect(count).toBe(1);
-    expect(channel.captured.length).toBe(2);
+    expect(channel.captured.length).toBe(captured);
     end.abort();
     release();
     await running;
