@@ -68,6 +68,8 @@ export class FrameChannel {
         const bytes = windowBytes(event);
         this.#announced[this.events % KEPT] = bytes;
         this.events++;
+        // A script with a window gives a shape, whatever was the matter when it was asked for one.
+        if (bytes > 0 && !this.#windowed) this.#latch.forget();
         if (bytes > 0) this.#windowed = true;
       } else if (channelId !== 0) return;
       changed();

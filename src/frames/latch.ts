@@ -49,9 +49,10 @@ export class LatchReader {
     try {
       return await this.#channel.shape();
     } catch (error) {
-      // A refusal, or an empty shape: the script does not give one.
-      if (error instanceof BridgeError && (error.code === 'CAMERA_REFUSED' || this.#isShort(error)))
-        return undefined;
+      // A refusal, or an empty shape: the script does not give one. One that has given one before is in trouble.
+      const refused =
+        error instanceof BridgeError && (error.code === 'CAMERA_REFUSED' || this.#isShort(error));
+      if (refused && !this.#numbered) return undefined;
       throw error;
     }
   }

@@ -9,7 +9,7 @@ import { openPty } from '../../dist/virtual/line/pty.js';
 export class SoakCamera {
   /** Captures in order: "crc32 bytes". */
   captures = [];
-  /** Captures that were destroyed with the camera's memory when it was reset before they could be read. */
+  /** Times that captures were destroyed with the camera's memory: at most two that were not read yet, each time. */
   resets = 0;
   hangUps = 0;
   #link;

@@ -210,7 +210,7 @@ cameras.forEach((camera, index) => {
     captures: camera.captures,
     frames: entry.frames,
     dropped: entry.dropped,
-    destroyed: camera.resets,
+    destroyed: 2 * camera.resets,
   });
   const broken = complaints(result);
   wrong.push(...broken.map((what) => `camera ${index + 1}: ${what}`));
@@ -220,7 +220,7 @@ cameras.forEach((camera, index) => {
   );
   const link = entry.stats?.link;
   console.log(`camera ${index + 1}
-  frames      captured ${result.captured}, delivered ${result.delivered}, counted lost: ${sum(entry.reasons)}, destroyed by resets at most ${camera.resets}
+  frames      captured ${result.captured}, delivered ${result.delivered}, counted lost: ${sum(entry.reasons)}, destroyed by resets at most ${2 * camera.resets}
   promises    torn ${result.torn}, twice ${result.twice}, out of order ${result.disordered}, gaps ${result.gaps}, unaccounted ${Math.max(0, result.missing - result.dropped - result.destroyed)}
   injected    ${sum(injected)}, hang-ups ${camera.hangUps}, resets ${camera.resets}
   repaired    ranges read again ${entry.stats?.repaired ?? 0}; since the last connection: retries ${link?.retries ?? 0}, resynchronisations ${link?.resyncs ?? 0}
