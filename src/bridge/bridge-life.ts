@@ -91,7 +91,7 @@ export class BridgeLife {
         this.road.meter.drop(reason, count);
         this.#reports.dropped(reason, count);
       },
-      failed: (error) => this.#failed(error),
+      failed,
     });
     this.sinks = new FrameSinks({
       failed: (kind, error) => this.#reports.failed(error, kind),
