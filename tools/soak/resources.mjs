@@ -113,6 +113,10 @@ const camera = spawn(
   ],
   { stdio: ['ignore', 'ignore', 'pipe'] },
 );
+process.on('exit', () => {
+  camera.kill();
+  rmSync(directory, { recursive: true, force: true });
+});
 await new Promise((resolve) => camera.stderr.once('data', resolve));
 
 async function cycles(count) {
@@ -152,7 +156,5 @@ await frames(Number(values.frames));
 // Thread pools and memory stay as large as they were needed once; all else goes.
 const left = await holdings();
 compare('everything, closed again', idle, { ...left, threads: idle.threads, heapMb: idle.heapMb });
-camera.kill();
-rmSync(directory, { recursive: true });
 console.log(wrong.length === 0 ? 'resources passed' : `resources FAILED: ${wrong.join('; ')}`);
 process.exit(wrong.length === 0 ? 0 : 1);
