@@ -106,8 +106,8 @@ export async function annotatePicture(jpeg: Uint8Array, annotation: Annotation):
       // A greyscale image has to have colours before anything is drawn in colour.
       .toColourspace('srgb')
       .composite([{ input: svg, left: 0, top: 0 }])
-      // Thin coloured lines stay sharp.
-      .jpeg({ quality: QUALITY, chromaSubsampling: '4:4:4' });
+      // Thin coloured lines stay sharp. Tables of its own would make a file 5 % smaller and take a quarter longer.
+      .jpeg({ quality: QUALITY, chromaSubsampling: '4:4:4', optimiseCoding: false });
     return await imageTurn(() => image.toBuffer());
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
