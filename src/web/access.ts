@@ -62,6 +62,10 @@ export class Access {
     this.#port = port;
   }
 
+  get needsToken(): boolean {
+    return this.#token !== undefined;
+  }
+
   install(app: FastifyInstance): void {
     app.addHook('onRequest', async (request, reply) => {
       reply.headers(COMMON_HEADERS);

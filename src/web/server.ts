@@ -55,6 +55,7 @@ const MAX_MESSAGE_BYTES = 4 * 1024;
 export class WebServer {
   readonly #app: FastifyInstance;
   readonly #context: WebContext;
+  readonly #access: Access;
   readonly #sockets = new Set<Socket>();
   /** `GET /api/cameras` and so on, as fastify has them; not those that only say what is wrong, and the page's files. */
   readonly registered: string[] = [];
@@ -67,6 +68,7 @@ export class WebServer {
       throw new BridgeError(
         'OPTION_INVALID',
         `Other machines reach ${this.#address.host}: give a token as well (httpToken or httpTokenFile), or serve 127.0.0.1.`,
+        { context: { options: ['httpToken', 'httpTokenFile'] } },
       );
     }
     this.#context = {
@@ -80,7 +82,8 @@ export class WebServer {
     this.#app.addHook('onRoute', ({ method, url, config }) => {
       if (!config?.fallback) this.registered.push(`${String(method)} ${url.replace(/:(\w+)/g, '{$1}')}`);
     });
-    new Access(token, () => this.#address.port).install(this.#app);
+    this.#access = new Access(token, () => this.#address.port);
+    this.#access.install(this.#app);
     this.#app.server.maxConnections = MAX_CONNECTIONS;
     this.#app.server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -110,6 +113,16 @@ export class WebServer {
   /** Where the page is. */
   get url(): string {
     return urlOf(this.#address);
+  }
+
+  /** Whether clients have to say a token. */
+  get needsToken(): boolean {
+    return this.#access.needsToken;
+  }
+
+  /** Whether other machines may reach it. */
+  get reachable(): boolean {
+    return !isLoopback(this.#address.host);
   }
 
   /** Adds a camera until its bridge has ended. */
@@ -149,7 +162,7 @@ export class WebServer {
         'HTTP_FAILED',
         `The page cannot be served on ${host}:${port}: ${reason(cause)}.`,
         {
-          context: { host, port },
+          context: { host, port, options: ['http'] },
           cause,
         },
       );

@@ -64,7 +64,13 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     const several = bridges.length > 1;
     control = await openControl(options);
     web = await openWeb(options, runId);
-    if (web) output.log('info', `page: ${web.url}${hasToken(options) ? '?token=TOKEN' : ''}`);
+    if (web) output.log('info', `page: ${web.url}${web.needsToken ? '?token=TOKEN' : ''}`);
+    if (web?.reachable) {
+      output.log(
+        'warn',
+        'other machines reach the page with its token, which the connection does not encrypt',
+      );
+    }
     cameras = new Cameras(
       bridges,
       { runId, wait: bridges.some((bridge) => bridge.wait) },
@@ -144,9 +150,6 @@ async function openWeb(options: RunOptions, runId: string): Promise<WebServer | 
   const { WebServer } = await import('../../web/index.js');
   return WebServer.open({ http, httpToken, httpTokenFile, keepNg, keepNgDir, runId });
 }
-
-const hasToken = ({ httpToken, httpTokenFile }: RunOptions): boolean =>
-  httpToken !== undefined || httpTokenFile !== undefined;
 
 const asEach = (error: unknown): BridgeError => asBridgeError(error);
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import { BridgeError } from '../../../src/errors.js';
+import { FakeBridge } from '../../fakes/fake-bridge.js';
 import { plugIn } from '../../fakes/plugged-camera.js';
 import { ask, atEnd, collect, ODD_NG, pictures, post, raw, request, serve, shown, until } from './support.js';
 
@@ -127,6 +128,20 @@ it('a camera that is pulled is told with what to do, and comes back', async () =
   await until('it is back', async () => (await state()).ok, 30_000);
   await until('its viewer sees it', () => pictures(stream.text()).length > before + 2);
   expect((await ask(server, '/readyz')).status).toBe(200);
+});
+
+it('an id may have any characters', async () => {
+  const server = await serve();
+  const id = '/dev/tty ACM0?é';
+  const fake = new FakeBridge(id);
+  atEnd(() => fake.end());
+  server.add(fake.bridge);
+  const { sequence } = fake.frame();
+  const named = encodeURIComponent(id);
+  const answer = await fetch(new URL(`/api/cameras/${named}/frames/${sequence}.jpg`, server.url));
+  expect(answer.status).toBe(200);
+  expect((await ask(server, `/api/cameras/${named}/results`)).body.cameraId).toBe(id);
+  expect((await ask(server, `/api/cameras/${named}/history?camera=x`)).body.cameraId).toBe(id);
 });
 
 it('a camera that has not come is told with its reason', async () => {

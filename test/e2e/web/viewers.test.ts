@@ -89,6 +89,29 @@ describe('stalled viewers', () => {
     await until('lines', () => events.of('frame').length === 60);
   });
 
+  it('of events are told how many lines they lack', async () => {
+    const { server, fake } = await faked();
+    const slow = raw(server, request(server, '/events'));
+    await until('it is there', () => slow.text().includes('event: start'));
+    slow.socket.pause();
+    const sent = 10_000;
+    for (let n = 0; n < sent; n++) {
+      fake.event({ type: 'stdout', text: `line ${n} ${'x'.repeat(2_000)}` });
+      if (n % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    slow.socket.resume();
+    await until('it has read', async () => {
+      fake.event({ type: 'stdout', text: 'again' });
+      return slow.text().includes('"text":"again"');
+    });
+    const lost = [...slow.text().matchAll(/"type":"lost","timestampMs":\d+,"count":(\d+)/g)];
+    const missing = lost.reduce((sum, [, count]) => sum + Number(count), 0);
+    const got = slow.text().match(/event: stdout\n/g)!.length;
+    expect(lost.length).toBeGreaterThan(0);
+    const again = slow.text().match(/"text":"again"/g)!.length;
+    expect(got - again + missing).toBeGreaterThanOrEqual(sent);
+  });
+
   it('are ended after a while', async () => {
     const { server, fake } = await faked({ stalledMs: 1_000 });
     const sockets = await stall(server, ['mjpeg', 'ws']);
