@@ -19,5 +19,6 @@ export default defineConfig({
     // Tests drive real processes, ptys and shared memory on machines of any speed.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -15,6 +15,7 @@ import {
 import { type ImageFiles, openImageFiles } from '../shm/index.js';
 import { type AlgorithmOptions, runnerOptions } from './algorithm-options.js';
 import type { AlgorithmStats, FrameResult, SkipReason } from './events.js';
+import { OutcomeCount } from './outcome-count.js';
 import { callWith, RefCountedImage } from './ref-counted-image.js';
 import {
   fixedReference,
@@ -23,8 +24,6 @@ import {
   type ReferencePicture,
 } from './reference-picture.js';
 import type { Sink } from './sink.js';
-
-type Outcome = 'ok' | 'ng' | 'failed' | 'skipped';
 
 /** Results a worker may be ahead of the slowest one, while the order of the frames is kept. */
 const AHEAD = 16;
@@ -57,13 +56,7 @@ export class Algorithm implements Sink {
   readonly #delivery: Delivery<Item>;
   readonly #order: ResultOrder<{ readonly frame: Frame; readonly result: FrameResult }>;
   readonly #reference: ReferencePicture;
-  readonly #counts = { ok: 0, ng: 0, failed: 0, skipped: 0 };
-  /** Frames without an outcome yet, and pictures that are being drawn. */
-  #pending = 0;
-  #drawing = 0;
-  #idle: (() => void)[] = [];
-  #latencySum = 0;
-  #latencyCount = 0;
+  readonly #outcomes = new OutcomeCount();
   /** Frames whose image file could not be written since that began; undefined: it works. */
   #unwritten: number | undefined;
   /** Takes no more frames. */
@@ -110,7 +103,7 @@ export class Algorithm implements Sink {
       throw error;
     }
     this.#order = new ResultOrder(options.results, options.workers * AHEAD, ({ frame, result }) =>
-      this.#settle(result.outcome, () => handlers.result(frame, result)),
+      this.#outcomes.settle(result.outcome, () => handlers.result(frame, result)),
     );
     this.#delivery = new Delivery<Item>({
       policy: options.delivery,
@@ -139,7 +132,7 @@ export class Algorithm implements Sink {
   /** Puts the frame's image file in place, for the next free worker. Resolves when there is room for another frame. */
   write(frame: Frame): Promise<void> | undefined {
     const offeredAt = performance.now();
-    this.#pending++;
+    this.#outcomes.begin();
     if (this.failure || this.#ending) {
       this.#skip(frame, this.#ending ? 'closed' : 'algorithm_failed');
       return undefined;
@@ -165,23 +158,18 @@ export class Algorithm implements Sink {
   }
 
   /** Resolves when every frame that was written has its outcome, and its picture is drawn. */
-  async drained(): Promise<void> {
-    if (this.#pending + this.#drawing > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  drained(): Promise<void> {
+    return this.#outcomes.drained();
   }
 
   /** Counters; the latency is the mean since the last call. */
   takeStats(): AlgorithmStats {
-    const latencyMs = this.#latencyCount === 0 ? null : this.#latencySum / this.#latencyCount;
-    this.#latencySum = 0;
-    this.#latencyCount = 0;
     const { starts, crashes, timeouts, retries, logLinesLeftOut, late, duplicate, unknown } =
       this.#pool.stats;
     return {
       state: this.failure ? 'failed' : this.#pool.state,
       workers: this.#pool.size,
-      ...this.#counts,
-      pending: this.#pending,
-      latencyMs,
+      ...this.#outcomes.take(),
       starts,
       crashes,
       timeouts,
@@ -232,14 +220,11 @@ export class Algorithm implements Sink {
     const result = await this.#ask(image, worker);
     if (result.outcome === 'ok') this.#reference.accepted(image, frame.sequence);
     image.release();
-    if (result.outcome !== 'failed') {
-      this.#latencySum += result.latencyMs;
-      this.#latencyCount++;
-    }
+    if (result.outcome !== 'failed') this.#outcomes.latency(result.latencyMs);
     const computeMs = result.latencyMs;
     const queueMs = Math.max(0, performance.now() - item.offeredAt - item.writeMs - computeMs);
     const latency = { queueMs, transferMs: item.writeMs, computeMs };
-    const drawn = this.#draw(frame, result);
+    const drawn = this.#outcomes.draw(this.#handlers.draw?.(frame, result));
     this.#order.put(ticket, {
       frame,
       result: resultOf(frame, result, { imageId: image.reference.id, worker: worker + 1, latency }),
@@ -265,13 +250,6 @@ export class Algorithm implements Sink {
     return result;
   }
 
-  async #draw(frame: Frame, result: CallResult): Promise<void> {
-    this.#drawing++;
-    await this.#handlers.draw?.(frame, result);
-    this.#drawing--;
-    this.#wakeIdle();
-  }
-
   /** The frame's image file could not be written: its outcome is `failed`. The error is reported once. */
   #fail(frame: Frame, imageId: string, error: BridgeError): void {
     if (this.#unwritten === undefined) this.#handlers.error(error);
@@ -281,7 +259,7 @@ export class Algorithm implements Sink {
       worker: 0,
       latency: { queueMs: 0, transferMs: 0, computeMs: 0 },
     });
-    this.#settle('failed', () => this.#handlers.result(frame, result));
+    this.#outcomes.settle('failed', () => this.#handlers.result(frame, result));
   }
 
   /** The directory of image files is there again. That is told once: the next file says that it works. */
@@ -291,19 +269,7 @@ export class Algorithm implements Sink {
   }
 
   #skip(frame: Frame, reason: SkipReason): void {
-    this.#settle('skipped', () => this.#handlers.skipped(frame, reason));
-  }
-
-  /** Counts a frame's outcome before it is told. */
-  #settle(outcome: Outcome, tell: () => void): void {
-    this.#pending--;
-    this.#counts[outcome]++;
-    tell();
-    this.#wakeIdle();
-  }
-
-  #wakeIdle(): void {
-    if (this.#pending + this.#drawing === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    this.#outcomes.settle('skipped', () => this.#handlers.skipped(frame, reason));
   }
 }
 

@@ -19,7 +19,6 @@ import { Reports } from './reports.js';
 import { FrameRoad } from './road.js';
 import { SegmentSwitch } from './segment-switch.js';
 import { FrameSinks } from './sinks.js';
-import type { State } from './states.js';
 import { Streams } from './streams.js';
 import { BridgeTimers } from './timers.js';
 
@@ -134,11 +133,6 @@ export class BridgeLife {
     return this.#starting;
   }
 
-  /** Where the connection to the camera is in its life; see `State`. */
-  get state(): State {
-    return this.connection.state;
-  }
-
   /** The camera; another object after each reconnection. PORT_CLOSED before the first connection. */
   get camera(): Camera {
     return this.connection.camera;
@@ -161,11 +155,6 @@ export class BridgeLife {
       algorithm: this.parts?.algorithm?.takeStats() ?? null,
       link: this.camera.stats(),
     };
-  }
-
-  /** Whether frames are pulled, or will be when the camera is back. */
-  get streaming(): boolean {
-    return this.connection.wanted;
   }
 
   /**

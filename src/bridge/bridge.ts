@@ -6,8 +6,19 @@ import { BridgeLife } from './bridge-life.js';
 import type { BridgeEvent, BridgeStats, FrameOutcome, FrameResult } from './events.js';
 import type { Pipeline } from './pipeline.js';
 import type { Segment } from './segment-switch.js';
+import type { State } from './states.js';
 
 export class Bridge extends BridgeLife {
+  /** Where the connection to the camera is in its life; see `State`. */
+  get state(): State {
+    return this.connection.state;
+  }
+
+  /** Whether frames are pulled, or will be when the camera is back. */
+  get streaming(): boolean {
+    return this.connection.wanted;
+  }
+
   /**
    * Delivered frames, in order. Subscribers run before the next frame is pulled. Completes with the bridge; an error ends
    * it when the bridge cannot go on.

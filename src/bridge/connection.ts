@@ -30,12 +30,9 @@ export class Connection {
   readonly #commands = new Mutex();
   /** Whether frames are wanted until further notice, and how many callers want one frame. */
   #wanted = false;
-  /** Frames have been asked for. */
-  #begun = false;
   #borrowed = 0;
   /** A caller waits for the preparation: its failure is the caller's, and does not end the connection. */
-  #asked = false;
-  #refusal: BridgeError | undefined;
+  #asked: { refusal?: BridgeError } | undefined;
   #lost: BridgeError | undefined;
 
   constructor(options: BridgeOptions, camera: CameraOptions, source: Source, handlers: ConnectionHandlers) {
@@ -107,12 +104,10 @@ export class Connection {
       if (this.#wanted) return;
       await before();
       this.#wanted = true;
-      try {
-        await this.#prepare();
-      } catch (error) {
+      await this.#prepare().catch((error) => {
         this.#wanted = false;
         throw error;
-      }
+      });
     });
   }
 
@@ -209,7 +204,7 @@ export class Connection {
         return 'lost';
       }
       if (!this.#asked) throw error;
-      this.#refusal = error;
+      this.#asked.refusal = error;
       return 'pause';
     }
     return this.#wanted || this.#borrowed > 0 ? 'stream' : 'pause';
@@ -274,19 +269,13 @@ export class Connection {
   async #prepare(): Promise<void> {
     await this.prepared();
     if (this.state === 'streaming') return;
-    // The first start after opening is no resumption: whether the latched frame is old, the source judges and counts.
-    if (this.#begun || !this.#options.streaming) this.#script.resume();
-    this.#begun = true;
+    this.#script.wanted();
     if (this.state === 'reconnecting') return;
-    this.#refusal = undefined;
-    this.#asked = true;
+    const asked: { refusal?: BridgeError } = {};
+    this.#asked = asked;
     this.#machine.go('prepare');
-    try {
-      await this.prepared();
-    } finally {
-      this.#asked = false;
-    }
-    if (this.#refusal) throw this.#refusal;
+    await this.prepared().finally(() => (this.#asked = undefined));
+    if (asked.refusal) throw asked.refusal;
   }
 
   /** Leads to a pause, unless frames are still wanted. */
@@ -300,16 +289,13 @@ export class Connection {
     return this.#command(async () => {
       await this.prepared();
       if (this.#wanted) {
-        throw new BridgeError(
-          'OPTION_INVALID',
-          'The script cannot be changed while streaming is active: the frames come from it. Stop streaming first.',
-        );
+        const message =
+          'The script cannot be changed while streaming is active: the frames come from it. Stop streaming first.';
+        throw new BridgeError('OPTION_INVALID', message);
       }
       if (!this.camera.connected) {
-        throw new BridgeError(
-          'PORT_CLOSED',
-          'The camera is not connected now: its script can be changed when it is back.',
-        );
+        const message = 'The camera is not connected now: its script can be changed when it is back.';
+        throw new BridgeError('PORT_CLOSED', message);
       }
       this.#script.replaced(this.camera);
       await action(this.camera, this.#machine.scope);

@@ -30,6 +30,8 @@ export class FrameScript {
   #replacedOn: Camera | undefined;
   /** Frames are wanted after a pause: the script comes back, and what it has latched meanwhile is old. */
   #resume = false;
+  /** Frames have been wanted before. */
+  #begun = false;
   /** The script that has the settings: of which connection, and after how many restarts. */
   #settled: { readonly camera: Camera; readonly restarts: number } | undefined;
 
@@ -44,9 +46,13 @@ export class FrameScript {
     this.#replacedOn = camera;
   }
 
-  /** Frames are wanted again: the next `prepare` makes sure of the script, and of a new picture. */
-  resume(): void {
-    this.#resume = true;
+  /**
+   * Frames are wanted: the next `prepare` makes sure of the script, and of a new picture. The first start after opening is
+   * no resumption: whether the latched frame is old, the source judges and counts.
+   */
+  wanted(): void {
+    if (this.#begun || !this.#options.streaming) this.#resume = true;
+    this.#begun = true;
   }
 
   /**

@@ -21,7 +21,7 @@ import { Channel } from './channel.js';
 import { CameraControls } from './controls.js';
 import { openStream } from './open-stream.js';
 import { expectReply } from './outcome.js';
-import { type RunOptions, runScript } from './run-script.js';
+import { drained, type RunOptions, runScript } from './run-script.js';
 import { Scripts } from './script.js';
 import { Session } from './session.js';
 import { StdoutReader } from './stdout.js';
@@ -178,6 +178,11 @@ export class Camera {
       stdout$: this.#stdout$,
     };
     return runScript(parts, script, options);
+  }
+
+  /** Resolves when `stdout$` has had all that was printed: the camera has nothing left to read. */
+  drained(signal?: AbortSignal): Promise<void> {
+    return drained({ session: this.#session, stdout: this.#stdout }, signal);
   }
 
   /** Stops the script that runs. */

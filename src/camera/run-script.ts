@@ -101,7 +101,10 @@ async function ended(
 }
 
 /** Until all that was printed has been read, or too long. */
-async function drained({ session, stdout }: RunParts, signal: AbortSignal | undefined): Promise<void> {
+export async function drained(
+  { session, stdout }: Pick<RunParts, 'session' | 'stdout'>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const until = session.clock.now() + REST_MS;
   for (let quiet = 0; quiet < QUIET_LOOKS && session.clock.now() < until; ) {
     await pause(LOOK_MS, signal, session.clock);

@@ -18,6 +18,8 @@ import type { ResolvedRunnerOptions } from './options.js';
 
 /** Characters of an error that it reports for itself. */
 const MAX_REPORTED = 2_000;
+/** Lines of its stderr that are passed on in a second; the others are counted. */
+const LOG_LINES_PER_SECOND = 100;
 /** What an adapter that is still loading gets to end by itself. */
 const LOADING_GRACE_MS = 1_000;
 
@@ -77,7 +79,7 @@ export class AdapterProcess {
       },
       { maxBytes: options.maxResultBytes },
     );
-    this.#log = new LineSplitter((line) => handlers.log(line), options.logLinesPerSecond);
+    this.#log = new LineSplitter((line) => handlers.log(line), LOG_LINES_PER_SECOND);
     const { command, cwd, timings } = options;
     this.#child = new ChildGroup(
       { command, cwd, env: adapterEnvironment(options), killMs: timings.killMs, orphanMs: timings.orphanMs },

@@ -58,8 +58,6 @@ export const runnerOptionsSchema = z.strictObject({
   retry: z.boolean().default(false),
   /** Largest result, in bytes of JSON. A larger one fails its call. */
   maxResultBytes: shared.maxResultBytes,
-  /** Lines of the adapter's stderr that are reported in a second; the others are counted. */
-  logLinesPerSecond: z.int().min(1).max(100_000).default(100),
   settings: callSettingsSchema.prefault({}),
   timings: timingsSchema.prefault({}),
 });

@@ -134,7 +134,7 @@ describe('defineAlgorithm', () => {
   });
 
   it('answers pings while execute keeps its thread busy', async () => {
-    // Asked by itself: the runner sends no pings while a call is under way.
+    // Asked by itself: the runner pings during a call at its own times. The call ends when the pong is there.
     const { AdapterProbe } = await import('../../../src/runner/adapter-probe.js');
     const { buildCall } = await import('../../../src/adapter/dialects.js');
     const { callSettingsSchema } = await import('../../../src/adapter/dialects.js');
@@ -145,8 +145,9 @@ describe('defineAlgorithm', () => {
     });
     try {
       await probe.next(({ kind }) => kind === 'hello', 30_000);
-      const settings = callSettingsSchema.parse({});
-      const dialect = { form: 'execute', superset: true, pre: false } as const;
+      const gate = join(directory, 'pong-came');
+      const settings = callSettingsSchema.parse({ userParams: { gate } });
+      const dialect = { form: 'phased', superset: true, pre: false } as const;
       const image = put();
       probe.process.send(buildCall(dialect, { requestId: 'the-call', phase: 'execute', settings, image }));
       probe.process.ping('the-ping');
@@ -159,6 +160,7 @@ describe('defineAlgorithm', () => {
         const { type, request_id: id } = event.message as { type: string; request_id: string };
         // The host asks one of its own, which tells that the adapter has loaded.
         if (id === 'the-ping' || id === 'the-call') order.push(type);
+        if (id === 'the-ping') writeFileSync(gate, '');
       }
       expect(order).toEqual(['pong', 'result']);
     } finally {
