@@ -409,9 +409,12 @@ def waited_long():
 
 # Gives up the frames of `ready` from that place on: they are older than a change of settings.
 def give_up(first):
-    global skipped
+    global begun, sized, skipped
     dropped = ready[first:]
     del ready[first:]  # in one step with the line above: no jump is between them
+    if not ready:
+        begun = False
+        sized = None
     free.extend(dropped)
     skipped = (skipped + len(dropped)) & 0x3FFFFFFF
 
