@@ -82,14 +82,22 @@ function openAny(name: string): SegmentReader {
   }
 }
 
-/** What has the name now; undefined: nothing, or nothing that can be read yet (other programs fill in later). */
-function openIfThere(name: string): SegmentReader | undefined {
+/** What has the name now; undefined: nothing, or, to the patient, nothing that can be read yet (others fill in later). */
+function openIfThere(name: string, patient: boolean): SegmentReader | undefined {
   try {
     return openAny(name);
   } catch (error) {
-    if (isAbsent(error) || hasCode(error, 'SHM_INVALID')) return undefined;
+    if (isAbsent(error) || (patient && hasCode(error, 'SHM_INVALID'))) return undefined;
     throw error;
   }
+}
+
+/** The same, without one whose writer has ended: there will be another under the name. */
+function openNext(name: string, patient: boolean): SegmentReader | undefined {
+  const source = openIfThere(name, patient);
+  if (!source?.gone) return source;
+  source.close();
+  return undefined;
 }
 
 /** The next that `take` has, or undefined when the segment has no more to give, or the signal says stop. */
@@ -161,11 +169,8 @@ export class ShmReader {
    */
   latest(): ShmFrame | undefined {
     if (this.#source.gone) {
-      const fresh = openIfThere(this.name);
-      if (fresh === undefined || fresh.gone) {
-        fresh?.close();
-        return undefined;
-      }
+      const fresh = openNext(this.name, true);
+      if (fresh === undefined) return undefined;
       this.#source.close();
       this.#source = fresh;
     }
@@ -213,7 +218,7 @@ export class ShmReader {
     const { signal: end } = this.#closed;
     const signal = options.signal ? AbortSignal.any([options.signal, end]) : end;
     for (let first = true; !signal.aborted; first = false) {
-      const source = this.#find(follow, first);
+      const source = first ? openIfThere(this.name, follow) : openNext(this.name, follow);
       if (source === undefined) {
         if (!follow) return;
         await pause(REOPEN_MS, signal).catch(() => undefined);
@@ -252,22 +257,6 @@ export class ShmReader {
       await close();
       this.#iterations.delete(close);
     }
-  }
-
-  /**
-   * The segment that has the name now; undefined when there is none. With `follow`, what cannot be read yet is none,
-   * and after the first neither is one whose writer has ended: there will be another under the name.
-   */
-  #find(follow: boolean, first: boolean): SegmentReader | undefined {
-    let source: SegmentReader | undefined;
-    try {
-      source = follow ? openIfThere(this.name) : openAny(this.name);
-    } catch (error) {
-      if (!isAbsent(error)) throw error;
-    }
-    if (source === undefined || first || !source.gone) return source;
-    source.close();
-    return undefined;
   }
 
   /** Ends all iterations and unmaps the segment. Idempotent. */
