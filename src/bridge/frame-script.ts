@@ -121,7 +121,7 @@ async function restore(
   path: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const ms = path === undefined ? REGISTER_MS : (await camera.running()) ? GRACE_MS : 0;
+  const ms = path === undefined ? REGISTER_MS : (await camera.running(signal)) ? GRACE_MS : 0;
   if (await appears(camera, channel, { ms, signal })) return;
   if (path !== undefined) return run(camera, channel, path, signal);
   // Which of the two is missing: the channel, or the script behind it.
@@ -180,7 +180,7 @@ async function appears(camera: Camera, name: string, expected: Expected): Promis
         camera.forgetChannels();
         const id = highest(await camera.channels(), name);
         above = Math.min(above, id);
-        const running = await camera.running();
+        const running = await camera.running(signal);
         if (running && id > above) return true;
         if (performance.now() >= until || (whileRunning && !running)) return false;
       } catch (error) {

@@ -191,8 +191,8 @@ export class Camera {
   }
 
   /** Whether a script runs. */
-  running(): Promise<boolean> {
-    return this.#scripts.running();
+  running(signal?: AbortSignal): Promise<boolean> {
+    return this.#scripts.running(signal);
   }
 
   /** What the camera's script prints, in pieces of any length; completes when the line is over. */

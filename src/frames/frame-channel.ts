@@ -191,9 +191,9 @@ export class FrameChannel {
    * Asks what may have changed without an event: another channel may have the name, and a stopped script's channel
    * still answers. CHANNEL_MISSING when no script runs.
    */
-  async verify(): Promise<void> {
+  async verify(signal: AbortSignal): Promise<void> {
     this.camera.forgetChannels();
-    if (!(await this.camera.running())) throw scriptEnded(this.channel.name);
+    if (!(await this.camera.running(signal))) throw scriptEnded(this.channel.name);
   }
 
   /**

@@ -120,7 +120,7 @@ export class FramePuller implements Source {
       // What is latched right behind an old frame has waited there as well.
       if (signal.aborted || source.windowed || suspects > 1) return;
       this.#pace.waited(await this.#wake.wait(this.#pace.waitMs));
-      if (!signal.aborted && this.#pace.doubtful()) await source.verify();
+      if (!signal.aborted && this.#pace.doubtful()) await source.verify(signal);
     } catch (error) {
       await this.#recover(source, error);
     }

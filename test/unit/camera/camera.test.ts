@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Camera } from '../../../src/camera/camera.js';
 import { cameraOptionsSchema } from '../../../src/options/index.js';
-import { Status } from '../../../src/protocol/constants.js';
+import { Opcode, Status } from '../../../src/protocol/constants.js';
 import { connectFake, FakeCamera } from '../../fakes/fake-camera.js';
 
 const cameras: Camera[] = [];
@@ -53,6 +53,19 @@ describe('connecting', () => {
     fake.damage = () => undefined;
     await expect(connectFake(fake)).rejects.toMatchObject({ code: 'CAMERA_SILENT' });
   });
+});
+
+it('a question whether the script runs ends with its signal', async () => {
+  const fake = new FakeCamera();
+  const camera = await connect(fake);
+  expect(await camera.running()).toBe(true);
+  fake.damage = (packet, direction) =>
+    direction === 'to-camera' && packet[5] === Opcode.CHANNEL_POLL ? undefined : packet;
+  const reason = new Error('the state was left');
+  const abort = new AbortController();
+  const asked = camera.running(abort.signal);
+  abort.abort(reason);
+  await expect(asked).rejects.toBe(reason);
 });
 
 describe('channels', () => {
