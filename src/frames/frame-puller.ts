@@ -101,7 +101,7 @@ export class FramePuller implements Source {
       if (source.windowed && source.suspects === 0 && !this.#reader) {
         const end = await stream.run(signal);
         if (end === 'aborted') return;
-        if (end === 'idle' && this.#pace.doubtful()) await source.verify();
+        if (end === 'idle' && this.#pace.doubtful()) await source.verify(signal);
       }
       const room = this.#handlers.ready?.(signal);
       if (room) await room;
