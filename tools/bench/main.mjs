@@ -11,6 +11,7 @@ const benches = {
   line: './line.mjs',
   host: './host.mjs',
   cameras: './cameras.mjs',
+  sensor: './sensor.mjs',
   work: './work.mjs',
   decode: './decode.mjs',
   shm: './shm.mjs',
