@@ -99,10 +99,9 @@ export class FramePuller implements Source {
   async #turn(source: FrameChannel, stream: WindowStream, signal: AbortSignal): Promise<void> {
     try {
       if (source.windowed && source.suspects === 0 && !this.#reader) {
-        const end = await stream.run(signal);
-        if (end === 'aborted') return;
-        if (end === 'idle' && this.#pace.doubtful()) await source.verify(signal);
+        if ((await stream.run(signal)) === 'aborted') return;
       }
+      if (this.#pace.doubtful()) await source.verify(signal);
       const room = this.#handlers.ready?.(signal);
       if (room) await room;
       // Cleared before the question: what is latched after it sets it again.
@@ -120,7 +119,6 @@ export class FramePuller implements Source {
       // What is latched right behind an old frame has waited there as well.
       if (signal.aborted || source.windowed || suspects > 1) return;
       this.#pace.waited(await this.#wake.wait(this.#pace.waitMs));
-      if (!signal.aborted && this.#pace.doubtful()) await source.verify(signal);
     } catch (error) {
       await this.#recover(source, error);
     }
@@ -231,7 +229,7 @@ export class FramePuller implements Source {
       }
       // Not latched any more, or the channel is another one: the table tells.
       source.forget();
-      await this.#wake.wait(this.#pace.waitMs);
+      this.#pace.waited(await this.#wake.wait(this.#pace.waitMs));
     } else if (isLoss(error)) {
       // The link has synchronised again: ask what is latched before anything else.
       this.stats.restarts++;
