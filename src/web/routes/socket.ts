@@ -10,6 +10,7 @@ const PING_MS = 10_000;
 /** Close codes of RFC 6455: the server goes away; the client says what it should not. */
 const GOING_AWAY = 1001;
 const NOT_ALLOWED = 1008;
+const TRY_LATER = 1013;
 
 const query = cameraQuery.extend({
   show: z.enum(['live', 'judged']).optional().meta({
@@ -32,6 +33,14 @@ export const socketRoutes: RouteGroup = (app, context) => {
       context.viewers.check();
     },
     ({ query: { camera, show }, request, socket }) => {
+      // Others may have come, and the camera may have gone, while the connection was upgraded.
+      try {
+        context.viewers.check();
+        context.cameras.find(camera);
+      } catch {
+        socket.close(TRY_LATER);
+        return;
+      }
       const { bridge, frames } = context.cameras.find(camera);
       const judged = bridge.options.runner !== undefined;
       const shown = judged ? (show ?? 'judged') : 'live';

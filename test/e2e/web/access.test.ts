@@ -231,4 +231,29 @@ describe('limits', () => {
     for (const client of clients) void client.closed.then(() => closed++);
     await until('the last ones are closed', () => closed >= 4);
   });
+
+  it('bytes that are no request, and upgrades that are none, end their connection only', async () => {
+    const server = await serve();
+    const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket' };
+    const key = { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+    for (const text of [
+      '\0\x01\x02\xff\r\n\r\n',
+      'GET\r\n\r\n',
+      'GET / HTTP/9.9\r\n\r\n',
+      'GET http://evil.example/ HTTP/1.1\r\n\r\n',
+      'CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'POST /api/commands/get_stats HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      request(server, '/ws', upgrade),
+      request(server, '/ws', { ...upgrade, ...key, 'Sec-WebSocket-Version': '7' }),
+      request(server, '/api/cameras', { ...upgrade, ...key }),
+      request(server, '/nowhere', { ...upgrade, ...key }),
+      request(server, '/', { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c' }),
+    ]) {
+      const client = raw(server, text);
+      await client.closed;
+      expect(client.text().slice(0, 12), text).not.toBe('HTTP/1.1 500');
+    }
+    expect(await status(server, {})).toBe(200);
+  });
 });

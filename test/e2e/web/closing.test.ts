@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { FakeBridge } from '../../fakes/fake-bridge.js';
 import { Program } from '../program/program.js';
-import { atEnd, EventClient, raw, request, serve, shown, until, Viewer } from './support.js';
+import { ask, atEnd, EventClient, raw, request, serve, shown, until, Viewer } from './support.js';
 
 it('closes under clients of every kind', async () => {
   const server = await serve();
@@ -102,4 +102,18 @@ it('the program refuses an address of the network without a token, and a taken p
     status: 2,
     stderr: expect.stringContaining('--http-token has no effect'),
   });
+});
+
+it('the program serves the page while it waits for a camera', async () => {
+  const program = new Program(['--port', '/dev/openmv-not-there', '--wait', '--no-shm', '--http', '0']);
+  await until('the page is told', () => /page: \S+/.test(program.stderr));
+  const server = { url: /page: (\S+)/.exec(program.stderr)![1]! } as Parameters<typeof ask>[0];
+  await until('what it waits for', async () => (await ask(server, '/api/cameras')).body.waiting.length === 1);
+  expect(await ask(server, '/readyz')).toMatchObject({
+    status: 503,
+    body: { reasons: [{ camera: '/dev/openmv-not-there', code: 'PORT_NOT_FOUND' }] },
+  });
+  expect((await ask(server, '/healthz')).status).toBe(200);
+  program.kill('SIGTERM');
+  expect((await program.ended).status).toBe(0);
 });

@@ -161,7 +161,9 @@ describe('/events', () => {
 
   it('goes on where a client was: no result is missing', async () => {
     const server = await serve();
-    await shown(server, { runner: ODD_NG });
+    const bridge = await shown(server, { runner: ODD_NG });
+    const all: number[] = [];
+    bridge.results$.subscribe(({ sequence }) => all.push(sequence));
     const first = new EventClient(server, '?types=result');
     await until('results', () => first.of('result').length > 3);
     first.close();
@@ -171,8 +173,8 @@ describe('/events', () => {
     const again = new EventClient(server, '?types=result', { 'Last-Event-ID': last.id });
     await until('results again', () => again.of('result').length > 5);
     const sequences = again.of('result').map(({ data }) => data.sequence);
-    expect(sequences[0]).toBe(last.data.sequence + 1);
-    expect(sequences).toEqual(sequences.map((_, index) => last.data.sequence + 1 + index));
+    const from = all.indexOf(last.data.sequence) + 1;
+    expect(sequences).toEqual(all.slice(from, from + sequences.length));
   });
 
   it('gives a client of an earlier run what is kept, whatever its id', async () => {
