@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { encodeIoRequest, encodePacket, Opcode, StreamDecoder } from '../../../src/protocol/index.js';
+import { mulberry32 } from '../../../src/virtual/prng.js';
 import { sleep, until } from './host.js';
 import { camera, host } from './setup.js';
 import {
@@ -75,6 +76,16 @@ describe("the window of the bundled script's frame channel", () => {
       else expect(await reader.release(number)).toBe(1);
       expect((await reader.latched()).number).toBe(number + 1);
     }
+  });
+});
+
+describe.each(['1', '3'])('with %s buffers', (buffers) => {
+  it('every capture comes, in order', async () => {
+    const reader = await windowHost({}, { text: scriptWith({ BUFFERS: buffers, MAX_WAIT_MS: 'None' }) });
+    await reader.latched();
+    await reader.made(Number(buffers));
+    const heads = await take(reader, 12);
+    expect(heads.map(({ number }) => number)).toEqual(heads.map((_, at) => at + 1));
   });
 });
 
@@ -204,6 +215,37 @@ describe('captures that wait', () => {
     expect(after).toMatchObject({ number: number + 2, skipped: 1 });
     expect(after.size).toBeLessThan(before.size / 2);
   });
+});
+
+it('each capture is read once or counted, whatever is set in between and however a host reads', async () => {
+  const reader = await windowHost({}, { text: scriptWith({ MAX_WAIT_MS: '50' }) });
+  const { guest, channel, captures } = reader;
+  const control = await guest.channel('control');
+  const random = mulberry32(12);
+  const numbers: number[] = [];
+  for (let round = 1; round <= 80; round++) {
+    const head = await reader.frame();
+    if (random() < 0.2) await sleep(random() < 0.3 ? 400 : 80);
+    if (random() < 0.3) {
+      const text = JSON.stringify({ id: round, set: { quality: 20 + Math.floor(random() * 70) } });
+      await guest.write(control, 0, new TextEncoder().encode(`${text}\n`));
+      await until('the reply', async () => (await guest.shape(control))[1] === round);
+    }
+    if (random() < 0.5) {
+      if ((await reader.release(head.number)) === 1) numbers.push(head.number);
+    } else {
+      const [size = 0, , , number = 0] = await guest.shape(channel);
+      if (size === 0) continue;
+      const jpeg = await guest.read(channel, 0, size);
+      expect(captures.has(checksum(jpeg))).toBe(true);
+      numbers.push(number);
+    }
+  }
+  expect(new Set(numbers).size).toBe(numbers.length);
+  expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+  const { number, skipped } = await reader.frame();
+  expect(number - 1 - numbers.length).toBe(skipped);
+  expect(skipped).toBeGreaterThan(0);
 });
 
 it('settings show from the first capture after the answer on, whatever lies in the frame buffers', async () => {
