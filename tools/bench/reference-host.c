@@ -10,7 +10,7 @@
  *   ACK      on or off: acknowledge every packet
  *
  * Prints "ready" when the measured time begins, and at its end one JSON object: frames, seconds, bytes, cpuMs (user and
- * system), requests, writes, reads, and pullMs, from the announcement of a frame to its last byte.
+ * system), requests, writes, reads; pullMs, from the announcement of a frame to its last byte; intervalMs, from frame to frame.
  */
 #include "reference-wire.h"
 
@@ -202,8 +202,10 @@ static void connect_camera(void) {
 
 static uint8_t *frame;
 static uint64_t frames, bytes;
-static double *times;
+/* Of each frame: from its announcement to its last byte, and from the frame before. */
+static double *times, *intervals;
 static size_t timed, times_room;
+static double taken_at;
 
 static void taken(const uint8_t *jpeg, uint32_t size, double since) {
     if (size < 4 || jpeg[0] != 0xFF || jpeg[1] != 0xD8 || jpeg[size - 2] != 0xFF || jpeg[size - 1] != 0xD9)
@@ -213,9 +215,13 @@ static void taken(const uint8_t *jpeg, uint32_t size, double since) {
     if (timed == times_room) {
         times_room = times_room ? 2 * times_room : 4096;
         times = realloc(times, times_room * sizeof *times);
-        if (!times) die("no memory");
+        intervals = realloc(intervals, times_room * sizeof *intervals);
+        if (!times || !intervals) die("no memory");
     }
-    times[timed++] = now_ms() - since;
+    const double now = now_ms();
+    times[timed] = now - since;
+    intervals[timed++] = now - taken_at;
+    taken_at = now;
 }
 
 /* Until the frame channel says something, or `ms` are over. What else comes in between is an event. */
@@ -347,6 +353,13 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static void print_times(const char *name, double *values) {
+    qsort(values, timed, sizeof *values, by_size);
+    const double p50 = timed ? values[timed / 2] : 0, p99 = timed ? values[timed * 99 / 100] : 0,
+                 p999 = timed ? values[timed * 999 / 1000] : 0;
+    printf("\"%s\": {\"p50\": %.4f, \"p99\": %.4f, \"p999\": %.4f}", name, p50, p99, p999);
+}
+
 int main(int count, char **words) {
     begin(words[0]);
     if (count != 6) die("usage: reference-host PORT plain|window|ahead on|off WARM_UP_S SECONDS");
@@ -361,15 +374,16 @@ int main(int count, char **words) {
     frames = bytes = requests = writes = reads = 0, timed = 0;
     puts("ready");
     fflush(stdout);
-    const double start = now_ms(), cpu = cpu_ms(), end = start + atof(words[5]) * 1e3;
+    const double start = taken_at = now_ms(), cpu = cpu_ms(), end = start + atof(words[5]) * 1e3;
     while (now_ms() < end) pull[pattern]();
     const double seconds = (now_ms() - start) / 1e3, used = cpu_ms() - cpu;
-    qsort(times, timed, sizeof *times, by_size);
-    const double p50 = timed ? times[timed / 2] : 0, p99 = timed ? times[timed * 99 / 100] : 0,
-                 p999 = timed ? times[timed * 999 / 1000] : 0;
     printf("{\"frames\": %llu, \"seconds\": %.4f, \"bytes\": %llu, \"cpuMs\": %.3f, \"requests\": %llu, \"writes\": %llu, "
-           "\"reads\": %llu, \"pullMs\": {\"p50\": %.4f, \"p99\": %.4f, \"p999\": %.4f}}\n",
+           "\"reads\": %llu, ",
            (unsigned long long)frames, seconds, (unsigned long long)bytes, used, (unsigned long long)requests,
-           (unsigned long long)writes, (unsigned long long)reads, p50, p99, p999);
+           (unsigned long long)writes, (unsigned long long)reads);
+    print_times("pullMs", times);
+    printf(", ");
+    print_times("intervalMs", intervals);
+    puts("}");
     return 0;
 }
