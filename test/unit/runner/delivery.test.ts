@@ -142,6 +142,21 @@ describe.each(['latest', 'every'] as const)('%s', (policy) => {
     expect(delivery.stats.delivered).toBe(2);
   });
 
+  it('closes while a consumer is away: nothing waits for it, and nothing has failed', async () => {
+    const { taken, failures, options } = consumer();
+    const delivery = new Delivery<Item>({
+      ...options('every'),
+      ready: (_consumer, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    });
+    const item = new Item(1);
+    const room = delivery.offer(item);
+    await delivery.close();
+    await room;
+    expect(item.released).toBe(1);
+    expect([taken, failures]).toEqual([[], []]);
+  });
+
   it('closes: what waits is released, what runs is waited for, what comes is released', async () => {
     const { taken, finish, options } = consumer();
     const delivery = new Delivery<Item>(options(policy));
