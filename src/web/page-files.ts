@@ -5,9 +5,11 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageFile } from '../package.js';
 import { contentPolicy } from './access.js';
 
-const FOLDER = fileURLToPath(new URL('page/', import.meta.url));
+/** Browsers take compiled code only: it lies in `dist`, also when this runs from TypeScript sources. */
+const FOLDER = packageFile('dist/web/page');
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

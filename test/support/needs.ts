@@ -5,6 +5,12 @@ import { beforeEach, TestRunner } from 'vitest';
 const runs = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0;
 const elements = (...names: string[]): boolean => names.every((name) => runs('gst-inspect-1.0', name));
 
+/** The browser of the page's tests. */
+export const CHROMIUM = [process.env['CHROMIUM'], 'chromium', 'chromium-browser', 'google-chrome']
+  .filter((name) => name !== undefined)
+  .map((name) => spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim())
+  .find((path) => path !== '');
+
 interface Need {
   readonly present: () => boolean;
   /** What to do about it. Package names are Debian's. */
@@ -43,6 +49,7 @@ const NEEDS = {
     present: () => elements('jpegdec', 'matroskademux', 'videoconvert', 'x264enc', 'mp4mux'),
     advice: 'apt-get install gstreamer1.0-tools gstreamer1.0-plugins-{base,good,ugly}',
   },
+  chromium: { present: () => CHROMIUM !== undefined, advice: 'apt-get install chromium' },
   root: { present: () => process.geteuid?.() === 0, advice: 'run the tests as root' },
   'a mount namespace': {
     present: () => runs('unshare', '-m', 'true'),

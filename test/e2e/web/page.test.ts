@@ -1,0 +1,251 @@
+/** The page in a real browser, on virtual cameras. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openBridge } from '../../../src/bridge/open-bridge.js';
+import { plugIn } from '../../fakes/plugged-camera.js';
+import { brightnessIn, type Canvas, open, pictureIn, seriousProblems, shownSequence } from './browser.js';
+import { ask, atEnd, collect, ODD_NG, raw, request, serve, shown, until } from './support.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'openmv-page-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const MARKS_BY_SIZE = [
+  process.execPath,
+  fileURLToPath(new URL('fixtures/marks-by-size.mjs', import.meta.url)),
+];
+const PHONE = { viewport: { width: 360, height: 740 } };
+
+describe('the live picture', () => {
+  it('changes, with the verdict beside it', async () => {
+    const server = await serve();
+    await shown(server, { runner: ODD_NG });
+    const page = await open(server);
+    const first = await pictureIn(page);
+    await pictureIn(page, first + 5);
+    await page.locator('.verdict.ng').waitFor();
+    await page.locator('.verdict.ok').waitFor();
+  });
+
+  it('has the rectangles of exactly the frame that is shown', async () => {
+    const server = await serve();
+    const bridge = await shown(server, { runner: MARKS_BY_SIZE, virtual: { fps: 20 } });
+    const frames = collect(bridge);
+    const page = await open(server);
+    await pictureIn(page);
+    for (let round = 0; round < 5; round++) {
+      // What is read here and what is drawn are one turn of the page's loop.
+      const seen = await page.locator('.live canvas').evaluate((element) => {
+        const canvas = element as unknown as Canvas;
+        const { width, height } = canvas;
+        return {
+          sequence: Number(canvas.dataset['sequence']),
+          judged: Number(canvas.dataset['judged']),
+          width,
+          pixels: [...canvas.getContext('2d').getImageData(0, 0, width, height).data],
+        };
+      });
+      expect(seen.judged).toBe(seen.sequence);
+      const { length } = frames.get(seen.sequence)!.jpeg;
+      const [x, y] = [length % 200, (length * 7) % 150];
+      // The middle of the upper edge has the colour of a defect.
+      const at = 4 * (y * seen.width + x + 30);
+      const [red, green, blue] = seen.pixels.slice(at, at + 3);
+      expect(red).toBeGreaterThan(200);
+      expect(green).toBeLessThan(170);
+      expect(blue).toBeLessThan(110);
+      await pictureIn(page, seen.sequence);
+    }
+  });
+
+  it('can be frozen, looked at and left by keyboard alone', async () => {
+    const server = await serve();
+    await shown(server);
+    const page = await open(server);
+    await pictureIn(page);
+    const press = async (name: string): Promise<void> => {
+      for (let tabs = 0; tabs < 60; tabs++) {
+        await page.keyboard.press('Tab');
+        const text = await page.evaluate<string | undefined>('document.activeElement?.textContent?.trim()');
+        if (text === name) return page.keyboard.press('Enter');
+      }
+      throw new Error(`The keyboard does not reach "${name}"`);
+    };
+    await press('Freeze');
+    await page.getByText('frozen', { exact: true }).waitFor();
+    const still = await shownSequence(page);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await shownSequence(page)).toBe(still);
+    await press('Set up the lens');
+    await page.getByRole('img', { name: /Histogram/ }).waitFor();
+    expect(await page.locator('.lens meter').count()).toBe(1);
+    await press('Go on');
+    await pictureIn(page, still + 1);
+    await press('Stop frames');
+    await page.getByText('Frames are stopped.').waitFor();
+    await press('Start frames');
+    await pictureIn(page, (await shownSequence(page)) + 2);
+  });
+
+  it('tells the position and value of the pixel under the pointer', async () => {
+    const server = await serve();
+    await shown(server);
+    const page = await open(server);
+    await pictureIn(page);
+    const box = (await page.locator('.live canvas').boundingBox())!;
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.getByText(/^x 1[56]\d, y 1[12]\d: red \d+, green \d+, blue \d+$/).waitFor();
+  });
+});
+
+it('a slider changes the picture', async () => {
+  const server = await serve();
+  await shown(server);
+  const page = await open(server);
+  await pictureIn(page);
+  const slider = page.getByRole('slider', { name: 'Brightness' });
+  await slider.focus();
+  await page.keyboard.press('Home');
+  await until('a dark picture', async () => (await brightnessIn(page)) < 100);
+  const dark = await brightnessIn(page);
+  await slider.focus();
+  await page.keyboard.press('End');
+  await until('a bright picture', async () => (await brightnessIn(page)) > dark + 60);
+  const { body } = await ask(server, '/api/cameras');
+  const { body: told } = await ask(server, `/api/cameras/${body.cameras[0].id}/controls`);
+  expect(told.controls.find(({ name }: { name: string }) => name === 'brightness').value).toBe(4);
+});
+
+it('NG results are in the strip, with frame and marks', async () => {
+  const server = await serve();
+  await shown(server, { runner: ODD_NG });
+  const page = await open(server);
+  await page.locator('.card.ng').first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('odd at x 40, y 80, 100 × 60, score 0.75').waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    dialog.getByRole('link', { name: 'Save the frame' }).click(),
+  ]);
+  expect(download.suggestedFilename()).toMatch(/^[0-9a-f]{8}-\d+\.jpg$/);
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.locator('.results select').last().selectOption('odd');
+  await page.locator('.card.ng').first().waitFor();
+  await page.locator('.results select').first().selectOption('failed');
+  await page.getByText('None so far.').waitFor();
+});
+
+it('a camera that is pulled is told in words, and comes back', async () => {
+  const server = await serve();
+  const port = join(scratch, 'line');
+  let pull = await plugIn(port);
+  atEnd(() => pull());
+  const bridge = await openBridge({ port, shm: false });
+  atEnd(() => bridge.close());
+  server.add(bridge);
+  await bridge.start();
+  const page = await open(server);
+  const before = await pictureIn(page);
+  await pull();
+  await page.getByText(/The camera has been gone since \d\d:\d\d:\d\d.*Plug it in again/).waitFor();
+  pull = await plugIn(port);
+  await page.getByText('Frames are coming.').waitFor({ timeout: 30_000 });
+  await pictureIn(page, before);
+});
+
+it('a script is run, its output shown, and frames brought back', async () => {
+  const server = await serve();
+  await shown(server);
+  const page = await open(server);
+  await pictureIn(page);
+  await page.getByText('Run another script').click();
+  await page.getByRole('textbox').fill('print("hello from", 6 * 7)');
+  await page.getByRole('button', { name: 'Run it' }).click();
+  await page.getByText('hello from 42').waitFor();
+  const last = await shownSequence(page);
+  await page.getByRole('button', { name: 'Start frames' }).click();
+  await pictureIn(page, last + 2);
+});
+
+it('a reload keeps the charts', async () => {
+  const server = await serve();
+  const bridge = await shown(server, { runner: ODD_NG });
+  const page = await open(server);
+  const samples = async (): Promise<number> =>
+    (await ask(server, `/api/cameras/${bridge.cameraId}/history`)).body.timeMs.length;
+  await until('some samples', async () => (await samples()) >= 4);
+  await page.reload();
+  const frames = page.getByRole('img', { name: /^Frames: delivered \d/ });
+  await frames.waitFor();
+  expect(await frames.locator('canvas').count()).toBe(1);
+  await page
+    .getByRole('img', { name: /^Latency from frame to result: half are faster \(p50\) \d/ })
+    .waitFor();
+  await page.getByRole('img', { name: /^Memory: bridge \d/ }).waitFor();
+});
+
+it('three viewers, one of them stalled: the others go on', async () => {
+  const server = await serve();
+  const bridge = await shown(server, { virtual: { fps: 30 } });
+  const frames = collect(bridge);
+  const stalled = raw(server, request(server, '/stream.mjpg'));
+  stalled.socket.pause();
+  const [one, other] = [await open(server), await open(server)];
+  const [first, second] = [await pictureIn(one), await pictureIn(other)];
+  const delivered = frames.size;
+  await pictureIn(one, first + 30);
+  await pictureIn(other, second + 30);
+  await until('frames go on', () => frames.size > delivered + 30);
+});
+
+it('of several cameras there is a grid, and a tab each', async () => {
+  const server = await serve();
+  const [one, other] = [await shown(server), await shown(server)];
+  const page = await open(server);
+  for (const { cameraId } of [one, other]) {
+    const tile = page.getByRole('region', { name: cameraId, exact: true });
+    await expect.poll(() => tile.locator('canvas').getAttribute('data-sequence')).not.toBeNull();
+  }
+  await page.getByRole('navigation').getByRole('button', { name: other.cameraId }).click();
+  await page.getByRole('region', { name: `Live picture of ${other.cameraId}` }).waitFor();
+  await page.reload();
+  await page.getByRole('region', { name: `Live picture of ${other.cameraId}` }).waitFor();
+});
+
+it.each(['light', 'dark'] as const)('axe-core finds no serious problem, %s', async (colorScheme) => {
+  const server = await serve();
+  await shown(server, { runner: ODD_NG });
+  const page = await open(server, { colorScheme });
+  await pictureIn(page);
+  await page.locator('.card.ng').first().waitFor();
+  await page.getByRole('img', { name: /^Frames:/ }).waitFor();
+  await page.getByRole('button', { name: 'Set up the lens' }).click();
+  await page.getByText('Run another script').click();
+  expect(await seriousProblems(page)).toEqual([]);
+});
+
+it('fits a phone', async () => {
+  const server = await serve();
+  await shown(server, { runner: ODD_NG });
+  const page = await open(server, { ...PHONE, hasTouch: true });
+  await pictureIn(page);
+  await page.getByRole('img', { name: /^Frames:/ }).waitFor();
+  const [wide, seen] = await page.evaluate<[number, number]>(
+    '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
+  );
+  expect(wide).toBe(seen);
+});
+
+it('a bridge that ends is told', async () => {
+  const server = await serve();
+  await shown(server);
+  const page = await open(server);
+  await pictureIn(page);
+  // The browser says that nobody listens at the address: that is what this is about.
+  page.removeAllListeners('console');
+  await server.close();
+  await page.getByText('The bridge does not answer. Is it running?').waitFor();
+});
