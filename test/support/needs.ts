@@ -50,6 +50,7 @@ const NEEDS = {
     advice: 'apt-get install gstreamer1.0-tools gstreamer1.0-plugins-{base,good,ugly}',
   },
   chromium: { present: () => CHROMIUM !== undefined, advice: 'apt-get install chromium' },
+  promtool: { present: () => runs('promtool', '--version'), advice: 'apt-get install prometheus' },
   root: { present: () => process.geteuid?.() === 0, advice: 'run the tests as root' },
   'a mount namespace': {
     present: () => runs('unshare', '-m', 'true'),

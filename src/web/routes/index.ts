@@ -7,6 +7,7 @@ import { eventRoutes } from './events.js';
 import { frameRoutes } from './frames.js';
 import { healthRoutes } from './health.js';
 import { historyRoutes } from './history.js';
+import { metricRoutes } from './metrics.js';
 import { mjpegRoutes } from './mjpeg.js';
 import { openApiRoutes } from './openapi.js';
 import { pageRoutes } from './page.js';
@@ -25,5 +26,6 @@ export const ROUTES: readonly RouteGroup[] = [
   eventRoutes,
   socketRoutes,
   healthRoutes,
+  metricRoutes,
   openApiRoutes,
 ];

@@ -243,5 +243,6 @@ export const MAIN_ROUTES = [
   'GET /ws',
   'GET /healthz',
   'GET /readyz',
+  'GET /metrics',
   'GET /openapi.json',
 ];
