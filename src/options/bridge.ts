@@ -10,8 +10,8 @@ const { virtual, ...camera } = cameraOptionsSchema.shape;
 
 /** Frames are saved as they are, or with their results drawn on them. */
 const SAVED = 'save|saveAnnotated';
-/** A pipeline is given at the start, or by a client of the control socket. */
-const PIPELINE = 'pipeline|control|controlName';
+/** A pipeline is given at the start, or by a client. */
+const PIPELINE = 'pipeline|control|controlName|http';
 
 export const bridgeOptionsSchema = z.strictObject({
   ...camera,

@@ -67,6 +67,7 @@ describe('options without effect are refused', () => {
     [['--shm-name', '/x', '--no-shm'], /--shm-name has no effect with --no-shm/],
     [['--script', 'a.py', '--no-script'], /'--script'.*'--no-script' exclude each other/],
     [['--no-stream'], /--no-stream has no effect without --control/],
+    [['--pipeline-delivery', 'every'], /--pipeline-delivery has no effect without --pipeline or --control/],
     [['--duration', '5x'], /--duration.*90s, 15m or 1h/s],
     [['--stats', '10ms'], /--stats.*off/s],
   ])('%j', async (args, message) => {
