@@ -1,8 +1,8 @@
 /**
- * `npm run soak [-- --frames N | --minutes M] [--seed S] [--faults SPEC | --replay DIR] [--verbose]`
+ * `npm run soak [-- --frames N | --minutes M] [--seed S] [--faults SPEC | --replay DIR] [--disturb-ms MS] [--verbose]`
  *
- * Three virtual cameras on ptys, one bridge process with an algorithm for each. Lines spoil packets; every few seconds
- * a cable is pulled, a camera reset, an algorithm killed. At the end what the cameras captured is compared with what
+ * Three virtual cameras on ptys, one bridge process with an algorithm for each. Lines spoil packets; every two seconds (or
+ * --disturb-ms: shorter ones hit connections that have hardly begun, and frames between body and release) a cable is pulled, a camera reset, an algorithm killed. At the end what the cameras captured is compared with what
  * was delivered. Ends with 1 when a promise was broken; the same seed makes the same faults and the same plan. What was done
  * to the cameras is written down as it happens, and kept when the soak fails; --replay has the same faults from there.
  */
@@ -23,7 +23,7 @@ const DEFAULT_FRAMES = 20_000;
 const DEFAULT_FAULTS = '1.5%,double=0.3%,garbage=0.3%,reorder=0.3%,delay=0.1%,stall=0.02%,stall-ms=200';
 /** A soak that does not get on is a failure, not a reason to wait for ever. */
 const STALLED_MS = 60_000;
-const DISTURB_MS = 2_000;
+const DISTURB_MS = '2000';
 /** Three algorithms in turn. */
 const KILL_MS = 6_500;
 const REPORT_MS = 10_000;
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     faults: { type: 'string', default: DEFAULT_FAULTS },
     replay: { type: 'string' },
+    'disturb-ms': { type: 'string', default: DISTURB_MS },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -173,7 +174,7 @@ let reported = started;
 let killed = started;
 let stalled = false;
 while (total < wanted && performance.now() < until && running() && !stalled) {
-  await new Promise((resolve) => setTimeout(resolve, DISTURB_MS));
+  await new Promise((resolve) => setTimeout(resolve, Number(values['disturb-ms'])));
   await disturbances[Math.floor(random() * disturbances.length)]();
   const now = performance.now();
   if (now - killed > KILL_MS) {
