@@ -53,7 +53,8 @@ export class Session {
       if (event === SystemEvent.SOFT_REBOOT) this.#reboots++;
       this.invalidate();
     }
-    for (const listener of [...this.#listeners]) listener({ channelId, event });
+    const told = { channelId, event };
+    for (const listener of this.#listeners) listener(told);
   }
 
   /** Calls back for every event of the camera; returns how to stop. */
