@@ -82,6 +82,23 @@ describe('one camera', () => {
     await until('ready', async () => (await ask(server, '/readyz')).status === 200);
   });
 
+  it('says what its frames cannot go to, until they can', async () => {
+    const server = await serve();
+    const bridge = await shown(server, {
+      shm: true,
+      shmName: `/openmv_test_web_${process.pid}`,
+      shmSize: 8_192,
+    });
+    const failing = async () => (await ask(server, `/api/cameras/${bridge.cameraId}`)).body.failing;
+    await until('it fails', async () => (await failing()).length > 0);
+    expect(await failing()).toMatchObject([
+      { sink: 'segment', code: 'SHM_TOO_SMALL', message: expect.any(String) },
+    ]);
+    const small = { framesize: 'QQVGA', quality: 20 };
+    await post(server, `/api/cameras/${bridge.cameraId}/controls`, small, 'PUT');
+    await until('it works again', async () => (await failing()).length === 0);
+  });
+
   it('that ends is gone from the list', async () => {
     const server = await serve();
     const bridge = await shown(server);
