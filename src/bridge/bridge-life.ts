@@ -4,13 +4,7 @@ import { abortable } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { FramePuller, type PulledFrame } from '../frames/index.js';
-import {
-  type BridgeInput,
-  type BridgeOptions,
-  bridgeOptionsSchema,
-  cameraPart,
-  parseOptions,
-} from '../options/index.js';
+import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions } from '../options/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection } from './connection.js';
 import type { BridgeStats } from './events.js';
@@ -99,7 +93,7 @@ export class BridgeLife {
     });
     this.segmentSwitch = new SegmentSwitch(this.sinks, options);
     this.road = new FrameRoad(this.sinks, this.streams);
-    this.connection = new Connection(options, cameraPart(options), this.#source, {
+    this.connection = new Connection(options, this.#source, {
       connected: (camera) => this.#reports.connected(camera),
       disconnected: (error) => this.#reports.disconnected(error),
       waiting: waiting ?? failed,
@@ -195,10 +189,6 @@ export class BridgeLife {
   close({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (signal && this.#closing) void this.sinks.close(signal);
     return this.#close(undefined, signal);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   async #open(signal: AbortSignal | undefined): Promise<void> {

@@ -145,6 +145,10 @@ export class Bridge extends BridgeLife {
     return this.parts?.algorithm?.pids ?? [];
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #silent(ms: number): BridgeError {
     const why = this.camera.connected ? '' : ': the camera is not connected';
     return new BridgeError('CAMERA_SILENT', `No frame came within ${ms / 1_000} s${why}.`);

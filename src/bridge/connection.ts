@@ -3,9 +3,10 @@ import { abortable, Mutex } from '../async.js';
 import { type Camera, mayCome, mayPass, ReconnectingCamera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Source } from '../frames/index.js';
-import type { BridgeOptions, CameraOptions } from '../options/index.js';
+import { type BridgeOptions, cameraPart } from '../options/index.js';
 import { FrameScript } from './frame-script.js';
 import { closedError, Machine } from './machine.js';
+import { oncePerReason } from './reports.js';
 import type { State, Transition } from './states.js';
 
 export interface ConnectionHandlers {
@@ -35,11 +36,11 @@ export class Connection {
   #asked: { refusal?: BridgeError } | undefined;
   #lost: BridgeError | undefined;
 
-  constructor(options: BridgeOptions, camera: CameraOptions, source: Source, handlers: ConnectionHandlers) {
+  constructor(options: BridgeOptions, source: Source, handlers: ConnectionHandlers) {
     this.#options = options;
     this.#source = source;
     this.#handlers = handlers;
-    this.#camera = new ReconnectingCamera(camera);
+    this.#camera = new ReconnectingCamera(cameraPart(options));
     this.#script = new FrameScript(options, handlers.failed);
     this.#machine = new Machine(
       {
@@ -168,7 +169,7 @@ export class Connection {
       signal.throwIfAborted();
       const error = asBridgeError(cause);
       if (!this.#options.wait || !mayCome(error)) throw error;
-      const failed = this.#once(this.#handlers.waiting);
+      const failed = oncePerReason(this.#handlers.waiting);
       failed(error);
       camera = await this.#camera.waitFor({ attempts: this.#attempts, signal, failed });
     }
@@ -180,7 +181,7 @@ export class Connection {
     const lost = this.#lost ?? goneError();
     this.#handlers.disconnected(lost);
     if (reconnect === false) throw lost;
-    const failed = this.#once(this.#handlers.failed);
+    const failed = oncePerReason(this.#handlers.failed);
     const camera = await this.#camera.reconnect({ attempts: this.#attempts, signal, failed });
     return this.#welcome(camera, signal);
   }
@@ -240,15 +241,6 @@ export class Connection {
   get #attempts(): number {
     const { reconnect } = this.#options;
     return typeof reconnect === 'number' ? reconnect : Number.POSITIVE_INFINITY;
-  }
-
-  /** Reports an error once for each reason in a row, not for every attempt. */
-  #once(report: (error: BridgeError) => void): (error: BridgeError) => void {
-    let told: string | undefined;
-    return (error) => {
-      if (error.code !== told) report(error);
-      told = error.code;
-    };
   }
 
   #command<T>(action: () => Promise<T>): Promise<T> {

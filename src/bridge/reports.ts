@@ -77,3 +77,12 @@ export class Reports {
     this.#streams.event({ runId: this.#runId, ...event });
   }
 }
+
+/** Tells an error once for each reason in a row, not for every attempt. */
+export function oncePerReason(tell: (error: BridgeError) => void): (error: BridgeError) => void {
+  let told: string | undefined;
+  return (error) => {
+    if (error.code !== told) tell(error);
+    told = error.code;
+  };
+}

@@ -8,7 +8,7 @@ import type { Bridge } from '../../../src/bridge/bridge.js';
 import { Connection } from '../../../src/bridge/connection.js';
 import { createBridge, openBridge } from '../../../src/bridge/open-bridge.js';
 import { BridgeError } from '../../../src/errors.js';
-import { bridgeOptionsSchema, cameraOptionsSchema } from '../../../src/options/index.js';
+import { bridgeOptionsSchema } from '../../../src/options/index.js';
 import { plugIn as plugVirtual } from '../../fakes/plugged-camera.js';
 
 const atEnd: (() => unknown)[] = [];
@@ -39,7 +39,6 @@ describe('an error that another connection cannot cure', () => {
     const told: string[] = [];
     const connection = new Connection(
       bridgeOptionsSchema.parse({ port: 'virtual' }),
-      cameraOptionsSchema.parse({ port: 'virtual' }),
       { repairs: 0, run: () => Promise.reject(new TypeError('a defect')) },
       {
         connected: () => told.push('connected'),
