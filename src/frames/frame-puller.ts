@@ -111,9 +111,10 @@ export class FramePuller implements Source {
       const latch = await source.look();
       const { suspects } = source;
       if (latch.size > 0) await this.#take(source, latch, events);
-      else if (this.#ledger.last) {
+      else {
         // Nothing is latched: the next frame is a new one, even with the bytes of the frame before it.
-        this.#ledger.last.releaseUnknown = false;
+        this.#reader = undefined;
+        if (this.#ledger.last) this.#ledger.last.releaseUnknown = false;
       }
       this.#guard.answered(source.camera);
       // What is latched right behind an old frame has waited there as well.
