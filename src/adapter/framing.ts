@@ -213,7 +213,7 @@ export class MessageDecoder {
     const error = new BridgeError(
       'RUNNER_PROTOCOL',
       `The algorithm's result has ${this.#length} bytes; at most ${this.#maxBytes} are allowed. Return less, such as fewer points or no images in debug, or raise the limit.`,
-      { context: { length: this.#length, limit: this.#maxBytes } },
+      { context: { length: this.#length, limit: this.#maxBytes, options: ['maxResultBytes'] } },
     );
     this.#sink.unusable(error, id);
   }

@@ -34,7 +34,9 @@ export interface AlgorithmHandlers {
   state(state: RunnerState): void;
   log(line: LogLine, worker: number): void;
   error(error: BridgeError): void;
-  /** An error that was reported has passed; `lost` frames have the outcome `failed` because of it. */
+  /** Image files cannot be written, or were removed, until `recovered`. */
+  failing(error: BridgeError): void;
+  /** That has passed; `lost` frames have the outcome `failed` because of it. */
   recovered(lost: number): void;
   /** Draws the result on the frame. Never rejects. */
   draw?: ((frame: Frame, result: CallResult) => Promise<void>) | undefined;
@@ -252,7 +254,7 @@ export class Algorithm implements Sink {
 
   /** The frame's image file could not be written: its outcome is `failed`. The error is reported once. */
   #fail(frame: Frame, imageId: string, error: BridgeError): void {
-    if (this.#unwritten === undefined) this.#handlers.error(error);
+    if (this.#unwritten === undefined) this.#handlers.failing(error);
     this.#unwritten = (this.#unwritten ?? 0) + 1;
     const result = resultOf(frame, failedCall(imageId, error, 0), {
       imageId,
@@ -264,7 +266,7 @@ export class Algorithm implements Sink {
 
   /** The directory of image files is there again. That is told once: the next file says that it works. */
   #removed(error: BridgeError): void {
-    if (this.#unwritten === undefined) this.#handlers.error(error);
+    if (this.#unwritten === undefined) this.#handlers.failing(error);
     this.#unwritten ??= 0;
   }
 

@@ -74,6 +74,7 @@ export async function openSinks(
       state: (state) => reports.state(state),
       log: (line, worker) => reports.log(line, worker),
       error: (error) => reports.failed(error),
+      failing: (error) => reports.failed(error, 'algorithm'),
       recovered: (lost) => reports.recovered('algorithm', lost),
       draw,
     };

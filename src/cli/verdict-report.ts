@@ -2,6 +2,7 @@
 import type { FrameResult, SkipReason } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 import type { ResultFlag, RunnerState } from '../runner/index.js';
+import { inFlags } from './flags.js';
 import type { Output } from './output.js';
 
 /** Different reasons that are told at once; then they are counted until no more come. */
@@ -127,4 +128,4 @@ export class VerdictReport {
 const frames = (sequences: readonly number[]): string =>
   `frame${sequences.length === 1 ? '' : 's'} ${sequences.join(', ')}`;
 
-const reasonOf = ({ error }: { readonly error: BridgeError }): string => `${error.message} [${error.code}]`;
+const reasonOf = ({ error }: { readonly error: BridgeError }): string => `${inFlags(error)} [${error.code}]`;

@@ -99,7 +99,7 @@ export class AdapterProcess {
         this.#hello === undefined
           ? `did not say hello within ${startupMs} ms. Is the command an algorithm adapter, and does it need more time to start?`
           : `said hello and did not answer within ${startupMs} ms of its start. Does it need more time to load?`;
-      this.kill(this.timeout(what));
+      this.kill(this.timeout(what, 'startupTimeoutMs'));
     });
     this.#noteLoading();
   }
@@ -145,10 +145,10 @@ export class AdapterProcess {
     this.#handlers.dying(reason);
   }
 
-  /** The error of a time limit that ran out. */
-  timeout(what: string): BridgeError {
+  /** The error of a time limit that ran out, which `option` sets. */
+  timeout(what: string, option: string): BridgeError {
     return new BridgeError('RUNNER_TIMEOUT', `The algorithm adapter ${what}`, {
-      context: { command: this.#options.command, stderr: this.#tail.lines },
+      context: { command: this.#options.command, stderr: this.#tail.lines, options: [option] },
     });
   }
 

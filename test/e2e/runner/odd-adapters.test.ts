@@ -24,6 +24,7 @@ describe('an answer', () => {
       const { error } = failure(await call());
       expect(error.code).toBe('RUNNER_PROTOCOL');
       expect(error.message).toMatch(/result has 3\d{6} bytes; at most 1000000 are allowed/);
+      expect(error.context['options']).toEqual(['maxResultBytes']);
     }
     expect(problems).toEqual([]);
     expect(runner.stats).toMatchObject({ starts: 1, failed: 2 });

@@ -2,8 +2,10 @@
 import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { firstValueFrom } from 'rxjs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
+import { type BridgeEvent, openBridge } from '../../../src/index.js';
 import { type JsonLine, Program } from '../program/program.js';
 import { EXAMPLE_NODE } from '../program/support.js';
 import { temporaryDirectory, uniqueName } from './support.js';
@@ -89,6 +91,26 @@ describe.each(['its own', 'a given'])('%s directory', (kind) => {
       kind === 'a given' ? readdirSync(given) : readdirSync('/dev/shm').filter((name) => dir.endsWith(name)),
     ).toEqual([]);
   });
+});
+
+test('the event of it names the sink, as the one that it is over does', async () => {
+  const imageDir = temporaryDirectory();
+  const bridge = await openBridge({
+    ...{ port: 'virtual', shm: false, imageDir },
+    runner: [process.execPath, EXAMPLE_NODE],
+  });
+  const told: BridgeEvent[] = [];
+  bridge.events$.subscribe((event) => {
+    if (event.type === 'error' || event.type === 'recovered') told.push(event);
+  });
+  await firstValueFrom(bridge.results$);
+  vanish(imageDir);
+  await expect.poll(() => told.length, { timeout: 30_000 }).toBe(2);
+  await bridge.close();
+  expect(told).toMatchObject([
+    { type: 'error', sink: 'algorithm', error: { code: 'SHM_FAILED' } },
+    { type: 'recovered', sink: 'algorithm', lost: 0 },
+  ]);
 });
 
 test.each(['FILE', 'previous-ok'])(

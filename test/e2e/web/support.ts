@@ -244,6 +244,5 @@ export const MAIN_ROUTES = [
   'GET /healthz',
   'GET /readyz',
   'GET /metrics',
-  'POST /mcp',
   'GET /openapi.json',
 ];
