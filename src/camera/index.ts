@@ -10,5 +10,6 @@ export {
   type PixelFormatName,
 } from './controls-values.js';
 export { mayCome, mayPass, ReconnectingCamera } from './reconnecting-camera.js';
+export { resetCamera } from './reset.js';
 export type { RunOptions } from './run-script.js';
 export { MAX_SCRIPT_BYTES } from './script.js';

@@ -37,6 +37,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'run a script on the camera and follow its output until it ends; Ctrl-C stops it',
     load: () => import('./commands/exec.js'),
   },
+  reset: {
+    text: 'restart the camera, which runs its main.py then, and wait until it answers; or start its bootloader',
+    load: () => import('./commands/reset.js'),
+  },
   bench: {
     text: 'measure a camera: frames a second, latencies, requests and processor time a frame',
     load: () => import('./commands/bench.js'),
