@@ -1,7 +1,7 @@
 /** What the server keeps of one camera, for as long as its bridge runs. */
 import type { Subscription } from 'rxjs';
 import { within } from '../async.js';
-import type { Bridge, BridgeStats } from '../bridge/index.js';
+import type { Bridge, BridgeStats, FrameOutcome } from '../bridge/index.js';
 import type { ControlValues } from '../camera/index.js';
 import { FrameRing } from './frame-ring.js';
 import { Health } from './health.js';
@@ -21,6 +21,8 @@ export interface KeepOptions {
 const OUTPUT_CHARACTERS = 16_384;
 /** How long the camera may take to say whether its script runs, and how long that counts. */
 const SCRIPT_MS = 1_000;
+/** A verdict that is older than the latest frame by this is not what a new viewer is shown first. */
+const JUDGED_MS = 1_000;
 
 export class WatchedCamera {
   readonly bridge: Bridge;
@@ -32,6 +34,7 @@ export class WatchedCamera {
   readonly refused = new Map<string, string>();
   #stats: BridgeStats | undefined;
   #output = '';
+  #judged: FrameOutcome | undefined;
   #script: { readonly running: Promise<boolean | null>; readonly until: number } | undefined;
   #settings: Promise<ControlValues> | undefined;
   readonly #subscriptions: Subscription[];
@@ -65,6 +68,7 @@ export class WatchedCamera {
       }),
       bridge.outcomes$.subscribe((outcome) => {
         this.results.add(outcome);
+        if (outcome.outcome !== 'skipped') this.#judged = outcome;
         this.history.outcome(outcome);
       }),
     ];
@@ -77,6 +81,13 @@ export class WatchedCamera {
   /** The figures of the last second; undefined in the first one. */
   get stats(): BridgeStats | undefined {
     return this.#stats;
+  }
+
+  /** The latest frame with a verdict (or a failed call), unless frames have gone on for a second without one. */
+  get judged(): FrameOutcome | undefined {
+    const { latest } = this.frames;
+    const fresh = this.#judged && latest && latest.timestampMs - this.#judged.frame.timestampMs < JUDGED_MS;
+    return fresh ? this.#judged : undefined;
   }
 
   /** The last of what the script has printed. */

@@ -41,7 +41,8 @@ export const socketRoutes: RouteGroup = (app, context) => {
         socket.close(TRY_LATER);
         return;
       }
-      const { bridge, frames } = context.cameras.find(camera);
+      const watched = context.cameras.find(camera);
+      const { bridge, frames } = watched;
       const judged = bridge.options.runner !== undefined;
       const shown = judged ? (show ?? 'judged') : 'live';
       let next: Picture | undefined;
@@ -70,7 +71,9 @@ export const socketRoutes: RouteGroup = (app, context) => {
         },
         () => socket.close(GOING_AWAY),
       );
-      if (frames.latest) next = { frame: frames.latest, outcome: undefined };
+      const first = shown === 'judged' ? watched.judged : undefined;
+      if (first) next = { frame: first.frame, outcome: first };
+      else if (frames.latest) next = { frame: frames.latest, outcome: undefined };
       let alive = true;
       const ping = setInterval(() => {
         if (!alive) socket.terminate();

@@ -1,6 +1,8 @@
 /** Answers that go on: pictures, events, WebSockets. */
 import { describe, expect, it } from 'vitest';
+import { FakeBridge } from '../../fakes/fake-bridge.js';
 import {
+  atEnd,
   collect,
   EventClient,
   ODD_NG,
@@ -92,6 +94,21 @@ describe('/ws', () => {
     }
     const live = new Viewer(server, '?show=live');
     expect((await live.next()).header).toMatchObject({ outcome: null });
+  });
+
+  it('begins with a frame that has its verdict, where there is a fresh one', async () => {
+    const server = await serve();
+    const fake = new FakeBridge('cam', 'algorithm');
+    atEnd(() => fake.end());
+    server.add(fake.bridge);
+    const judged = fake.judge('ng');
+    const later = fake.frame();
+    const first = await new Viewer(server).next();
+    expect(first.header).toMatchObject({ sequence: judged.sequence, outcome: 'ng' });
+    expect((await new Viewer(server, '?show=live').next()).header.sequence).toBe(later.sequence);
+    const muchLater = fake.frame(100, Date.now() + 5_000);
+    const other = await new Viewer(server).next();
+    expect(other.header).toMatchObject({ sequence: muchLater.sequence, outcome: null });
   });
 
   it('ends a client that says anything else, or too much', async () => {
