@@ -156,6 +156,8 @@ export class FramePuller implements Source {
     if (doubtful && latch.number !== undefined && !reader.fromOneRead(channel.maxPayload)) {
       if (!reader.continues(await source.lookAgain())) return;
     }
+    // Whether it is old is in its header: an event has just told that there is one.
+    if (!reader.windowed && source.suspects === 1 && source.shows(latch)) return;
     const before = source.events;
     if (!reader.windowed) await reader.readLast(channel, session);
     if (camera.connected || camera.lost) this.#taken(source, reader, events);
