@@ -267,7 +267,7 @@ export interface ConnectInput extends CameraInput {
 }
 
 /**
- * Connects to a camera. Ends in PORT_NOT_FOUND, PORT_DENIED, PORT_BUSY, PORT_FAILED, NOT_A_CAMERA, CAMERA_SILENT,
+ * Connects to a camera. Ends in PORT_NOT_FOUND, PORT_DENIED, PORT_BUSY, PORT_FAILED, NOT_A_CAMERA, FIRMWARE_TOO_OLD, CAMERA_SILENT,
  * CAMERA_PROTOCOL, OPTION_INVALID, or `signal.reason`; then nothing stays open. Once it has resolved the signal has no
  * effect any more.
  */

@@ -13,7 +13,7 @@ export interface OpenedStream {
 
 /**
  * Opens the line to a camera and makes sure that a camera is at its other end. Ends in PORT_NOT_FOUND, PORT_DENIED,
- * PORT_BUSY, PORT_FAILED, NOT_A_CAMERA, CAMERA_SILENT, the virtual camera's own errors, or `signal.reason`.
+ * PORT_BUSY, PORT_FAILED, NOT_A_CAMERA, FIRMWARE_TOO_OLD, CAMERA_SILENT, the virtual camera's own errors, or `signal.reason`.
  */
 export async function openStream(options: CameraOptions, signal?: AbortSignal): Promise<OpenedStream> {
   if (options.port === 'virtual') return { stream: await openVirtual(options, signal), port: 'virtual' };

@@ -52,6 +52,7 @@ export const reportLines = {
     usbProductId: number('of its USB identity').optional(),
     serialNumber: text('of its USB identity').optional(),
     manufacturer: text('of its USB identity').optional(),
+    firmware: text('its version, when it is too old; not asked for while a program has the port').optional(),
   }),
   info: line('info', '`info`: what a camera says of itself.', {
     cameraId: text('its name'),

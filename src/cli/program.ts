@@ -49,6 +49,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'send a command to the control socket of a running bridge',
     load: () => import('./commands/ctl.js'),
   },
+  mcp: {
+    text: 'serve cameras as tools of the Model Context Protocol on stdin and stdout',
+    load: () => import('./commands/mcp.js'),
+  },
   virtual: {
     text: 'serve a virtual camera on a pseudo-terminal',
     load: () => import('./commands/virtual.js'),

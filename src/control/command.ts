@@ -1,12 +1,16 @@
 /** What a command is. */
 import { z } from 'zod';
-import type { Bridge, BridgeStats } from '../bridge/index.js';
+import type { Bridge, BridgeStats, FrameResult } from '../bridge/index.js';
 
 /** One camera as commands see it. */
 export interface Target {
   readonly bridge: Bridge;
   /** The figures of the last second; undefined in the first one. */
   readonly stats: BridgeStats | undefined;
+  /** The last of what its script has printed. */
+  readonly output: string;
+  /** The last results of the algorithm, oldest first. */
+  readonly results: readonly FrameResult[];
 }
 
 /** What a command can do beyond its camera. */

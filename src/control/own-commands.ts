@@ -58,6 +58,21 @@ export const ownCommands: readonly Command[] = [
     repaired: stats?.repaired ?? 0,
     pipeline: { running: bridge.pipeline.running, ...bridge.pipeline.stats },
   })),
+  command('get_info', '', 'identity, versions and link of the camera', none, ({ bridge }) => ({
+    camera: bridge.cameraId,
+    ...bridge.camera.info(),
+  })),
+  command(
+    'get_results',
+    '',
+    "how many outcomes of each kind there were, and the algorithm's last 20 results, oldest first",
+    none,
+    async ({ stats, results }) => {
+      const { resultLine } = await import('../bridge/index.js');
+      const { ok = 0, ng = 0, failed = 0, skipped = 0 } = stats?.algorithm ?? {};
+      return { ok, ng, failed, skipped, results: results.map((result) => resultLine(result)) };
+    },
+  ),
   command(
     'snapshot',
     '[path=FILE]',
@@ -92,6 +107,17 @@ export const ownCommands: readonly Command[] = [
       return 'Script stopped';
     },
   ),
+  command('script_running', '', 'whether a script runs on the camera', none, async ({ bridge }) => ({
+    running: await bridge.camera.running(),
+  })),
+  command('get_output', '', 'the last of what the script has printed', none, ({ output }) => ({ output })),
+  {
+    ...command('list_ports', '', 'cameras that are plugged into this machine', none, async () => {
+      const { listCameras } = await import('../port/index.js');
+      return { ports: await listCameras() };
+    }),
+    needsCamera: false,
+  },
   {
     ...command('list_cameras', '', 'the cameras of this bridge', none, (_none, _params, { targets }) => ({
       cameras: targets.map(({ bridge }) => ({

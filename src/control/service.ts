@@ -1,6 +1,6 @@
 /** Carries commands out: finds the camera, checks parameters, answers errors in VizionStreamer's form. */
 import { z } from 'zod';
-import type { Bridge, BridgeStats } from '../bridge/index.js';
+import type { Bridge, BridgeStats, FrameResult } from '../bridge/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Command, CommandContext, Reply, Target } from './command.js';
 import { OBJECT } from './message-reader.js';
@@ -23,6 +23,17 @@ const requestSchema = z.object(
   { error: OBJECT },
 );
 
+/** What is kept of each camera: characters of its script's output, and results of its algorithm. */
+const OUTPUT_CHARACTERS = 16_384;
+const KEPT_RESULTS = 20;
+
+interface Kept {
+  readonly bridge: Bridge;
+  stats: BridgeStats | undefined;
+  output: string;
+  readonly results: FrameResult[];
+}
+
 /** An error's reply. */
 export const failure = (message: string): Reply => ({ status: 'error', message });
 
@@ -31,17 +42,26 @@ const invalid = ({ issues }: z.ZodError): Reply =>
   failure(`Invalid command: ${issues.map(({ message }) => message).join('; ')}`);
 
 export class ControlService {
-  readonly #targets = new Set<{ bridge: Bridge; stats: BridgeStats | undefined }>();
+  readonly #targets = new Set<Kept>();
 
   /** Adds a camera, until its bridge has ended. */
   add(bridge: Bridge): void {
-    const target: { bridge: Bridge; stats: BridgeStats | undefined } = { bridge, stats: undefined };
+    const target: Kept = { bridge, stats: undefined, output: '', results: [] };
     this.#targets.add(target);
-    const subscription = bridge.stats$.subscribe((stats) => {
-      target.stats = stats;
-    });
+    const subscriptions = [
+      bridge.stats$.subscribe((stats) => {
+        target.stats = stats;
+      }),
+      bridge.events$.subscribe((event) => {
+        if (event.type === 'stdout') target.output = (target.output + event.text).slice(-OUTPUT_CHARACTERS);
+      }),
+      bridge.results$.subscribe((result) => {
+        target.results.push(result);
+        if (target.results.length > KEPT_RESULTS) target.results.shift();
+      }),
+    ];
     const remove = (): void => {
-      subscription.unsubscribe();
+      for (const subscription of subscriptions) subscription.unsubscribe();
       this.#targets.delete(target);
     };
     bridge.done.then(remove, remove);

@@ -29,6 +29,8 @@ export class FramePuller implements Source {
   #reader: FrameReader | undefined;
   /** The channel's events before the last release. */
   #eventsBefore = 0;
+  /** The channel's events before the answer to the last look. */
+  #eventsSeen = 0;
 
   constructor(channelName: string, handlers: SourceHandlers, clock = realClock) {
     const now = (): number => clock.now();
@@ -109,11 +111,13 @@ export class FramePuller implements Source {
       if (signal.aborted) return;
       const { events } = source;
       const latch = await source.look();
+      this.#eventsSeen = source.events;
       const { suspects } = source;
       if (latch.size > 0) await this.#take(source, latch, events);
-      else if (this.#ledger.last) {
+      else {
         // Nothing is latched: the next frame is a new one, even with the bytes of the frame before it.
-        this.#ledger.last.releaseUnknown = false;
+        this.#reader = undefined;
+        if (this.#ledger.last) this.#ledger.last.releaseUnknown = false;
       }
       this.#guard.answered(source.camera);
       // What is latched right behind an old frame has waited there as well.
@@ -167,7 +171,7 @@ export class FramePuller implements Source {
 
   /** A frame is whole. It is delivered now, whatever becomes of its release. */
   #taken(source: FrameChannel, reader: FrameReader, events: number): void {
-    const stale = this.#isOld(source, reader, events);
+    const stale = this.#isOld(source, reader);
     source.took(reader.latch, events);
     this.#pace.taken();
     this.#guard.answered(source.camera);
@@ -176,11 +180,11 @@ export class FramePuller implements Source {
 
   /**
    * Whether a frame may have waited since before this connection: the first one that is latched, and the one right behind it
-   * unless an event, or the camera's clock, shows that it was captured later.
+   * unless an event of this connection, or the camera's clock, shows that it was captured later.
    */
-  #isOld({ suspects, begunAt }: FrameChannel, { header }: FrameReader, events: number): boolean {
+  #isOld({ suspects, begunAt }: FrameChannel, { header }: FrameReader): boolean {
     if (suspects !== 1) return suspects > 0;
-    if (!header) return events === this.#eventsBefore;
+    if (!header) return this.#eventsSeen === 0;
     return ticksBetween(header.captureTick, header.servedTick) / 1_000 > this.#clock.now() - begunAt;
   }
 

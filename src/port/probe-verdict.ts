@@ -37,24 +37,38 @@ function judge(heard: Buffer): Answerer {
   return hasPacket(heard) ? 'camera' : 'other';
 }
 
+/** Whether older firmware may have been there: what says clearly that it is something else is not asked for its version. */
+export function mayBeLegacy(heard: Buffer): boolean {
+  return heard.length === 0 || judge(heard) === 'other';
+}
+
 const ADVICE: Readonly<Record<Exclude<Answerer, 'camera'>, string>> = {
   echo: 'It sends back what it gets: a loop-back, or a board with another program. Choose another port.',
   prompt:
     'It is a MicroPython prompt. An OpenMV camera shows it when the baud rate is not 921600 or DTR is low, or when ' +
     'its firmware is older than 5.0: leave the baud rate alone and update the firmware with OpenMV IDE.',
-  other:
-    'It is another device, or a camera with firmware older than 5.0: choose another port, or update the firmware ' +
-    'with OpenMV IDE.',
+  other: 'It is another device: choose another port.',
 };
 
-/** The error of a probe whose SYNC was not acknowledged. `heard`: the first bytes that came, if any. */
-export function probeFailed(name: string, attempts: number, heard: Buffer): BridgeError {
+/**
+ * The error of a probe whose SYNC was not acknowledged. `heard`: the first bytes that came, if any. `firmware`: the version
+ * that older firmware named.
+ */
+export function probeFailed(name: string, attempts: number, heard: Buffer, firmware?: string): BridgeError {
+  if (firmware !== undefined) {
+    return new BridgeError(
+      'FIRMWARE_TOO_OLD',
+      `The camera on ${name} has firmware ${firmware}, and 5.0 or newer is needed. Connect it in OpenMV IDE, which offers ` +
+        'the update, and try again.',
+      { context: { path: name, firmware } },
+    );
+  }
   if (heard.length === 0) {
     return new BridgeError(
       'CAMERA_SILENT',
       `Nothing answers on ${name} (${attempts} attempts). Check that this is the camera's port ` +
-        '(`openmv-bridge list`) and that its firmware is 5.0 or newer: older ones do not know this protocol, ' +
-        'OpenMV IDE updates them. If it should answer, reset the camera or plug it in again.',
+        '(`openmv-bridge list`). If it is, reset the camera or plug it in again, and let OpenMV IDE update its firmware ' +
+        'when that does not help.',
       { context: { path: name, attempts } },
     );
   }

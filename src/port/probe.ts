@@ -2,12 +2,11 @@ import { Signal, within } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/index.js';
 import { AckFinder, SYNC_ACK, SYNC_PACKET } from './ack-finder.js';
+import { legacyFirmware, VERSION_REQUEST } from './legacy.js';
 import { PeekableStream } from './peekable-stream.js';
-import { probeFailed } from './probe-verdict.js';
+import { mayBeLegacy, probeFailed } from './probe-verdict.js';
 
 export interface ProbeOptions {
-  /** How many times SYNC is sent. */
-  readonly attempts?: number;
   /** How long an attempt waits for the answer after the last byte that came. */
   readonly attemptMs?: number;
   /** The line counts as quiet after that long without a byte. */
@@ -17,6 +16,8 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How many times SYNC is sent: 30 bytes, which are five whole commands to a camera that speaks the legacy protocol. */
+const ATTEMPTS = 3;
 /** Bytes kept of what came, for the error. */
 const HEARD_LIMIT = 512;
 /** How long an aborted call waits for its handle to be free; freeing goes on after that. */
@@ -28,13 +29,13 @@ export const ABORT_GRACE_MS = 50;
  * replaces it and delivers every byte behind the answer.
  *
  * A device in the middle of a transfer finishes it first when acknowledgements are off, so an attempt lasts as
- * long as bytes keep coming, up to `busyMs`.
+ * long as bytes keep coming, up to `busyMs`. What does not answer is asked for the version of older firmware.
  *
- * Rejects, with the stream closed: `CAMERA_SILENT` (nothing came), `NOT_A_CAMERA` (something else answered; the
- * message shows it), `CAMERA_PROTOCOL` (packets, but no answer), what ended the stream, or `signal.reason`.
+ * Rejects, with the stream closed: `CAMERA_SILENT` (nothing came), `FIRMWARE_TOO_OLD` (4.x or older, which the message
+ * names), `NOT_A_CAMERA` (something else answered; the message shows it), `CAMERA_PROTOCOL` (packets, but no answer), what ended the stream, or `signal.reason`.
  */
 export async function probeCamera(stream: ByteStream, options: ProbeOptions = {}): Promise<ByteStream> {
-  const { attempts = 3, attemptMs = 300, quietMs = 20, busyMs = 3000, signal } = options;
+  const { attemptMs = 300, quietMs = 20, busyMs = 3000, signal } = options;
   const news = new Signal();
   let finder: AckFinder | undefined;
   let acknowledged = false;
@@ -65,14 +66,24 @@ export async function probeCamera(stream: ByteStream, options: ProbeOptions = {}
     await settle(quietMs);
     // What came before SYNC cannot be its answer.
     finder = new AckFinder();
-    for (let attempt = 0; attempt < attempts && !acknowledged && !line.ended; attempt++) {
+    let quiet = true;
+    for (let attempt = 0; attempt < ATTEMPTS && quiet && !acknowledged && !line.ended; attempt++) {
       line.write(SYNC_PACKET);
       // A camera would have got to the end of what it was sending: the rest of the attempts would go the same way.
-      if (!(await settle(attemptMs))) break;
+      quiet = await settle(attemptMs);
+    }
+    let firmware: string | undefined;
+    if (quiet && !acknowledged && !line.ended && mayBeLegacy(heard)) {
+      const synchronising = heard;
+      heard = Buffer.alloc(0);
+      line.write(VERSION_REQUEST);
+      await settle(attemptMs);
+      firmware = legacyFirmware(heard);
+      heard = Buffer.concat([synchronising, heard]).subarray(0, HEARD_LIMIT);
     }
     signal?.throwIfAborted();
     if (acknowledged) return line;
-    if (!line.ended) throw probeFailed(stream.name, attempts, heard);
+    if (!line.ended) throw probeFailed(stream.name, ATTEMPTS, heard, firmware);
     const context = { path: stream.name };
     throw (
       line.error ?? new BridgeError('PORT_CLOSED', `${stream.name} was closed during the probe.`, { context })

@@ -14,6 +14,7 @@ const PHASES = ['queue', 'transfer', 'compute'] as const;
 export class Metrics {
   readonly #registry = new Registry();
   readonly #cameras: CameraList;
+  readonly #end: () => void;
   readonly #meters = new Map<WatchedCamera, FrameMeter>();
   readonly #interval = this.#histogram('openmv_frame_interval_seconds', 'From one frame to the next.');
   readonly #total = this.#histogram(
@@ -28,7 +29,7 @@ export class Metrics {
 
   constructor(cameras: CameraList, viewers: Viewers) {
     this.#cameras = cameras;
-    cameras.each((camera) => this.#add(camera));
+    this.#end = cameras.each((camera) => this.#add(camera));
     for (const metric of CAMERA_METRICS) this.#addCameraMetric(metric);
     this.#addProcess(viewers);
   }
@@ -41,6 +42,13 @@ export class Metrics {
   async text(): Promise<string> {
     this.#forget();
     return await this.#registry.metrics();
+  }
+
+  /** Looks at no camera any more. */
+  close(): void {
+    this.#end();
+    for (const meter of this.#meters.values()) meter.close();
+    this.#meters.clear();
   }
 
   #add(camera: WatchedCamera): void {

@@ -71,6 +71,12 @@ export class LatchedChannel {
     return this.captured.length + (this.#options.first ?? 1) - 1;
   }
 
+  /** What is captured so far is dropped, as for a change of settings; the next capture takes a while. */
+  giveUp(): void {
+    this.#ready.length = 0;
+    this.#fake.clock.after(100, () => this.#capture());
+  }
+
   #shape(): number[] {
     const slot = this.#ready[0];
     this.#sized = slot;

@@ -1,14 +1,53 @@
 /** `openmv-bridge list`: the cameras that are plugged in. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { BridgeError } from '../../errors.js';
 import { runOptionsSchema } from '../../options/index.js';
-import { type DiscoveryOptions, listCameras, listPorts, type PortInfo } from '../../port/index.js';
+import {
+  type DiscoveryOptions,
+  listCameras,
+  listPorts,
+  openSerialPort,
+  type PortInfo,
+  probeCamera,
+} from '../../port/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { reportLine } from '../lines.js';
 
-/** The cameras, or with `all` every serial port. */
-export function portsToList(all: boolean, options: DiscoveryOptions = {}): Promise<PortInfo[]> {
-  return all ? listPorts(options) : listCameras(options);
+/** A port, and the version of its camera's firmware when that is too old. */
+export interface ListedPort extends PortInfo {
+  readonly firmware?: string;
+}
+
+/** The cameras, or with `all` every serial port. Cameras that no program uses are asked whether their firmware is too old. */
+export async function portsToList(all: boolean, options: DiscoveryOptions = {}): Promise<ListedPort[]> {
+  const ports = await (all ? listPorts(options) : listCameras(options));
+  return Promise.all(
+    ports.map(async (port) => {
+      const firmware = port.isCamera ? await oldFirmware(port.path) : undefined;
+      return firmware === undefined ? port : { ...port, firmware };
+    }),
+  );
+}
+
+async function oldFirmware(path: string): Promise<string | undefined> {
+  try {
+    await (await probeCamera(await openSerialPort({ path }))).close();
+  } catch (error) {
+    // A port that cannot be opened is listed all the same.
+    if (error instanceof BridgeError && error.code === 'FIRMWARE_TOO_OLD') {
+      return String(error.context['firmware']);
+    }
+  }
+  return undefined;
+}
+
+/** One port as a line of words. */
+export function portText({ path, board, isCamera, serialNumber, byId, firmware }: ListedPort): string {
+  const old =
+    firmware && `firmware ${firmware} is too old: connect it in OpenMV IDE, which offers the update to 5.x`;
+  const words = [path, board ?? (isCamera ? 'unknown board' : 'no camera'), serialNumber, byId, old];
+  return words.filter((word) => word !== undefined && word !== '').join('  ');
 }
 
 export function configure(command: Command): void {
@@ -32,15 +71,7 @@ export function configure(command: Command): void {
         const what = all ? 'serial port' : 'camera';
         output.log('info', `No ${what} found. Plug one in, or try \`openmv-bridge --port virtual\`.`);
       }
-      for (const port of ports) {
-        const words = [
-          port.path,
-          port.board ?? (port.isCamera ? 'unknown board' : 'no camera'),
-          port.serialNumber,
-          port.byId,
-        ];
-        output.text(`${words.filter((word) => word !== undefined && word !== '').join('  ')}\n`);
-      }
+      for (const port of ports) output.text(`${portText(port)}\n`);
       return undefined;
     });
   });

@@ -2,20 +2,19 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Summary } from './api.js';
-import { ofCamera } from './api.js';
 import { drawResult, type Lens, lensOf, pixelAt, WORDS } from './draw.js';
 import { LensView } from './lens.js';
-import { type Picture, PictureFeed } from './picture-feed.js';
+import { type About, type Picture, PictureFeed } from './picture-feed.js';
 
-/** Texts beside the picture change so often, that they can be read. */
-const TEXT_MS = 200;
+/** How often the figures of the lens are taken: they cost some milliseconds. */
+const LENS_MS = 200;
 
 export function Live({ camera, large }: { camera: Summary; large: boolean }): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const box = useRef<HTMLElement>(null);
   const feed = useRef<PictureFeed | undefined>(undefined);
   const last = useRef<Picture | undefined>(undefined);
-  const [shown, setShown] = useState<Omit<Picture, 'bitmap'>>();
+  const [shown, setShown] = useState<About>();
   const [frozen, setFrozen] = useState(false);
   const [lens, setLens] = useState<Lens>();
   const [lensOpen, setLensOpen] = useState(false);
@@ -24,16 +23,16 @@ export function Live({ camera, large }: { camera: Summary; large: boolean }): JS
   wantsLens.current = lensOpen;
 
   useEffect(() => {
-    let textAt = 0;
+    let lensAt = 0;
     const show = (picture: Picture): void => {
       last.current?.bitmap.close();
       last.current = picture;
       if (canvas.current) draw(canvas.current, picture);
-      if (performance.now() - textAt < TEXT_MS) return;
-      textAt = performance.now();
-      const { bitmap, ...about } = picture;
+      const { bitmap, jpeg: _jpeg, ...about } = picture;
       setShown(about);
-      if (wantsLens.current) setLens(lensOf(bitmap));
+      if (!wantsLens.current || performance.now() - lensAt < LENS_MS) return;
+      lensAt = performance.now();
+      setLens(lensOf(bitmap));
     };
     feed.current = new PictureFeed(camera.id, show);
     return () => {
@@ -46,7 +45,6 @@ export function Live({ camera, large }: { camera: Summary; large: boolean }): JS
   const freeze = (): void => {
     feed.current?.freeze(!frozen);
     setFrozen(!frozen);
-    if (last.current) setShown(last.current);
   };
   const openLens = (): void => {
     setLensOpen(!lensOpen);
@@ -103,14 +101,27 @@ export function Live({ camera, large }: { camera: Summary; large: boolean }): JS
           <button type="button" aria-expanded={lensOpen} onClick={openLens}>
             Set up the lens
           </button>
-          <a class="button" href={ofCamera(camera.id, '/frames/latest.jpg')} download={`${camera.id}.jpg`}>
+          <button
+            type="button"
+            disabled={!shown}
+            onClick={() => last.current && save(last.current, camera.id)}
+          >
             Save the frame
-          </a>
+          </button>
         </Bar>
       )}
       {large && lensOpen && lens && <LensView lens={lens} />}
     </section>
   );
+}
+
+/** Saves what is shown, as the camera sent it. */
+function save({ jpeg, sequence }: Picture, camera: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(jpeg);
+  link.download = `${camera}-${sequence}.jpg`;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 export const Bar = ({ children }: { children: ComponentChildren }): JSX.Element => (
@@ -129,7 +140,7 @@ function draw(canvas: HTMLCanvasElement, { bitmap, result, sequence }: Picture):
   canvas.dataset['judged'] = result ? String(result.sequence) : '';
 }
 
-function describe(shown: Omit<Picture, 'bitmap'> | undefined, camera: Summary): string {
+function describe(shown: About | undefined, camera: Summary): string {
   if (!shown) return `No frame of ${camera.id} yet`;
   const verdict = shown.outcome ? `, ${WORDS[shown.outcome].slice(2)}` : '';
   const marks = shown.result ? shown.result.defectRects.length : 0;

@@ -12,7 +12,12 @@ export interface Picture {
   /** Of exactly this frame. */
   readonly result?: Judged;
   readonly bitmap: ImageBitmap;
+  /** As the camera sent it. */
+  readonly jpeg: Blob;
 }
+
+/** What is known of a frame but for its pixels. */
+export type About = Omit<Picture, 'bitmap' | 'jpeg'>;
 
 const RECONNECT_MS = 1_000;
 /** A text of a frame's header is never longer. */
@@ -73,16 +78,12 @@ export class PictureFeed {
   async #take(data: ArrayBuffer): Promise<void> {
     const length = new DataView(data).getUint32(0, true);
     if (length > LONGEST_HEADER) return;
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length))) as Omit<
-      Picture,
-      'bitmap'
-    >;
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length))) as About;
+    const jpeg = new Blob([new Uint8Array(data, 4 + length)], { type: 'image/jpeg' });
     try {
-      const bitmap = await createImageBitmap(
-        new Blob([new Uint8Array(data, 4 + length)], { type: 'image/jpeg' }),
-      );
+      const bitmap = await createImageBitmap(jpeg);
       if (this.#closed || this.#frozen) bitmap.close();
-      else this.#show({ ...header, bitmap });
+      else this.#show({ ...header, bitmap, jpeg });
     } catch {
       // A JPEG that the browser cannot decode: the next one is asked for.
     }

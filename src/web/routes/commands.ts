@@ -1,7 +1,7 @@
 /** `/api/commands/NAME`: the commands of the control socket, but for those that would reach files. */
 import { z } from 'zod';
 import { COMMANDS, type Command, similarNames } from '../../control/index.js';
-import type { RouteGroup } from '../context.js';
+import type { RouteGroup, WebContext } from '../context.js';
 import { httpError } from '../failures.js';
 import { cameraQuery, route } from '../route.js';
 
@@ -34,18 +34,7 @@ export const commandRoutes: RouteGroup = (app, context) => {
         body: bodySchema.meta({ override: bodyForm(command) }),
         answers: { 200: { description: 'done', schema: replySchema } },
       },
-      ({ query, body: { camera: inBody, ...params } }) => {
-        const file = FILE_PARAMS.find((name) => name in params);
-        if (file !== undefined) {
-          throw httpError(
-            'HTTP_DENIED',
-            `Parameter "${file}" names a file of the bridge's machine, which is not for clients over HTTP.`,
-          );
-        }
-        const camera = query.camera ?? (inBody === undefined ? undefined : String(inBody));
-        const wanted = command.needsCamera ? context.cameras.find(camera).id : undefined;
-        return context.commands.perform(command.name, params, wanted, NO_LINES);
-      },
+      ({ query, body }) => carryOut(context, command, body, query.camera),
     );
   }
   app.post<{ Params: { name: string } }>(
@@ -62,6 +51,24 @@ export const commandRoutes: RouteGroup = (app, context) => {
   );
 };
 
+/** Carries out a command of a client that may not name files; `camera`: its id, which may be among `body` as well. */
+export function carryOut(
+  context: WebContext,
+  command: Command,
+  { camera: inBody, ...params }: Readonly<Record<string, unknown>>,
+  camera = inBody === undefined ? undefined : String(inBody),
+): Promise<Readonly<Record<string, unknown>>> {
+  const file = FILE_PARAMS.find((name) => name in params);
+  if (file !== undefined) {
+    throw httpError(
+      'HTTP_DENIED',
+      `Parameter "${file}" names a file of the bridge's machine, which is not for clients over HTTP.`,
+    );
+  }
+  const wanted = command.needsCamera ? context.cameras.find(camera).id : undefined;
+  return context.commands.perform(command.name, params, wanted, NO_LINES);
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** It only says what is wrong: not in OpenAPI. */
@@ -72,7 +79,7 @@ declare module 'fastify' {
 const NO_LINES = { send: () => false, onGone: () => undefined };
 
 /** The JSON schema of a command's body. */
-function bodyForm({ params }: Command): Record<string, unknown> {
+export function bodyForm({ params }: Command): Record<string, unknown> {
   const { $schema: _version, ...form } = z.toJSONSchema(params, { io: 'input', unrepresentable: 'any' });
   const all = Object.entries(form.properties ?? {}).filter(([name]) => !FILE_PARAMS.includes(name));
   return { ...form, properties: Object.fromEntries(all) };

@@ -7,6 +7,7 @@ import { eventRoutes } from './events.js';
 import { frameRoutes } from './frames.js';
 import { healthRoutes } from './health.js';
 import { historyRoutes } from './history.js';
+import { mcpRoutes } from './mcp.js';
 import { metricRoutes } from './metrics.js';
 import { mjpegRoutes } from './mjpeg.js';
 import { openApiRoutes } from './openapi.js';
@@ -22,6 +23,7 @@ export const ROUTES: readonly RouteGroup[] = [
   historyRoutes,
   resultRoutes,
   commandRoutes,
+  mcpRoutes,
   mjpegRoutes,
   eventRoutes,
   socketRoutes,

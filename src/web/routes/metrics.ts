@@ -5,6 +5,7 @@ import { route } from '../route.js';
 
 export const metricRoutes: RouteGroup = (app, context) => {
   const metrics = new Metrics(context.cameras, context.viewers);
+  app.addHook('onClose', async () => metrics.close());
   route(
     app,
     context,

@@ -112,7 +112,10 @@ describe('a probe', () => {
     const error = await failure(probeCamera(line, QUICK), 'CAMERA_SILENT');
     expect(error.message).toContain('3 attempts');
     expect(error.message).toContain('firmware');
-    expect([line.written.length, line.closes]).toEqual([3, 1]);
+    const sent = line.written.map((bytes) => bytes.toString('hex'));
+    const sync = 'aad5000000000000b0ac';
+    // The fourth asks older firmware for its version.
+    expect([sent, line.closes]).toEqual([[sync, sync, sync, '30800c000000'], 1]);
   });
 
   it.each([

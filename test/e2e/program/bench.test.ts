@@ -1,6 +1,6 @@
 /** `bench`: figures of a camera that is connected. */
-import { readdirSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { existsSync, readdirSync } from 'node:fs';
+import { describe, expect, it, vi } from 'vitest';
 import { Program, run } from './program.js';
 
 const CAMERA = ['--port', 'virtual', '--virtual-fps', '100'];
@@ -43,11 +43,19 @@ describe('bench', () => {
 
   it('ends with what it has when it is stopped', async () => {
     const program = new Program(['bench', ...CAMERA, '--duration', '1h', '--json']);
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    const connected = () => existsSync(`/dev/shm/openmv_bench_${program.pid}`);
+    await vi.waitFor(() => expect(connected()).toBe(true), 30_000);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
     program.kill('SIGINT');
     const { status, stdout } = await program.ended;
     expect(status).toBe(0);
-    expect(JSON.parse(stdout).frames).toBeGreaterThan(1);
+    const { type, seconds, frames } = JSON.parse(stdout);
+    expect({ type, early: seconds < 3_000, counted: frames >= 0 }).toEqual({
+      type: 'bench',
+      early: true,
+      counted: true,
+    });
+    expect(connected()).toBe(false);
   });
 
   it('says that there is no camera', async () => {

@@ -85,11 +85,12 @@ describe('/openapi.json', () => {
     const { document } = await documented(server);
     const failure = document.components.schemas.Failure;
     for (const [path, { post }] of Object.entries<Json>(document.paths)) {
-      if (!post) continue;
+      if (!post || !path.startsWith('/api/commands/')) continue;
       const headers = { 'Content-Type': 'application/json' };
       const { status, body } = await ask(server, path, { method: 'POST', headers, body: '{}' });
       // There is no camera here.
       if (path.endsWith('/list_cameras')) expect(body).toEqual({ status: 'success', cameras: [] });
+      else if (path.endsWith('/list_ports')) expect(body).toMatchObject({ status: 'success' });
       else {
         expect([path, status]).toEqual([path, 404]);
         expect(against(failure, body)).toEqual([]);

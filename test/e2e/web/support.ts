@@ -244,5 +244,6 @@ export const MAIN_ROUTES = [
   'GET /healthz',
   'GET /readyz',
   'GET /metrics',
+  'POST /mcp',
   'GET /openapi.json',
 ];

@@ -151,10 +151,12 @@ describe('stalled viewers', () => {
     };
     await until('frames', () => frames.size > 20);
     const before = await rate();
-    await stall(server, ['mjpeg', 'mjpeg', 'ws', 'ws', 'events', 'events']);
+    const stalled = await stall(server, ['mjpeg', 'mjpeg', 'ws', 'ws', 'events', 'events']);
     const during = await rate();
-    // Other things run on this machine: half is far from what a viewer that holds frames back would leave.
-    expect(during).toBeGreaterThan(before / 2);
+    for (const socket of stalled) socket.destroy();
+    const after = await rate();
+    // Other programs take their share of this machine, more at times: what counts is the slower of the rates around it.
+    expect(during).toBeGreaterThan(Math.min(before, after) / 2);
     expect(bridge.stats().dropped).toBe(0);
   });
 });

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { portsToList } from '../../../src/cli/commands/list.js';
-import { findCamera } from '../../../src/port/index.js';
+import { findCamera, openSerialPort } from '../../../src/port/index.js';
+import { LegacyCamera } from '../../fakes/legacy-camera.js';
 
 const root = mkdtempSync(join(tmpdir(), 'openmv-list-'));
 const options = { sysRoot: join(root, 'sys'), devRoot: join(root, 'dev'), platform: 'linux' } as const;
@@ -46,4 +47,23 @@ it('finds a camera by its serial number', async () => {
     code: 'PORT_NOT_FOUND',
     message: expect.stringMatching(/serial number none\. There are: .*3650E1F0/),
   });
+});
+
+it('names firmware that is too old, and leaves a camera alone that a program uses', async () => {
+  plug('ttyACM3', '1209', 'abd1');
+  const path = join(root, 'dev/ttyACM3');
+  rmSync(path);
+  const camera = await LegacyCamera.open([4, 5, 9]);
+  try {
+    symlinkSync(camera.path, path);
+    const listed = async () => (await portsToList(false, options)).find((port) => port.path === path);
+    expect(await listed()).toMatchObject({ isCamera: true, firmware: '4.5.9' });
+    expect(camera.requests).toEqual(['30800c000000']);
+    const used = await openSerialPort({ path });
+    expect(await listed()).not.toHaveProperty('firmware');
+    await used.close();
+    expect(camera.requests).toHaveLength(1);
+  } finally {
+    await camera.close();
+  }
 });

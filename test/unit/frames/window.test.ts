@@ -276,6 +276,27 @@ describe('faults', () => {
     expect((again[0]!.offset - WINDOW) % 4_082).toBe(0);
   });
 
+  it('a frame that the script gives up while it is repaired is counted, and the next ones come without polling', async () => {
+    const pull = new Pull();
+    const channel = await pull.connect({ captureMs: 20 });
+    await pull.until(5);
+    let times = 1;
+    pull.damage = (packet, direction) => {
+      if (times === 0 || !isSecond(packet, direction === 'to-host')) return packet;
+      times--;
+      channel.giveUp();
+      return undefined;
+    };
+    await pull.until(30);
+    const late = pull.requests.filter(({ delivered }) => delivered >= 10);
+    expect(late.filter((request) => !isWindow(request) && !isRelease(request))).toEqual([]);
+    const numbers = pull.frames.map(({ captureNumber }) => captureNumber!);
+    expect(pull.drops).toEqual({ skipped: numbers.at(-1)! - 30 });
+    for (const { captureNumber, jpeg } of pull.frames) {
+      expect(Buffer.compare(jpeg, channel.captured[captureNumber! - 1]!)).toBe(0);
+    }
+  });
+
   it('an event that says too little: the rest is read; one that says too much: the frame is read by its SHAPE', async () => {
     for (const units of [-40, 40]) {
       const pull = new Pull();
