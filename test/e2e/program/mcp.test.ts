@@ -1,4 +1,6 @@
 /** `openmv-bridge mcp`, as clients of the Model Context Protocol start it. */
+
+import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterEach, expect, it } from 'vitest';
@@ -79,4 +81,13 @@ it('opens the camera of --port, with its options, by itself', async () => {
   expect((await call(client, 'connect')).message).toContain('already');
   expect(await call(client, 'start_stream')).toMatchObject({ failed: false });
   await expect.poll(async () => (await call(client, 'get_stats')).total_frames).toBeGreaterThan(0);
+});
+
+it('has the results of an algorithm behind --', async () => {
+  const paced = fileURLToPath(new URL('adapters/paced.mjs', import.meta.url));
+  const { client } = await start('--port', 'virtual', '--', process.execPath, paced, '1', 'odd-ng');
+  await expect.poll(async () => (await call(client, 'get_results')).ng ?? 0).toBeGreaterThan(0);
+  const { results } = await call(client, 'get_results');
+  const [ng] = results.filter((one: Json) => one.resultStatus === 'NG');
+  expect(ng).toMatchObject({ type: 'result', sequence: expect.any(Number) });
 });
