@@ -5,7 +5,7 @@
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/index.js';
 import { CameraWorker } from './interpreter/camera-worker.js';
-import type { FromWorker } from './interpreter/messages.js';
+import type { CameraFiles, FromWorker } from './interpreter/messages.js';
 import type { FaultLog } from './line/fault-log.js';
 import { type InjectedFaults, LineFaults, noFaults } from './line/faults.js';
 import { HostEnd } from './line/host-end.js';
@@ -27,9 +27,11 @@ export interface CameraRecords {
 
 /** With what an interpreter starts: main.py only after power-on, text only after a soft reboot. */
 interface Boot {
-  readonly mainScript: string | undefined;
+  readonly runMain: boolean;
   readonly stdout: Uint8Array;
 }
+
+const POWER_ON: Boot = { runMain: true, stdout: NO_TEXT };
 
 export class VirtualCamera {
   /** Resolves when the camera answers for the first time. */
@@ -42,6 +44,8 @@ export class VirtualCamera {
   readonly #host = new HostEnd(this.#memory);
   #worker: CameraWorker | undefined;
   #line: VirtualLine | undefined;
+  /** Its file system, as it was at the end of the last script. */
+  #files: CameraFiles;
   #captures = 0;
   #failedBoots = 0;
   #failure: BridgeError | undefined;
@@ -69,7 +73,9 @@ export class VirtualCamera {
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
-    this.#boot({ mainScript: options.mainScript, stdout: NO_TEXT });
+    const { mainScript } = options;
+    this.#files = mainScript === undefined ? {} : { 'main.py': new TextEncoder().encode(mainScript) };
+    this.#boot(POWER_ON);
   }
 
   /** The board's unique id, as SYS_INFO gives it. */
@@ -116,7 +122,7 @@ export class VirtualCamera {
   reset(): void {
     if (this.#closing || this.#failure) return;
     this.#line?.end(new BridgeError('PORT_CLOSED', 'The virtual camera was reset. It boots again.'));
-    this.#reboot({ mainScript: this.#options.mainScript, stdout: NO_TEXT });
+    this.#reboot(POWER_ON);
   }
 
   /**
@@ -142,7 +148,7 @@ export class VirtualCamera {
     }
   }
 
-  #boot({ mainScript, stdout }: Boot): void {
+  #boot({ runMain, stdout }: Boot): void {
     const { identity, maxPayload, fps, compressMs, onCapture } = this.#options;
     // The Worker before this one may have tried to wake the main thread without effect.
     this.#host.awake();
@@ -150,7 +156,8 @@ export class VirtualCamera {
       line: this.#memory,
       identity,
       maxPayload,
-      mainScript,
+      files: this.#files,
+      runMain,
       stdout,
       fps,
       compressMs,
@@ -189,10 +196,13 @@ export class VirtualCamera {
         this.#records.ledger?.add(message.capture);
         this.#options.onCapture?.(message.capture);
         return;
+      case 'files':
+        this.#files = message.files;
+        return;
       case 'soft-reboot':
         this.#captures = message.captures;
         this.#deliver(this.#host.awake());
-        this.#reboot({ mainScript: undefined, stdout: message.stdout });
+        this.#reboot({ runMain: false, stdout: message.stdout });
         return;
       case 'reset':
         this.#captures = message.captures;
@@ -241,7 +251,7 @@ export class VirtualCamera {
     if (this.#closing) return;
     if (++this.#failedBoots >= MAX_FAILED_BOOTS) this.#giveUp(error);
     this.#line?.end(new BridgeError('PORT_CLOSED', error.message, { cause: error }));
-    if (!this.#failure) this.#reboot({ mainScript: this.#options.mainScript, stdout: NO_TEXT });
+    if (!this.#failure) this.#reboot(POWER_ON);
   }
 
   #giveUp(error: BridgeError): void {

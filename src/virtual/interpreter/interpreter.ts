@@ -13,6 +13,7 @@ import {
 } from '@micropython/micropython-webassembly-pyscript/micropython.mjs';
 import { SHARED_WORDS } from './codes.js';
 import { GLUE_MODULES } from './glue/index.js';
+import type { CameraFiles } from './messages.js';
 
 const HEAP_SIZE = 2 * 1024 * 1024;
 /**
@@ -29,6 +30,8 @@ const RESERVE = 160 * 1024 * 1024;
 const REFUSALS = 4;
 /** Deep enough for scripts with recursion; the package's default of 2048 words is not. */
 const PYTHON_STACK_WORDS = 16 * 1024;
+/** Where a script begins: the camera's own file system. */
+const FLASH = '/flash';
 /** A value that crosses the border: its kind and two words. */
 const VALUE_SIZE = 12;
 /** The descriptor that text is written to. */
@@ -81,12 +84,13 @@ export class Interpreter {
   }
 
   /**
-   * Starts an interpreter with the camera's modules. `stdout` takes the strings it prints, valid only during the call;
+   * Starts an interpreter with the camera's modules and files. `stdout` takes the strings it prints, valid only during the call;
    * `primitives` makes the functions of the module `_vcam`, on which the camera's modules are built.
    */
   static async start(
     stdout: (text: Uint8Array) => void,
     primitives: (interpreter: Interpreter) => Readonly<Record<string, unknown>>,
+    files: CameraFiles,
   ): Promise<Interpreter> {
     const { python, exports } = await load(stdout);
     const interpreter = new Interpreter(python, exports);
@@ -95,8 +99,18 @@ export class Interpreter {
     for (const [name, text] of Object.entries(GLUE_MODULES)) {
       python.FS.writeFile(`/lib/${name}.py`, text);
     }
+    python.FS.mkdir(FLASH);
+    for (const [name, content] of Object.entries(files)) python.FS.writeFile(`${FLASH}/${name}`, content);
+    python.FS.chdir(FLASH);
     python.pyimport('_board');
     return interpreter;
+  }
+
+  /** What is on the camera's file system, copied. Directories are left out. */
+  files(): CameraFiles {
+    const { FS } = this.#python;
+    const names = FS.readdir(FLASH).filter((name) => FS.isFile(FS.stat(`${FLASH}/${name}`).mode));
+    return Object.fromEntries(names.map((name) => [name, FS.readFile(`${FLASH}/${name}`)]));
   }
 
   /** The whole memory; valid until Python has run again. */

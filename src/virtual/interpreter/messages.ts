@@ -15,6 +15,9 @@ export interface Capture {
   readonly height: number;
 }
 
+/** The files in the top directory of a camera's file system, by name. */
+export type CameraFiles = Readonly<Record<string, Uint8Array>>;
+
 export type ToWorker =
   | { readonly type: 'picture'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly type: 'picture-failed'; readonly id: number; readonly message: string };
@@ -28,6 +31,8 @@ export type FromWorker =
   | { readonly type: 'capture'; readonly capture: Capture }
   /** The interpreter is to be started again; `stdout` is what the host has not read yet. */
   | { readonly type: 'soft-reboot'; readonly stdout: Uint8Array; readonly captures: number }
+  /** What is on its file system now. */
+  | { readonly type: 'files'; readonly files: CameraFiles }
   /** The whole board is to be started again. */
   | { readonly type: 'reset'; readonly captures: number }
   /** The firmware itself has failed. */
@@ -44,8 +49,9 @@ export interface WorkerSetup {
   readonly line: LineMemory;
   readonly identity: BoardIdentity;
   readonly maxPayload: number;
-  /** The text of main.py, run only after power-on; undefined when there is none or it is not to run. */
-  readonly mainScript: string | undefined;
+  readonly files: CameraFiles;
+  /** After power-on main.py runs, if there is one; after a soft reboot it does not. */
+  readonly runMain: boolean;
   /** stdout text from before a soft reboot. */
   readonly stdout: Uint8Array;
   /** Captures made so far. */

@@ -5,7 +5,15 @@ declare module '@micropython/micropython-webassembly-pyscript/micropython.mjs' {
     runPython(code: string): unknown;
     registerJsModule(name: string, module: Readonly<Record<string, unknown>>): void;
     pyimport(name: string): Readonly<Record<string, { readonly _ref: number }>>;
-    readonly FS: { mkdir(path: string): void; writeFile(path: string, text: string): void };
+    readonly FS: {
+      mkdir(path: string): void;
+      chdir(path: string): void;
+      readdir(path: string): string[];
+      isFile(mode: number): boolean;
+      stat(path: string): { readonly mode: number };
+      readFile(path: string): Uint8Array;
+      writeFile(path: string, content: string | Uint8Array): void;
+    };
     readonly _module: { _mp_sched_keyboard_interrupt(): void };
   }
 

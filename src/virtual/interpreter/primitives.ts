@@ -10,6 +10,8 @@ export interface Machine {
   readonly board: Board;
   readonly sensor: Sensor;
   readonly channels: PythonChannels;
+  /** The board starts again. */
+  reset(): never;
 }
 
 type Primitive = (...values: never[]) => number | undefined;
@@ -30,7 +32,7 @@ export function createPrimitives(
     },
     sleep_ms: (ms: number) => slept(machine().board.waitUntil(performance.now() + ms)),
     sleep_us: (us: number) => slept(machine().board.waitUntil(performance.now() + us / 1000)),
-    reset: () => machine().board.halt({ type: 'reset', captures: machine().sensor.captures }),
+    reset: () => machine().reset(),
     is_active: () => Number(machine().board.link.active),
     register: (name: string, flags: number, methods: number, backend: number) => {
       const { board, channels } = machine();

@@ -29,11 +29,16 @@ const setup = workerData as WorkerSetup;
 function start(): Promise<void> {
   let machine: Machine | undefined;
   let memoryOf: (() => MemoryEntry[]) | undefined;
+  let keepFiles: (() => void) | undefined;
+  const reset = (): never => {
+    keepFiles?.();
+    return board.halt({ type: 'reset', captures: machine?.sensor.captures ?? setup.captures });
+  };
   const identity: DeviceIdentity = {
     version: (): VersionInfo => setup.identity.version,
     systemInfo: (): SystemInfo => setup.identity.system,
     memory: () => memoryOf?.() ?? [],
-    reset: () => board.halt({ type: 'reset', captures: machine?.sensor.captures ?? setup.captures }),
+    reset,
   };
   const board = new Board(setup, identity);
   registerBuiltIn(board);
@@ -45,28 +50,33 @@ function start(): Promise<void> {
   return Interpreter.start(
     (text) => board.print(text),
     () => createPrimitives(made, uniqueId(), fatal),
+    setup.files,
   ).then((interpreter) => {
     const sensor = new Sensor(setup, interpreter, board);
     const channels = new PythonChannels(interpreter, setup.maxPayload);
-    machine = { board, sensor, channels };
+    machine = { board, sensor, channels, reset };
+    keepFiles = () => board.post({ type: 'files', files: interpreter.files() });
     board.shelf = sensor.shelf;
     board.interrupt = () => interpreter.interrupt();
     board.idleness.frameWaits = () => sensor.captures > setup.captures && channels.ready;
     const memory = interpreter.lookup('_board', 'memory');
     memoryOf = () => memoryEntries(interpreter, memory);
     board.post({ type: 'ready' });
-    runScripts(board, interpreter, interpreter.lookup('_board', 'meet_interrupt'));
+    const meetInterrupt = interpreter.lookup('_board', 'meet_interrupt');
+    runScripts(board, (script, fileName) => {
+      runScript(board, interpreter, meetInterrupt, script, fileName);
+      keepFiles?.();
+    });
     const captures = sensor.captures;
     board.halt({ type: 'soft-reboot', stdout: board.stdout.unread(), captures });
   });
 }
 
 /** main.py after power-on, then what the host sends; returns when a script of the host's has ended. */
-function runScripts(board: Board, interpreter: Interpreter, meetInterrupt: PythonCall): void {
+function runScripts(board: Board, run: (script: string, fileName: string) => void): void {
   const { stdin } = board;
-  const run = (script: string, fileName: string): void =>
-    runScript(board, interpreter, meetInterrupt, script, fileName);
-  if (setup.mainScript !== undefined) run(setup.mainScript, 'main.py');
+  const main = setup.files['main.py'];
+  if (setup.runMain && main) run(new TextDecoder().decode(main), 'main.py');
   let script = stdin.script();
   while (script === undefined) {
     // At each stop the REPL begins again.
