@@ -83,6 +83,8 @@ export interface Control {
 }
 
 export interface History {
+  /** New at each start of the bridge. */
+  readonly runId: string;
   readonly timeMs: readonly number[];
   readonly series: Readonly<Record<string, readonly (number | null)[]>>;
 }

@@ -121,6 +121,11 @@ function Tile({ camera, onOpen }: { camera: Summary; onOpen: () => void }): JSX.
       {[camera.camera, camera.algorithm].map(
         (one) => one && !one.ok && <p class="state wrong">{one.text}</p>,
       )}
+      {camera.failing.map(({ sink, message }) => (
+        <p key={sink} class="state wrong">
+          {message}
+        </p>
+      ))}
     </section>
   );
 }

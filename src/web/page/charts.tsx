@@ -3,6 +3,8 @@ import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import UPlot from 'uplot';
 import { ask, type History, messageOf, ofCamera } from './api.js';
+import { joined, NO_HISTORY, withYield, YIELD } from './history.js';
+import { timeOfDay } from './hooks.js';
 
 interface Line {
   readonly name: string;
@@ -15,6 +17,8 @@ interface Chart {
   readonly lines: readonly Line[] | ((history: History) => readonly Line[]);
   /** From the server's unit to that of the chart. */
   readonly scale?: number;
+  /** The upper end, in the chart's unit; otherwise a little above the largest value. */
+  readonly most?: number;
 }
 
 /** Colours that everyone can tell apart (Okabe and Ito), on light and dark grounds; the lines have dashes as well. */
@@ -47,6 +51,13 @@ const CHARTS: readonly Chart[] = [
       { name: 'skipped', title: 'not called' },
     ],
   },
+  {
+    title: 'Yield (OK of OK and NG)',
+    unit: '%',
+    scale: 100,
+    most: 100,
+    lines: [{ name: YIELD, title: 'of a minute' }],
+  },
   { title: 'Frames not delivered', unit: 'a second', lines: dropped },
   {
     title: 'Link resynchronisations',
@@ -73,7 +84,6 @@ const CHARTS: readonly Chart[] = [
   },
 ];
 
-const SPAN_MS = 600_000;
 const INTERVAL_MS = 1_000;
 
 export function Charts({ camera, theme }: { camera: string; theme: string }): JSX.Element {
@@ -96,7 +106,7 @@ export function Charts({ camera, theme }: { camera: string; theme: string }): JS
 function useHistory(camera: string): { history: History | undefined; error: string | undefined } {
   const [state, setState] = useState<{ history?: History; error?: string }>({});
   useEffect(() => {
-    let history: History = { timeMs: [], series: {} };
+    let history = NO_HISTORY;
     let timer: ReturnType<typeof setTimeout>;
     let ended = false;
     setState({});
@@ -105,10 +115,10 @@ function useHistory(camera: string): { history: History | undefined; error: stri
         if (!document.hidden) {
           const since = history.timeMs.at(-1) ?? 0;
           history = joined(history, await ask<History>(ofCamera(camera, `/history?sinceMs=${since}`)));
-          if (!ended) setState({ history });
+          if (!ended) setState({ history: withYield(history) });
         }
       } catch (error) {
-        if (!ended) setState({ history, error: messageOf(error) });
+        if (!ended) setState({ history: withYield(history), error: messageOf(error) });
       }
       if (!ended) timer = setTimeout(look, INTERVAL_MS);
     };
@@ -119,22 +129,6 @@ function useHistory(camera: string): { history: History | undefined; error: stri
     };
   }, [camera]);
   return { history: state.history, error: state.error };
-}
-
-/** Both, without what is older than the charts show. */
-export function joined(old: History, more: History): History {
-  const last = more.timeMs.at(-1) ?? old.timeMs.at(-1) ?? 0;
-  const first = old.timeMs.findIndex((time) => time > last - SPAN_MS);
-  const from = first < 0 ? old.timeMs.length : first;
-  const names = new Set([...Object.keys(old.series), ...Object.keys(more.series)]);
-  const part = (history: History, name: string, start: number): readonly (number | null)[] =>
-    history.series[name]?.slice(start) ?? history.timeMs.slice(start).map(() => null);
-  return {
-    timeMs: [...old.timeMs.slice(from), ...more.timeMs],
-    series: Object.fromEntries(
-      [...names].map((name) => [name, [...part(old, name, from), ...part(more, name, 0)]]),
-    ),
-  };
 }
 
 function ChartView({ chart, history }: { chart: Chart; history: History }): JSX.Element | null {
@@ -176,23 +170,30 @@ const HEIGHT = 140;
 function optionsOf(chart: Chart, lines: readonly Line[], target: HTMLElement): UPlot.Options {
   const style = getComputedStyle(target);
   const axis = { stroke: style.color, grid: { stroke: '#8884', width: 1 }, ticks: { stroke: '#8884' } };
+  const times = (_plot: UPlot, all: number[]): string[] => all.map((time) => timeOfDay(time * 1_000));
   return {
     width: target.clientWidth,
     height: HEIGHT,
     padding: [8, 8, 0, 0],
     cursor: { drag: { x: false, y: false } },
-    scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [axis, { ...axis, size: 56 }],
+    scales: { y: { range: (_plot, _low, high) => [0, chart.most ?? (high > 0 ? high * 1.1 : 1)] } },
+    axes: [
+      { ...axis, values: times, space: 90, size: 28 },
+      { ...axis, size: 56 },
+    ],
     series: [
-      {},
+      // Without a pointer the legend has the latest values.
+      { label: 'Time', value: (_plot, time) => (time === null ? 'now' : timeOfDay(time * 1_000)) },
       ...lines.map(({ title }, index) => ({
         label: title,
         stroke: COLOURS[index % COLOURS.length]!,
         dash: DASHES[index % DASHES.length]!,
         width: 2,
         points: { show: false },
-        value: (_plot: UPlot, value: number | null) =>
-          value === null ? '–' : `${tidy(value)} ${chart.unit}`,
+        value: (plot: UPlot, value: number | null, series: number, at: number | null) => {
+          const shown = at === null ? plot.data[series]!.at(-1) : value;
+          return typeof shown === 'number' ? `${tidy(shown)} ${chart.unit}` : '–';
+        },
       })),
     ],
   };

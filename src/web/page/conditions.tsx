@@ -3,18 +3,21 @@ import type { JSX } from 'preact';
 import { type Cameras, type Condition, command, type Note, type Summary } from './api.js';
 import { timeOfDay, useAction } from './hooks.js';
 
+/** Destinations of frames whose names do not say enough. */
+const SINKS: Readonly<Record<string, string>> = { 'kept-ng': 'NG frames', segment: 'Shared memory' };
+
 export function Conditions({ camera, errors }: { camera: Summary; errors: readonly Note[] }): JSX.Element {
   const action = useAction();
   const { id, streaming, algorithm, failing } = camera;
   return (
-    <section class="panel" aria-label="State">
+    <section class="panel state-panel" aria-label="State">
       <h2>State</h2>
       <div role="status">
         <State name="Camera" condition={camera.camera} />
         {algorithm && <State name="Algorithm" condition={algorithm} />}
         {failing.map((note) => (
           <p key={note.sink} class="state wrong">
-            <b>✗ {note.sink}</b> since {timeOfDay(note.timeMs)}: {note.message}
+            <b>✗ {SINKS[note.sink] ?? note.sink}</b> since {timeOfDay(note.timeMs)}: {note.message}
           </p>
         ))}
       </div>
@@ -62,7 +65,8 @@ function State({ name, condition }: { name: string; condition: Condition }): JSX
       <b>
         {ok ? '✓' : '✗'} {name}
       </b>{' '}
-      {text} {advice} <small>since {timeOfDay(sinceMs)}</small>
+      {text} {advice && <span class="advice">{advice} </span>}
+      <small>since {timeOfDay(sinceMs)}</small>
     </p>
   );
 }

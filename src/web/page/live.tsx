@@ -58,8 +58,10 @@ export function Live({ camera, large }: { camera: Summary; large: boolean }): JS
     const picture = last.current;
     if (!picture || !canvas.current) return;
     const { left, top, width, height } = canvas.current.getBoundingClientRect();
-    const x = clamp(((event.clientX - left) / width) * picture.width, picture.width - 1);
-    const y = clamp(((event.clientY - top) / height) * picture.height, picture.height - 1);
+    // The picture is in the middle of its canvas where that has another shape.
+    const scale = Math.min(width / picture.width, height / picture.height);
+    const x = clamp((event.clientX - left - width / 2) / scale + picture.width / 2, picture.width - 1);
+    const y = clamp((event.clientY - top - height / 2) / scale + picture.height / 2, picture.height - 1);
     const [red, green, blue] = pixelAt(picture.bitmap, x, y);
     setPointed(`x ${x}, y ${y}: red ${red}, green ${green}, blue ${blue}`);
   };

@@ -14,6 +14,7 @@ const query = z.object({
 
 const answerSchema = z.object({
   cameraId: z.string(),
+  runId: z.string().meta({ description: 'new at each start: samples of another run do not belong to these' }),
   intervalMs: z.number(),
   spanMs: z.number().meta({ description: 'no sample is older' }),
   timeMs: z.array(z.number()).meta({ description: 'when each sample was taken, Unix milliseconds' }),
@@ -35,7 +36,7 @@ export const historyRoutes: RouteGroup = (app, context) => {
     ({ params, query: { sinceMs } }): z.input<typeof answerSchema> => {
       const camera = context.cameras.find(params.camera);
       return {
-        ...{ cameraId: camera.id, intervalMs: INTERVAL_MS, spanMs: SPAN_MS },
+        ...{ cameraId: camera.id, runId: context.runId, intervalMs: INTERVAL_MS, spanMs: SPAN_MS },
         ...camera.history.columns(sinceMs),
       };
     },

@@ -102,6 +102,13 @@ describe('the live picture', () => {
     const box = (await page.locator('.live canvas').boundingBox())!;
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
     await page.getByText(/^x 1[56]\d, y 1[12]\d: red \d+, green \d+, blue \d+$/).waitFor();
+    // The picture does not fill the width of a low, wide window: beside it is its edge.
+    await page.setViewportSize({ width: 1800, height: 500 });
+    const wide = (await page.locator('.live canvas').boundingBox())!;
+    expect(wide.width / wide.height).toBeGreaterThan(2);
+    const left = wide.x + wide.width / 2 - (wide.height * 4) / 3 / 2;
+    await page.mouse.move(left + 20, wide.y + wide.height / 2);
+    await page.getByText(/^x 1\d, y 1[12]\d: /).waitFor();
   });
 });
 
@@ -190,6 +197,33 @@ it('a reload keeps the charts', async () => {
     .getByRole('img', { name: /^Latency from frame to result: half are faster \(p50\) \d/ })
     .waitFor();
   await page.getByRole('img', { name: /^Memory: bridge \d/ }).waitFor();
+  const yields = page.getByRole('img', { name: /^Yield \(OK of OK and NG\): of a minute \d/ });
+  await yields.waitFor();
+  await yields.getByText(/^\d+(\.\d+)? %$/).waitFor();
+});
+
+it('charts begin again with another run of the bridge, at the same address', async () => {
+  const server = await serve({ runId: 'the-first-run' });
+  await shown(server, { virtual: { id: 7 } });
+  const page = await open(server);
+  const memory = page.getByRole('img', { name: /^Memory: bridge \d/ });
+  await memory.waitFor();
+  // The browser says that nobody listens meanwhile.
+  page.removeAllListeners('console');
+  const runs: string[] = [];
+  page.on('response', async (answer) => {
+    if (answer.url().includes('/history') && answer.ok())
+      runs.push(((await answer.json().catch(() => ({}))) as { runId?: string }).runId ?? '');
+  });
+  const before = await pictureIn(page, 30);
+  await server.close();
+  await page.getByRole('alert').getByText('The bridge does not answer. Is it running?').first().waitFor();
+  const next = await serve({ http: new URL(server.url).port, runId: 'another-run' });
+  await shown(next, { virtual: { id: 7 } });
+  await until('the new run', () => runs.includes('another-run'));
+  await expect.poll(() => shownSequence(page)).toBeLessThan(before);
+  await memory.waitFor();
+  expect(await page.getByText('The bridge does not answer. Is it running?').count()).toBe(0);
 });
 
 it('three viewers, one of them stalled: the others go on', async () => {
@@ -232,12 +266,16 @@ it.each(['light', 'dark'] as const)('axe-core finds no serious problem, %s', asy
   expect(await seriousProblems(page)).toEqual([]);
 });
 
-it('fits a phone', async () => {
+it('fits a phone, with the state right below the picture and reasons of any length', async () => {
   const server = await serve();
-  await shown(server, { runner: ODD_NG });
+  await shown(server, { runner: MARKS_BY_SIZE });
   const page = await open(server, { ...PHONE, hasTouch: true });
   await pictureIn(page);
   await page.getByRole('img', { name: /^Frames:/ }).waitFor();
+  const top = async (name: string): Promise<number> =>
+    (await page.getByRole('region', { name, exact: true }).boundingBox())!.y;
+  expect(await top('State')).toBeLessThan(await top('Results'));
+  await page.locator('.results select option').nth(5).waitFor({ state: 'attached' });
   const [wide, seen] = await page.evaluate<[number, number]>(
     '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
   );
@@ -252,5 +290,5 @@ it('a bridge that ends is told', async () => {
   // The browser says that nobody listens at the address: that is what this is about.
   page.removeAllListeners('console');
   await server.close();
-  await page.getByText('The bridge does not answer. Is it running?').waitFor();
+  await page.getByRole('alert').getByText('The bridge does not answer. Is it running?').first().waitFor();
 });
