@@ -240,14 +240,15 @@ describe('a pipeline', () => {
   });
 
   it('lets a filter ask for the rate that the frames have', async () => {
+    let handlers: GstHandlers | undefined;
     const flows = new Promise<void>((resolve, reject) => {
-      const handlers: GstHandlers = { ended: reject, flows: resolve };
-      start('videoconvert ! video/x-raw,framerate=25/1 ! fakesink', handlers).then(async (pipeline) => {
-        await feed(pipeline, 15);
-        await pipeline.close();
-      }, reject);
+      handlers = { ended: reject, flows: resolve };
     });
+    const pipeline = await start('videoconvert ! video/x-raw,framerate=25/1 ! fakesink', handlers!);
+    await feed(pipeline, 15);
+    // Before the end: a pipeline that is closed says no more that it works.
     await expect(flows).resolves.toBeUndefined();
+    await pipeline.close();
   });
 
   it('keeps the times of the frames', async () => {
