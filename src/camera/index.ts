@@ -9,6 +9,7 @@ export {
   FRAME_SIZES,
   type PixelFormatName,
 } from './controls-values.js';
+export { install, uninstall } from './install.js';
 export { mayCome, mayPass, ReconnectingCamera } from './reconnecting-camera.js';
 export { resetCamera } from './reset.js';
 export type { RunOptions } from './run-script.js';

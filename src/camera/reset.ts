@@ -1,7 +1,7 @@
 /** A camera that is reset, until it answers again. */
 import { within } from '../async.js';
 import { type CameraInput, cameraOptionsSchema, parseOptions } from '../options/index.js';
-import type { CameraInfo } from './camera.js';
+import type { Camera, CameraInfo } from './camera.js';
 import { ReconnectingCamera } from './reconnecting-camera.js';
 
 /** How long a line may take to break. One that is no USB port, a UART or a pseudo-terminal, does not break. */
@@ -22,14 +22,20 @@ export async function resetCamera(
   const again = new ReconnectingCamera(parseOptions(cameraOptionsSchema, input));
   const camera = await again.connect(signal);
   try {
+    if (kind === 'reset') return (await restart(again, signal)).info();
     await camera.reset(kind);
-    await within(camera.ended, BREAK_MS, () => new Error('still there'), signal).catch(() =>
-      signal.throwIfAborted(),
-    );
-    if (kind === 'bootloader') return undefined;
-    const back = await again.reconnect({ attempts: ATTEMPTS, signal, failed: () => undefined });
-    return back.info();
+    return undefined;
   } finally {
     await again.camera.close();
   }
+}
+
+/** Restarts a camera that is connected; resolves when it is connected again. */
+export async function restart(again: ReconnectingCamera, signal: AbortSignal): Promise<Camera> {
+  const { camera } = again;
+  await camera.reset();
+  await within(camera.ended, BREAK_MS, () => new Error('still there'), signal).catch(() =>
+    signal.throwIfAborted(),
+  );
+  return again.reconnect({ attempts: ATTEMPTS, signal, failed: () => undefined });
 }

@@ -37,6 +37,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'run a script on the camera and follow its output until it ends; Ctrl-C stops it',
     load: () => import('./commands/exec.js'),
   },
+  install: {
+    text: 'write main.py on the camera, which it runs after power-on without a host; --undo puts back what was there',
+    load: () => import('./commands/install.js'),
+  },
   reset: {
     text: 'restart the camera, which runs its main.py then, and wait until it answers; or start its bootloader',
     load: () => import('./commands/reset.js'),

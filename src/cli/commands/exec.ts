@@ -38,9 +38,13 @@ async function scriptOf(path: string | undefined, code: string | undefined): Pro
   if ((path === undefined) === (code === undefined)) {
     throw new BridgeError('OPTION_INVALID', 'Give either a script file, - for stdin, or the code with -c.');
   }
-  if (code !== undefined) return `${code}\n`;
+  return code === undefined ? readScript(path!) : `${code}\n`;
+}
+
+/** The text of a script; `-` stands for stdin. OPTION_INVALID: it cannot be read. */
+export async function readScript(path: string): Promise<string> {
   if (path === '-') return text(process.stdin);
-  return readFile(path!, 'utf8').catch((cause: unknown) => {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
     throw new BridgeError('OPTION_INVALID', `The script ${path} cannot be read: ${readProblem(cause)}.`, {
       cause,
     });
