@@ -46,6 +46,7 @@ export class ControlServer {
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       process.off('exit', this.#remove);
+      this.#service.close();
       for (const connection of this.#connections) connection.close();
       this.#unlink();
       this.#server.close(() => resolve());

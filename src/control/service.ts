@@ -42,12 +42,12 @@ const invalid = ({ issues }: z.ZodError): Reply =>
   failure(`Invalid command: ${issues.map(({ message }) => message).join('; ')}`);
 
 export class ControlService {
-  readonly #targets = new Set<Kept>();
+  /** What each camera's subscriptions keep, and how they end. */
+  readonly #targets = new Map<Kept, () => void>();
 
   /** Adds a camera, until its bridge has ended. */
   add(bridge: Bridge): void {
     const target: Kept = { bridge, stats: undefined, output: '', results: [] };
-    this.#targets.add(target);
     const subscriptions = [
       bridge.stats$.subscribe((stats) => {
         target.stats = stats;
@@ -64,7 +64,13 @@ export class ControlService {
       for (const subscription of subscriptions) subscription.unsubscribe();
       this.#targets.delete(target);
     };
+    this.#targets.set(target, remove);
     bridge.done.then(remove, remove);
+  }
+
+  /** Lets go of the cameras; their bridges go on. */
+  close(): void {
+    for (const remove of this.#targets.values()) remove();
   }
 
   /** Answers one message; never rejects. */
@@ -103,7 +109,7 @@ export class ControlService {
     }
     try {
       const target = command.needsCamera ? this.#target(wanted) : undefined;
-      return await command.run(params, target, { ...sender, targets: [...this.#targets] });
+      return await command.run(params, target, { ...sender, targets: [...this.#targets.keys()] });
     } catch (cause) {
       if (!(cause instanceof z.ZodError)) throw cause;
       const message = problems(cause, `${name} takes ${command.usage || 'none'}`);
@@ -112,7 +118,7 @@ export class ControlService {
   }
 
   #target(wanted: string | undefined): Target {
-    const targets = [...this.#targets];
+    const targets = [...this.#targets.keys()];
     const found =
       wanted === undefined && targets.length === 1
         ? targets[0]

@@ -144,6 +144,7 @@ export class WebServer {
 
   async #close(): Promise<void> {
     this.#context.cameras.close();
+    this.#context.commands.close();
     for (const client of this.#app.websocketServer?.clients ?? []) client.close(1001);
     const closed = this.#app.close().catch(() => undefined);
     for (const socket of this.#sockets) socket.destroy();
