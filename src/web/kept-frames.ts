@@ -4,7 +4,7 @@ import { readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from '../async.js';
 import { asBridgeError } from '../errors.js';
-import { makeFolder, writeWhole } from '../files.js';
+import { fileFailure, makeFolder, writeWhole } from '../files.js';
 import type { Frame } from '../frames/index.js';
 import { parseJson } from '../json.js';
 import type { Note } from './health.js';
@@ -137,9 +137,10 @@ export class KeptFrames {
   /** What earlier runs have left. Files of other programs are left alone. */
   async #read(folder: string): Promise<void> {
     await makeFolder(WHAT, folder);
-    const names = (await readdir(folder)).filter(
-      (name) => name.startsWith(this.#prefix) && name.endsWith('.json'),
-    );
+    const all = await readdir(folder).catch(async (cause) => {
+      throw await fileFailure(WHAT, folder, cause);
+    });
+    const names = all.filter((name) => name.startsWith(this.#prefix) && name.endsWith('.json'));
     const found: Kept[] = [];
     for (const name of names) {
       const path = join(folder, name.slice(0, -'.json'.length));

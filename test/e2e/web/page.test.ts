@@ -1,5 +1,5 @@
 /** The page in a real browser, on virtual cameras. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +15,11 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const MARKS_BY_SIZE = [
   process.execPath,
   fileURLToPath(new URL('fixtures/marks-by-size.mjs', import.meta.url)),
+];
+const CRASHES = [
+  process.execPath,
+  fileURLToPath(new URL('../program/adapters/odd.mjs', import.meta.url)),
+  'crash',
 ];
 const PHONE = { viewport: { width: 360, height: 740 } };
 
@@ -168,13 +173,50 @@ it('a camera that is pulled is told in words, and comes back', async () => {
   await pictureIn(page, before);
 });
 
+it('an algorithm that has failed for good is told, with what it said and what to do, and frames go on', async () => {
+  const server = await serve();
+  await shown(server, { runner: CRASHES });
+  const page = await open(server);
+  const state = page.getByRole('region', { name: 'State' });
+  await state.getByText(/The algorithm is being started again: .*the model is empty/).waitFor();
+  await state
+    .getByText(/The algorithm has failed for good: .*the model is empty/)
+    .waitFor({ timeout: 50_000 });
+  await state.getByText('put it right, and start the bridge again').waitFor();
+  await state.locator('pre').getByText('the model is empty').waitFor();
+  await pictureIn(page, (await shownSequence(page)) + 5);
+});
+
+it('NG frames that cannot be kept are told, in the state and in the grid', async () => {
+  const keepNgDir = join(scratch, 'kept');
+  const server = await serve({ keepNgDir });
+  await shown(server, { runner: ODD_NG });
+  rmSync(keepNgDir, { recursive: true, force: true });
+  writeFileSync(keepNgDir, 'a file where the folder was');
+  const page = await open(server);
+  await page.getByText('✗ NG frames').waitFor();
+  await page
+    .getByRole('region', { name: 'State' })
+    .getByText(/NG frames cannot be kept/)
+    .waitFor();
+  await shown(server);
+  await page
+    .locator('.tile')
+    .getByText(/NG frames cannot be kept/)
+    .first()
+    .waitFor();
+});
+
 it('a script is run, its output shown, and frames brought back', async () => {
   const server = await serve();
   await shown(server);
   const page = await open(server);
   await pictureIn(page);
   await page.getByText('Run another script').click();
-  await page.getByRole('textbox').fill('print("hello from", 6 * 7)');
+  const name = 'hello.py';
+  const buffer = Buffer.from('print("hello from", 6 * 7)');
+  await page.locator('input[type=file]').setInputFiles({ name, mimeType: 'text/x-python', buffer });
+  await expect.poll(() => page.getByRole('textbox').inputValue()).toBe(buffer.toString());
   await page.getByRole('button', { name: 'Run it' }).click();
   await page.getByText('hello from 42').waitFor();
   const last = await shownSequence(page);
