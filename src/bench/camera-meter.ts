@@ -125,7 +125,7 @@ export class CameraMeter {
     if (this.#announced.length > 1) this.#announced = this.#announced.slice(-1);
     const unixMs = performance.timeOrigin + now;
     this.#times.completeToPublished.add(unixMs - frame.timestampMs);
-    const capturedAtMs = this.#capturedAtMs?.(frame);
+    const capturedAtMs = this.#capturedAtMs ? this.#capturedAtMs(frame) : frame.capturedAtMs;
     if (capturedAtMs !== undefined) this.#times.captureToPublished.add(unixMs - capturedAtMs);
   }
 }

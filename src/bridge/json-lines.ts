@@ -54,6 +54,11 @@ export const runLines = {
     height: count('pixels'),
     bytes: count('of the JPEG'),
     crc32: text("the JPEG's IEEE CRC-32, 8 hexadecimal digits"),
+    capturedAtMs: z.number().optional().meta({
+      description:
+        'Unix milliseconds at which the sensor had the picture; missing where the script on the camera does not tell',
+    }),
+    capturedErrorMs: milliseconds('by which `capturedAtMs` is wrong at most').optional(),
     sharedMemId: z.string().nullable().meta({
       description: "the image file's id with an algorithm, else the segment's name; null: neither",
     }),
@@ -168,11 +173,26 @@ export function startLine(runId: string): RunLines['start'] {
 
 /** The JSON line of a frame. */
 export function frameLine(frame: Frame): RunLines['frame'] {
-  const { cameraId, sequence, width, height, bytes, crc32, sharedMemId, file } = frame;
+  const {
+    cameraId,
+    sequence,
+    width,
+    height,
+    bytes,
+    crc32,
+    sharedMemId,
+    file,
+    capturedAtMs,
+    capturedErrorMs,
+  } = frame;
   return {
     type: 'frame',
     timestampMs: rounded(frame.timestampMs),
-    ...{ cameraId, sequence, width, height, bytes, crc32, sharedMemId },
+    ...{ cameraId, sequence, width, height, bytes, crc32 },
+    ...(capturedAtMs === undefined
+      ? {}
+      : { capturedAtMs: rounded(capturedAtMs), capturedErrorMs: rounded(capturedErrorMs ?? 0) }),
+    sharedMemId,
     ...(file === null ? {} : { file }),
   };
 }

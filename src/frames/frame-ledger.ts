@@ -1,15 +1,19 @@
 /** What was taken last, so that no capture is delivered twice, and what is told of the others. */
+
+import type { Clock } from '../async.js';
 import { checkJpeg } from '../jpeg.js';
 import type { FrameReader } from './frame-reader.js';
 import type { SourceHandlers } from './source.js';
 
 export class FrameLedger {
   readonly #handlers: SourceHandlers;
+  readonly #clock: Clock;
   /** The last frame taken, to recognise it when its release was lost on the way; kept over reconnections. */
   last: FrameReader | undefined;
 
-  constructor(handlers: SourceHandlers) {
+  constructor(handlers: SourceHandlers, clock: Clock) {
     this.#handlers = handlers;
+    this.#clock = clock;
   }
 
   /** Whether a frame was taken before. */
@@ -32,21 +36,22 @@ export class FrameLedger {
   }
 
   #deliver(reader: FrameReader): void {
-    const { bytes, latch, header } = reader;
+    const { bytes, latch, captured } = reader;
     const check = checkJpeg(bytes);
     if ('problem' in check) {
       this.#handlers.dropped('corrupt', 1);
       return;
     }
     const { width, height } = check.header;
+    const timestampMs = unixTime();
     this.#handlers.frame({
       jpeg: bytes,
       width,
       height,
-      timestampMs: unixTime(),
+      timestampMs,
       captureNumber: latch.number,
-      captureTick: header?.captureTick,
-      servedTick: header?.servedTick,
+      capturedAtMs: captured && timestampMs - (this.#clock.now() - captured.at),
+      capturedErrorMs: captured?.errorMs,
     });
   }
 

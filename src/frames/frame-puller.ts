@@ -6,6 +6,7 @@
 import { type Clock, realClock, Signal } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
+import { CaptureClock } from './capture-clock.js';
 import { FrameChannel } from './frame-channel.js';
 import { FrameLedger } from './frame-ledger.js';
 import { FrameReader, isLoss, TRUSTED_MS } from './frame-reader.js';
@@ -27,6 +28,9 @@ export class FramePuller implements Source {
   readonly #guard: StaleFrameGuard;
   readonly #ledger: FrameLedger;
   #reader: FrameReader | undefined;
+  /** When the first READ of that frame was sent. */
+  #begunAt = 0;
+  #captures = new CaptureClock();
   /** The channel's events before the last release. */
   #eventsBefore = 0;
   /** The channel's events before the answer to the last look. */
@@ -40,7 +44,7 @@ export class FramePuller implements Source {
     this.#wake = new Signal(clock);
     this.#pace = new PullPace(now);
     this.#guard = new StaleFrameGuard(now);
-    this.#ledger = new FrameLedger(handlers);
+    this.#ledger = new FrameLedger(handlers, clock);
   }
 
   get repairs(): number {
@@ -65,6 +69,7 @@ export class FramePuller implements Source {
     });
     signal.addEventListener('abort', wake);
     this.#reader = undefined;
+    this.#captures = new CaptureClock();
     try {
       while (!signal.aborted && camera.restarts === restarts) await this.#turn(source, stream, signal);
     } catch (error) {
@@ -82,12 +87,14 @@ export class FramePuller implements Source {
   #stream(source: FrameChannel, signal: AbortSignal): WindowStream {
     const owner = {
       room: () => this.#handlers.ready?.(signal),
-      whole: (reader: FrameReader, eventsBefore: number) => {
+      whole: (reader: FrameReader, eventsBefore: number, sentAt: number, answeredAt: number) => {
+        this.#tellCapture(reader, sentAt, answeredAt);
         if (this.#ledger.knows(reader)) this.stats.released++;
         else this.#taken(source, reader, eventsBefore);
       },
-      partial: (reader: FrameReader) => {
+      partial: (reader: FrameReader, sentAt: number) => {
         this.#reader = reader;
+        this.#begunAt = sentAt;
       },
       noWindow: () => this.#refuseWindow(source),
       releaseUnknown: () => {
@@ -137,9 +144,9 @@ export class FramePuller implements Source {
       await source.release(latch);
       return;
     }
-    const reader = this.#reader?.continues(latch)
-      ? this.#reader
-      : new FrameReader(latch, source.shows(latch));
+    const continued = this.#reader?.continues(latch) ? this.#reader : undefined;
+    const reader = continued ?? new FrameReader(latch, source.shows(latch));
+    if (!continued) this.#begunAt = begun;
     this.#reader = reader;
     const { repairs } = reader;
     try {
@@ -149,6 +156,7 @@ export class FramePuller implements Source {
     }
     this.#reader = undefined;
     if (reader.windowed && !this.#hasHeader(source, reader)) return;
+    this.#tellCapture(reader, this.#begunAt, this.#clock.now());
     const { last } = this.#ledger;
     if (last && this.#ledger.knows(reader)) {
       await this.#releaseAgain(source, latch, last, events);
@@ -186,6 +194,11 @@ export class FramePuller implements Source {
     if (suspects !== 1) return suspects > 0;
     if (!header) return this.#eventsSeen === 0;
     return ticksBetween(header.captureTick, header.servedTick) / 1_000 > this.#clock.now() - begunAt;
+  }
+
+  #tellCapture(reader: FrameReader, sentAt: number, answeredAt: number): void {
+    const { header } = reader;
+    if (header) reader.captured = this.#captures.take(header, sentAt, answeredAt);
   }
 
   /** Whether what was read through the window is the frame that was latched before. */

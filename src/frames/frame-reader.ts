@@ -6,6 +6,7 @@
 import type { Channel } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
+import type { CaptureTime } from './capture-clock.js';
 import type { Latch } from './latch.js';
 import { HEADER_BYTES, readHeader, WINDOW, type WindowHeader, windowOf } from './window.js';
 
@@ -48,6 +49,8 @@ export class FrameReader {
    * frame itself is whole.
    */
   releaseUnknown = false;
+  /** When it was captured, where the script tells. */
+  captured: CaptureTime | undefined;
 
   constructor(latch: Latch, windowed = false, begun?: Begun) {
     const { size } = latch;

@@ -13,10 +13,17 @@ export interface FrameFields {
   /** The JPEG, byte for byte as captured. Its memory belongs to this frame alone and is never reused. */
   readonly jpeg: Uint8Array;
   /**
-   * Unix milliseconds, to the microsecond, at which the frame was complete on the host. The camera has no clock of the day: the picture is
-   * older by the time for which it waited latched, which is long only when its consumer keeps the next one waiting.
+   * Unix milliseconds, to the microsecond, at which the frame was complete on the host. The picture is older: see
+   * `capturedAtMs`.
    */
   readonly timestampMs: number;
+  /**
+   * Unix milliseconds at which the sensor had the picture, known to `capturedErrorMs`. undefined: the camera's script does
+   * not tell; the bundled one does.
+   */
+  readonly capturedAtMs?: number | undefined;
+  /** Milliseconds by which `capturedAtMs` is wrong at most. */
+  readonly capturedErrorMs?: number | undefined;
   /** The camera's own capture number, when its script gives one. */
   readonly captureNumber: number | undefined;
 }
@@ -29,6 +36,8 @@ export class Frame implements FrameFields {
   readonly height: number;
   readonly jpeg: Uint8Array;
   readonly timestampMs: number;
+  readonly capturedAtMs: number | undefined;
+  readonly capturedErrorMs: number | undefined;
   readonly captureNumber: number | undefined;
   #sharedMemId: string | null = null;
   #file: string | null = null;
@@ -42,6 +51,8 @@ export class Frame implements FrameFields {
     this.height = fields.height;
     this.jpeg = fields.jpeg;
     this.timestampMs = fields.timestampMs;
+    this.capturedAtMs = fields.capturedAtMs;
+    this.capturedErrorMs = fields.capturedErrorMs;
     this.captureNumber = fields.captureNumber;
   }
 

@@ -12,12 +12,9 @@ export interface PulledFrame {
   readonly timestampMs: number;
   /** The camera's own number of the capture, when its script gives one. */
   readonly captureNumber: number | undefined;
-  /**
-   * The camera's clock (microseconds, 30 bits) when the sensor had the picture, and when the camera began to send it; when
-   * its script tells.
-   */
-  readonly captureTick?: number | undefined;
-  readonly servedTick?: number | undefined;
+  /** Unix milliseconds at which the sensor had the picture, when its script tells; wrong by at most `capturedErrorMs`. */
+  readonly capturedAtMs: number | undefined;
+  readonly capturedErrorMs: number | undefined;
 }
 
 /**

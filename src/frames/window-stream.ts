@@ -19,10 +19,10 @@ export type StreamEnd = 'aborted' | 'idle' | 'unusual';
 export interface WindowStreamOwner {
   /** Pending while there is no room for another frame; undefined: there is. */
   room(): Promise<unknown> | undefined;
-  /** A frame has been read whole. */
-  whole(reader: FrameReader, eventsBefore: number): void;
+  /** A frame has been read whole; `sentAt`, `answeredAt`: when the READ of its header was sent, and its reply began. */
+  whole(reader: FrameReader, eventsBefore: number, sentAt: number, answeredAt: number): void;
   /** Some of a frame has been read: the rest of it is to be read by looking what is latched. */
-  partial(reader: FrameReader): void;
+  partial(reader: FrameReader, sentAt: number): void;
   /** What should have been a header is none. */
   noWindow(): void;
   /** Whether the last frame taken was released is not known. */
@@ -40,6 +40,7 @@ class Read implements LinkRequest {
   session = 0;
   attempts = 1;
   destination: Uint8Array | undefined;
+  answeredAt = 0;
   settle: (outcome: LinkOutcome) => void;
 
   constructor(settle: (outcome: LinkOutcome, read: Read) => void) {
@@ -227,14 +228,17 @@ export class WindowStream {
     const doubtful = several && (late || camera.info().link.ack);
     if (header.size <= camera.options.maxFrameBytes && short <= 0 && missing.length === 0 && !doubtful) {
       this.#toRelease = header.number;
-      this.#owner.whole(new FrameReader(latch, true, { buffer, missing }), this.#eventsBefore);
+      const { answeredAt } = this.#reads[0]!;
+      const reader = new FrameReader(latch, true, { buffer, missing });
+      this.#owner.whole(reader, this.#eventsBefore, this.#begunAt, answeredAt);
       return;
     }
     this.#end = 'unusual';
     if (header.size > camera.options.maxFrameBytes) return;
     const whole = short > 0 ? Buffer.concat([buffer], header.total) : buffer;
     if (short > 0) missing.push({ from: buffer.length, to: header.total });
-    this.#owner.partial(new FrameReader(latch, true, { buffer: whole, missing, short: short > 0 }));
+    const reader = new FrameReader(latch, true, { buffer: whole, missing, short: short > 0 });
+    this.#owner.partial(reader, this.#begunAt);
   }
 
   #released(outcome: LinkOutcome): void {

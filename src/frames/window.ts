@@ -14,6 +14,8 @@ const SIZED_EVENT = 0x8000;
 const UNIT = 32;
 /** Numbers and ticks are MicroPython's small integers. */
 const NUMBERS = 0x3fff_ffff;
+/** After so many microseconds ticks begin again. */
+export const TICK_WRAP = NUMBERS + 1;
 
 export interface WindowHeader {
   /** Bytes of the JPEG. */

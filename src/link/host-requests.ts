@@ -117,6 +117,7 @@ export class HostRequests {
       return;
     }
     if (!this.#passTo(exchange)) return;
+    if (!exchange.begun) exchange.request.answeredAt = session.now;
     // A repeated packet says nothing about the line: it was held back by a loss; nor does one behind another reply.
     if (!exchange.begun && !exchange.waited && (header.flags & Flag.RTX) === 0) {
       // Past the deadline it was this process that was slow.

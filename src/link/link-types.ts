@@ -63,6 +63,8 @@ export interface LinkRequest {
   readonly silent?: boolean;
   /** Longer wait for the answer than the measured one, in milliseconds. */
   readonly timeoutMs?: number;
+  /** Set by the machine: when the first packet of the reply came, milliseconds of its clock. */
+  answeredAt?: number;
   /** Called once, from within a call into the machine. */
   settle(outcome: LinkOutcome): void;
 }

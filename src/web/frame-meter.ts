@@ -4,6 +4,8 @@ import type { Bridge, FrameOutcome, FrameResult } from '../bridge/index.js';
 
 /** Milliseconds that a client of the meter puts into histograms. */
 export interface Latencies {
+  /** From the capture of a frame to its delivery, where it is known when it was captured. */
+  delivered(ms: number): void;
   /** Between a frame and the one before it. */
   interval(ms: number): void;
   /** Of one answer of the algorithm. */
@@ -42,11 +44,12 @@ export class FrameMeter {
     if (bridge.options.runner !== undefined) for (const one of COMMON) this.#counter(...one);
     this.#subscriptions = [
       bridge.frames$.subscribe({
-        next: ({ bytes, timestampMs }) => {
+        next: ({ bytes, timestampMs, capturedAtMs }) => {
           this.delivered++;
           this.bytes += bytes;
           if (this.lastFrameMs !== undefined) latencies.interval(timestampMs - this.lastFrameMs);
           this.lastFrameMs = timestampMs;
+          if (capturedAtMs !== undefined) latencies.delivered(Math.max(0, timestampMs - capturedAtMs));
         },
         // What ends a bridge is told elsewhere.
         error: () => undefined,

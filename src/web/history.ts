@@ -1,5 +1,6 @@
 /** Figures of the last ten minutes, one sample a second: charts are there at once, also after a reload. */
 import type { BridgeStats, FrameOutcome } from '../bridge/index.js';
+import type { Frame } from '../frames/index.js';
 import type { UsageMeter } from './process-usage.js';
 
 export const INTERVAL_MS = 1_000;
@@ -15,6 +16,7 @@ export class History {
   readonly #samples: Sample[] = [];
   readonly #bridge: UsageMeter;
   readonly #algorithm: UsageMeter;
+  readonly #toDelivered: number[] = [];
   readonly #toResult: number[] = [];
   #counts = { ok: 0, ng: 0, failed: 0, skipped: 0 };
   #last: BridgeStats | undefined;
@@ -22,6 +24,11 @@ export class History {
   constructor(bridge: UsageMeter, algorithm: UsageMeter) {
     this.#bridge = bridge;
     this.#algorithm = algorithm;
+  }
+
+  frame({ capturedAtMs, timestampMs }: Frame): void {
+    if (capturedAtMs === undefined || this.#toDelivered.length >= MOST_LATENCIES) return;
+    this.#toDelivered.push(Math.max(0, timestampMs - capturedAtMs));
   }
 
   outcome(outcome: FrameOutcome): void {
@@ -35,11 +42,14 @@ export class History {
   stats(stats: BridgeStats): void {
     const bridge = this.#bridge.take();
     const algorithm = stats.algorithm ? this.#algorithm.take() : undefined;
+    const delivered = percentiles(this.#toDelivered.splice(0));
     const result = percentiles(this.#toResult.splice(0));
     this.#samples.push({
       timeMs: Date.now(),
       framesPerSecond: rounded(stats.framesPerSecond),
       bytesPerSecond: Math.round(stats.bytesPerSecond),
+      deliveredP50Ms: delivered?.p50 ?? null,
+      deliveredP99Ms: delivered?.p99 ?? null,
       resultP50Ms: result?.p50 ?? null,
       resultP99Ms: result?.p99 ?? null,
       resyncs: since(stats.link.resyncs, this.#last?.link.resyncs),

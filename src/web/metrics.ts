@@ -17,6 +17,10 @@ export class Metrics {
   readonly #end: () => void;
   readonly #meters = new Map<WatchedCamera, FrameMeter>();
   readonly #interval = this.#histogram('openmv_frame_interval_seconds', 'From one frame to the next.');
+  readonly #delivered = this.#histogram(
+    'openmv_delivery_latency_seconds',
+    'From the capture of a frame to its delivery.',
+  );
   readonly #total = this.#histogram(
     'openmv_result_latency_seconds',
     "From a frame's arrival to the algorithm's result.",
@@ -56,11 +60,13 @@ export class Metrics {
     const labels = { camera: camera.id };
     const phases = PHASES.map((phase) => [`${phase}Ms` as const, { ...labels, phase }] as const);
     this.#interval.zero(labels);
+    this.#delivered.zero(labels);
     if (camera.bridge.options.runner !== undefined) {
       this.#total.zero(labels);
       for (const [, both] of phases) this.#phase.zero(both);
     }
     const meter = new FrameMeter(camera.bridge, {
+      delivered: (ms) => this.#delivered.observe(labels, ms / 1_000),
       interval: (ms) => this.#interval.observe(labels, ms / 1_000),
       result: (latency) => {
         const { queueMs, transferMs, computeMs } = latency;

@@ -57,6 +57,7 @@ export class WatchedCamera {
         next: (frame) => {
           this.frames.add(frame);
           this.health.frame();
+          this.history.frame(frame);
         },
         // What ends a bridge is an event as well.
         error: () => undefined,

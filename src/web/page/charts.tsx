@@ -34,7 +34,15 @@ const CHARTS: readonly Chart[] = [
   { title: 'Frames', unit: 'frames/s', lines: [{ name: 'framesPerSecond', title: 'delivered' }] },
   { title: 'Data', unit: 'MB/s', scale: 1e-6, lines: [{ name: 'bytesPerSecond', title: 'from the camera' }] },
   {
-    title: 'Latency from frame to result',
+    title: 'Latency from capture to delivery',
+    unit: 'ms',
+    lines: [
+      { name: 'deliveredP50Ms', title: 'half are faster (p50)' },
+      { name: 'deliveredP99Ms', title: '99 of 100 are faster (p99)' },
+    ],
+  },
+  {
+    title: 'Latency from delivery to result',
     unit: 'ms',
     lines: [
       { name: 'resultP50Ms', title: 'half are faster (p50)' },

@@ -236,7 +236,7 @@ it('a reload keeps the charts', async () => {
   await frames.waitFor();
   expect(await frames.locator('canvas').count()).toBe(1);
   await page
-    .getByRole('img', { name: /^Latency from frame to result: half are faster \(p50\) \d/ })
+    .getByRole('img', { name: /^Latency from delivery to result: half are faster \(p50\) \d/ })
     .waitFor();
   await page.getByRole('img', { name: /^Memory: bridge \d/ }).waitFor();
   const yields = page.getByRole('img', { name: /^Yield \(OK of OK and NG\): of a minute \d/ });

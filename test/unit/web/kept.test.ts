@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { FrameOutcome } from '../../../src/bridge/index.js';
+import type { Frame } from '../../../src/frames/index.js';
 import { FrameRing, RING_BYTES, RING_FRAMES } from '../../../src/web/frame-ring.js';
 import { History, percentiles, SPAN_MS } from '../../../src/web/history.js';
 import { KeptFrames } from '../../../src/web/kept-frames.js';
@@ -175,6 +176,8 @@ describe('history', () => {
     fake.stats$.subscribe((stats) => history.stats(stats));
     fake.outcomes$.subscribe((outcome) => history.outcome(outcome));
     fake.stats();
+    history.frame({ capturedAtMs: 900, timestampMs: 930 } as Frame);
+    history.frame({ timestampMs: 950 } as Frame);
     fake.judge('ok');
     fake.judge('ng', { latency: { queueMs: 10, transferMs: 20, computeMs: 30 } });
     fake.stats({ algorithm: {}, droppedByReason: { stale: 3 }, link: { resyncs: 2 } });
@@ -185,6 +188,7 @@ describe('history', () => {
     expect(series['resyncs']).toEqual([0, 2, 1]);
     expect(series['ok']).toEqual([null, 1, 0]);
     expect(series['ng']).toEqual([null, 1, 0]);
+    expect(series['deliveredP50Ms']).toEqual([null, 30, null]);
     expect(series['resultP50Ms']).toEqual([null, 5, null]);
     expect(series['resultP99Ms']).toEqual([null, 60, null]);
   });

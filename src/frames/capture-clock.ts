@@ -1,0 +1,59 @@
+/**
+ * When a frame was captured, by this host's clock. A camera has no clock of the day, but the header of a frame tells two
+ * readings of its own: at the capture, and when the header was read. The second lies between the moments at which the
+ * host sent the READ and had the first packet of its reply. Each frame so bounds the difference of the two clocks, and
+ * the narrowest bounds count: a quick answer keeps them narrow for a while.
+ */
+import { TICK_WRAP, ticksBetween, type WindowHeader } from './window.js';
+
+/** How far the camera's clock and the host's may drift apart: a crystal has 100 ppm at most, a poor one more. */
+const DRIFT = 500e-6;
+const WRAP_MS = TICK_WRAP / 1_000;
+/** After a pause of nearly a turn of the camera's clock, a frame's age could be one turn more or less. */
+const LONGEST_PAUSE_MS = WRAP_MS - 60_000;
+
+export interface CaptureTime {
+  /** When the sensor had the picture, milliseconds of the host's clock (`Clock.now`). */
+  readonly at: number;
+  /** It is not further away than this. */
+  readonly errorMs: number;
+}
+
+export class CaptureClock {
+  /** Bounds of the host's clock minus the camera's, in milliseconds. */
+  #low = Number.NEGATIVE_INFINITY;
+  #high = Number.POSITIVE_INFINITY;
+  /** The camera's clock at the last frame, without turns, and when that frame's header came. */
+  #camera = 0;
+  #tick: number | undefined;
+  #answeredAt = 0;
+
+  /**
+   * `sentAt`, `answeredAt`: when the READ of the header was sent, and when its reply began to come. undefined: the time cannot be
+   * told, because the camera's clock has turned round since the last frame.
+   */
+  take(
+    { captureTick, servedTick }: Pick<WindowHeader, 'captureTick' | 'servedTick'>,
+    sentAt: number,
+    answeredAt: number,
+  ): CaptureTime | undefined {
+    const paused = this.#tick === undefined ? 0 : answeredAt - this.#answeredAt;
+    if (this.#tick !== undefined) this.#camera += ticksBetween(this.#tick, servedTick) / 1_000;
+    this.#tick = servedTick;
+    this.#answeredAt = answeredAt;
+    const drift = paused * DRIFT;
+    const low = sentAt - this.#camera;
+    const high = answeredAt - this.#camera;
+    this.#low = Math.max(this.#low - drift, low);
+    this.#high = Math.min(this.#high + drift, high);
+    if (this.#low > this.#high) {
+      // The camera has started again, or its clock has turned round meanwhile.
+      this.#low = low;
+      this.#high = high;
+    }
+    if (paused > LONGEST_PAUSE_MS) return undefined;
+    const age = ticksBetween(captureTick, servedTick) / 1_000;
+    const half = (this.#high - this.#low) / 2;
+    return { at: this.#low + half + this.#camera - age, errorMs: half + age * DRIFT };
+  }
+}
