@@ -85,6 +85,7 @@ export class Metrics {
       this.#meters.delete(camera);
       // One of the same id may have come in its place.
       if (this.#cameras.all.some(({ id }) => id === camera.id)) continue;
+      this.#delivered.remove({ camera: camera.id });
       this.#interval.remove({ camera: camera.id });
       this.#total.remove({ camera: camera.id });
       for (const phase of PHASES) this.#phase.remove({ camera: camera.id, phase });
