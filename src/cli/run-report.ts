@@ -38,7 +38,7 @@ export function reportBridge(
   const verdicts = new VerdictReport(output, bridge.cameraId, name);
   bridge.events$.subscribe((event) => {
     reportEvent(event, output, name, bridge.options.workers > 1, verdicts);
-    // With `latest` a frame that is passed over is nothing to speak of.
+    // With `latest` it is normal that frames are passed over.
     if (event.type === 'skipped' && bridge.options.delivery === 'every') verdicts.skipped(event);
   });
   bridge.results$.subscribe({ next: (result) => verdicts.result(result), complete: () => verdicts.end() });

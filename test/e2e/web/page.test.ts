@@ -175,8 +175,9 @@ it('a camera that is pulled is told in words, and comes back', async () => {
 
 it('an algorithm that has failed for good is told, with what it said and what to do, and frames go on', async () => {
   const server = await serve();
-  await shown(server, { runner: CRASHES });
+  // First: its restarts take seconds, as a browser may to start.
   const page = await open(server);
+  await shown(server, { runner: CRASHES });
   const state = page.getByRole('region', { name: 'State' });
   await state.getByText(/The algorithm is being started again: .*the model is empty/).waitFor();
   await state
@@ -250,7 +251,7 @@ it('charts begin again with another run of the bridge, at the same address', asy
   const page = await open(server);
   const memory = page.getByRole('img', { name: /^Memory: bridge \d/ });
   await memory.waitFor();
-  // The browser says that nobody listens meanwhile.
+  // The browser says that no server listens meanwhile.
   page.removeAllListeners('console');
   const runs: string[] = [];
   page.on('response', async (answer) => {
@@ -329,7 +330,7 @@ it('a bridge that ends is told', async () => {
   await shown(server);
   const page = await open(server);
   await pictureIn(page);
-  // The browser says that nobody listens at the address: that is what this is about.
+  // The browser says that no server listens at the address: that is what this is about.
   page.removeAllListeners('console');
   await server.close();
   await page.getByRole('alert').getByText('The bridge does not answer. Is it running?').first().waitFor();
