@@ -68,6 +68,11 @@ export class ControlService {
     bridge.done.then(remove, remove);
   }
 
+  /** The last of what a camera's script has printed; empty for a bridge that has ended. */
+  outputOf(bridge: Bridge): string {
+    return [...this.#targets.keys()].find((target) => target.bridge === bridge)?.output ?? '';
+  }
+
   /** Lets go of the cameras; their bridges go on. */
   close(): void {
     for (const remove of this.#targets.values()) remove();

@@ -25,6 +25,7 @@ export const TRUSTED_MS = 150;
 interface Begun {
   readonly buffer: Buffer;
   readonly missing: readonly ByteRange[];
+  readonly header: WindowHeader;
   /** Some of what is missing was not asked for. */
   readonly short?: boolean;
 }
@@ -37,6 +38,7 @@ export class FrameReader {
   /** It is read through the window: reading it releases nothing. */
   readonly windowed: boolean;
   readonly #buffer: Buffer;
+  readonly #header: WindowHeader | undefined;
   #missing: readonly ByteRange[];
   #rounds = 0;
   /** Ranges of what is missing that nothing has damaged. */
@@ -59,6 +61,7 @@ export class FrameReader {
     this.windowed = windowed;
     this.#buffer = begun?.buffer ?? Buffer.allocUnsafeSlow(windowed ? end : size);
     this.#missing = begun?.missing ?? (end > 0 ? [{ from: 0, to: end }] : []);
+    this.#header = begun?.header;
     if (begun) {
       this.#rounds = 1;
       this.#unread = begun.short ? 1 : 0;
@@ -68,7 +71,7 @@ export class FrameReader {
 
   /** In front of the frame in its window; undefined: there is none. */
   get header(): WindowHeader | undefined {
-    return this.windowed ? readHeader(this.#buffer) : undefined;
+    return this.#header ?? (this.windowed ? readHeader(this.#buffer) : undefined);
   }
 
   /** Whether what has been read so far belongs to the frame that is latched now. */

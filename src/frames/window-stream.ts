@@ -229,7 +229,7 @@ export class WindowStream {
     if (header.size <= camera.options.maxFrameBytes && short <= 0 && missing.length === 0 && !doubtful) {
       this.#toRelease = header.number;
       const { answeredAt } = this.#reads[0]!;
-      const reader = new FrameReader(latch, true, { buffer, missing });
+      const reader = new FrameReader(latch, true, { buffer, missing, header });
       this.#owner.whole(reader, this.#eventsBefore, this.#begunAt, answeredAt);
       return;
     }
@@ -237,7 +237,7 @@ export class WindowStream {
     if (header.size > camera.options.maxFrameBytes) return;
     const whole = short > 0 ? Buffer.concat([buffer], header.total) : buffer;
     if (short > 0) missing.push({ from: buffer.length, to: header.total });
-    const reader = new FrameReader(latch, true, { buffer: whole, missing, short: short > 0 });
+    const reader = new FrameReader(latch, true, { buffer: whole, missing, header, short: short > 0 });
     this.#owner.partial(reader, this.#begunAt);
   }
 

@@ -17,8 +17,6 @@ export interface KeepOptions {
   readonly keepNgDir: string | undefined;
 }
 
-/** Of what the script prints, the last characters. */
-const OUTPUT_CHARACTERS = 16_384;
 /** How long the camera may take to say whether its script runs, and how long that counts. */
 const SCRIPT_MS = 1_000;
 /** A verdict that is older than the latest frame by this is not what a new viewer is shown first. */
@@ -33,7 +31,6 @@ export class WatchedCamera {
   /** What the sensor said of settings that it refused, by their names. */
   readonly refused = new Map<string, string>();
   #stats: BridgeStats | undefined;
-  #output = '';
   #judged: FrameOutcome | undefined;
   #script: { readonly running: Promise<boolean | null>; readonly until: number } | undefined;
   #settings: Promise<ControlValues> | undefined;
@@ -49,10 +46,7 @@ export class WatchedCamera {
     );
     this.results = new Results(kept);
     this.#subscriptions = [
-      bridge.events$.subscribe((event) => {
-        this.health.event(event);
-        if (event.type === 'stdout') this.#output = (this.#output + event.text).slice(-OUTPUT_CHARACTERS);
-      }),
+      bridge.events$.subscribe((event) => this.health.event(event)),
       bridge.frames$.subscribe({
         next: (frame) => {
           this.frames.add(frame);
@@ -89,11 +83,6 @@ export class WatchedCamera {
     const { latest } = this.frames;
     const fresh = this.#judged && latest && latest.timestampMs - this.#judged.frame.timestampMs < JUDGED_MS;
     return fresh ? this.#judged : undefined;
-  }
-
-  /** The last of what the script has printed. */
-  get output(): string {
-    return this.#output;
   }
 
   /** Whether a script runs on the camera; null: it does not say. Asked of the camera at most once a second, for all clients. */

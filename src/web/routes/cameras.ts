@@ -64,7 +64,7 @@ const listSchema = z.object({
 });
 
 export const cameraRoutes: RouteGroup = (app, context) => {
-  const { cameras } = context;
+  const { cameras, commands } = context;
   route(
     app,
     context,
@@ -83,7 +83,10 @@ export const cameraRoutes: RouteGroup = (app, context) => {
       params: cameraParam,
       answers: { 200: { description: 'the camera', schema: detailSchema } },
     },
-    ({ params }) => detail(cameras.find(params.camera)),
+    ({ params }) => {
+      const watched = cameras.find(params.camera);
+      return detail(watched, () => commands.outputOf(watched.bridge));
+    },
   );
 };
 
@@ -98,7 +101,7 @@ function summary(watched: WatchedCamera): z.input<typeof summarySchema> {
   };
 }
 
-async function detail(watched: WatchedCamera): Promise<z.input<typeof detailSchema>> {
+async function detail(watched: WatchedCamera, output: () => string): Promise<z.input<typeof detailSchema>> {
   const { bridge, stats, health } = watched;
   const { pipeline, segment } = bridge;
   const { version, link } = bridge.camera.info();
@@ -110,7 +113,7 @@ async function detail(watched: WatchedCamera): Promise<z.input<typeof detailSche
       ...{ maxPayload: link.maxPayload, acks: link.ack },
     },
     stats: stats ? statsLine(stats) : null,
-    script: { running: await watched.scriptRuns(), output: watched.output },
+    script: { running: await watched.scriptRuns(), output: output() },
     pipeline: { text: pipeline.text, running: pipeline.running, error: pipeline.error?.message ?? null },
     segment: segment && { name: segment.name, size: segment.size },
     errors: [...health.errors],
