@@ -23,10 +23,10 @@ export class CaptureClock {
   /** Bounds of the host's clock minus the camera's, in milliseconds. */
   #low = Number.NEGATIVE_INFINITY;
   #high = Number.POSITIVE_INFINITY;
-  /** The camera's clock at the last frame, without turns, and when that frame's header came. */
+  /** The camera's clock at the last frame, without turns, and when the READ of that frame's header was sent. */
   #camera = 0;
   #tick: number | undefined;
-  #answeredAt = 0;
+  #sentAt = 0;
 
   /**
    * `sentAt`, `answeredAt`: when the READ of the header was sent, and when its reply began to come. undefined: the time cannot be
@@ -37,10 +37,11 @@ export class CaptureClock {
     sentAt: number,
     answeredAt: number,
   ): CaptureTime | undefined {
-    const paused = this.#tick === undefined ? 0 : answeredAt - this.#answeredAt;
+    // The camera read its clock at some moment since the last READ was sent: the clocks have drifted apart for no longer than this.
+    const paused = this.#tick === undefined ? 0 : answeredAt - this.#sentAt;
     if (this.#tick !== undefined) this.#camera += ticksBetween(this.#tick, servedTick) / 1_000;
     this.#tick = servedTick;
-    this.#answeredAt = answeredAt;
+    this.#sentAt = sentAt;
     const drift = paused * DRIFT;
     const low = sentAt - this.#camera;
     const high = answeredAt - this.#camera;
