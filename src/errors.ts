@@ -75,13 +75,20 @@ export function asBridgeError(error: unknown, code: ErrorCode = 'INTERNAL'): Bri
   return new BridgeError(code, message, { cause: error });
 }
 
+/** Where an error belongs: a camera, and what its frames go to. */
+export interface ErrorPlace {
+  readonly cameraId?: string | undefined;
+  readonly sink?: string | undefined;
+}
+
 /** The JSON line of an error. (Here, so that a program which prints one needs no more than this file.) */
-export function errorLine({ code, message, context }: BridgeError, camera?: string) {
-  const about = camera ?? context['cameraId'];
+export function errorLine({ code, message, context }: BridgeError, { cameraId, sink }: ErrorPlace = {}) {
+  const camera = cameraId ?? context['cameraId'];
   return {
     type: 'error' as const,
     timestampMs: Date.now(),
-    ...(typeof about === 'string' ? { cameraId: about } : {}),
+    ...(typeof camera === 'string' ? { cameraId: camera } : {}),
+    ...(sink === undefined ? {} : { sink }),
     ...{ code, message },
   };
 }

@@ -153,6 +153,7 @@ export const runLines = {
   }),
   error: line('error', 'Something went wrong that does not end the run, or ends it.', {
     cameraId: cameraId.optional(),
+    sink: text('what has begun to fail, until `recovered` names it').optional(),
     ...problem,
   }),
   lost: line('lost', 'Lines, not of frames or results, were left out while the reader stalled.', {
@@ -236,7 +237,7 @@ export function resultLine(result: FrameResult): RunLines['result'] {
 export function eventLine(event: BridgeEvent): object {
   const { type, runId: _runId, ...fields } = event;
   const head = { type, timestampMs: Date.now() };
-  if (event.type === 'error') return errorLine(event.error, event.cameraId);
+  if (event.type === 'error') return errorLine(event.error, event);
   if (event.type !== 'log') return { ...head, ...fields };
   const { level, message, fields: own } = event.line;
   return {

@@ -1,5 +1,5 @@
 /** Where a command's words go: data to stdout, everything else to stderr. */
-import { type BridgeError, errorLine } from '../errors.js';
+import { type BridgeError, type ErrorPlace, errorLine } from '../errors.js';
 import { inFlags } from './flags.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -118,9 +118,9 @@ export class Output {
   }
 
   /** What an error says, and what lies behind it when asked for details. `told`: people have read it already. */
-  error(error: BridgeError, told = false, level: 'error' | 'warn' = 'error', cameraId?: string): void {
+  error(error: BridgeError, told = false, level: 'error' | 'warn' = 'error', place?: ErrorPlace): void {
     const message = inFlags(error);
-    if (this.json) this.spareLine({ ...errorLine(error, cameraId), message });
+    if (this.json) this.spareLine({ ...errorLine(error, place), message });
     if (!told) this.log(level, `${message} [${error.code}]`);
     if (error.cause !== undefined) this.log('debug', `cause: ${String(error.cause)}`);
   }

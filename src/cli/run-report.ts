@@ -115,7 +115,7 @@ function reportEvent(
   verdicts: VerdictReport,
 ): void {
   if (event.type === 'error') {
-    verdicts.error(event.error);
+    verdicts.error(event.error, event.sink);
     return;
   }
   if (output.json) output.spareLine(eventLine(event));

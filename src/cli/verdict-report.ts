@@ -1,5 +1,5 @@
 /** What people are told of an algorithm while frames flow: which have no verdict and why, and what is odd. */
-import type { FrameResult, SkipReason } from '../bridge/index.js';
+import type { FrameResult, SinkKind, SkipReason } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 import type { ResultFlag, RunnerState } from '../runner/index.js';
 import { inFlags } from './flags.js';
@@ -48,14 +48,14 @@ export class VerdictReport {
     }
   }
 
-  error(error: BridgeError): void {
-    if (typeof error.context['unknownType'] === 'string')
-      this.#output.error(error, false, 'warn', this.#cameraId);
+  error(error: BridgeError, sink?: SinkKind): void {
+    const place = { cameraId: this.#cameraId, sink };
+    if (typeof error.context['unknownType'] === 'string') this.#output.error(error, false, 'warn', place);
     else if (this.#told.has(error) && this.#output.shows('warn'))
-      this.#output.error(error, true, 'error', this.#cameraId);
+      this.#output.error(error, true, 'error', place);
     else {
       this.#told.add(error);
-      this.#output.error(error, false, 'error', this.#cameraId);
+      this.#output.error(error, false, 'error', place);
     }
   }
 

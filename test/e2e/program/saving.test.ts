@@ -150,7 +150,7 @@ it('a full disk costs files, not frames: said once, counted, and said when it re
   const of = (type: string) => lines.filter((line) => line['type'] === type);
   const frames = of('frame');
   expect(frames.map(({ sequence }) => sequence)).toEqual(frames.map((_, index) => index + 1));
-  expect(of('error')).toEqual([expect.objectContaining({ code: 'FILE_FAILED' })]);
+  expect(of('error')).toEqual([expect.objectContaining({ code: 'FILE_FAILED', sink: 'files' })]);
   expect(of('recovered')).toEqual([expect.objectContaining({ sink: 'files' })]);
   const lost = Number(of('recovered')[0]?.['lost']);
   expect(lost).toBeGreaterThan(0);
