@@ -99,6 +99,20 @@ describe('the live picture', () => {
     await pictureIn(page, (await shownSequence(page)) + 2);
   });
 
+  it('fills the screen, with its buttons and verdicts, and comes back', async () => {
+    const server = await serve();
+    await shown(server, { runner: ODD_NG });
+    const page = await open(server);
+    const first = await pictureIn(page);
+    const button = page.getByRole('button', { name: 'Full screen' });
+    await button.click();
+    await page.locator('.live:fullscreen .verdict').waitFor();
+    await pictureIn(page, first + 2);
+    expect(await page.locator('.live:fullscreen canvas').count()).toBe(1);
+    await button.click();
+    await page.locator('.live:not(:fullscreen)').waitFor();
+  });
+
   it('tells the position and value of the pixel under the pointer', async () => {
     const server = await serve();
     await shown(server);
