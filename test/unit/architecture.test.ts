@@ -37,6 +37,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   control: ['port', 'camera', 'frames', 'bridge'],
   bench: ['link', 'frames', 'bridge'],
+  fleet: ['options', 'frames', 'shm', 'runner', 'bridge', 'control'],
   web: ['options', 'camera', 'frames', 'bridge', 'control'],
   cli: [
     'options',
@@ -53,6 +54,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'control',
     'bench',
     'web',
+    'fleet',
   ],
 };
 /** Modules at the top of src that every room may use. */
