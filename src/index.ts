@@ -33,7 +33,7 @@ export {
 export { ControlServer } from './control/index.js';
 export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';
 export { checkJpeg, type DropReason, type Frame, type JpegCheck, type JpegHeader } from './frames/index.js';
-export type { LinkStats } from './link/index.js';
+export type { LineTap, LinkStats } from './link/index.js';
 export type { BridgeInput, BridgeOptions, CameraInput, CameraOptions } from './options/index.js';
 export { type Annotation, annotatePicture, annotationOf } from './pictures/index.js';
 export { listCameras } from './port/index.js';

@@ -4,9 +4,10 @@ import { abortable } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { FramePuller, type PulledFrame } from '../frames/index.js';
+import type { LineTap } from '../link/index.js';
 import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions } from '../options/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
-import { Connection } from './connection.js';
+import { Connection, type ConnectionHandlers } from './connection.js';
 import type { BridgeStats } from './events.js';
 import { openSinks, type Parts } from './open-sinks.js';
 import { Reports } from './reports.js';
@@ -21,6 +22,8 @@ export interface BridgeSettings {
   readonly runId?: string;
   /** Told why a camera is not there that is waited for, once for each reason; default: an `error` event. */
   readonly waiting?: (error: BridgeError) => void;
+  /** Sees all bytes of the camera's line, in both directions. */
+  readonly tap?: LineTap | undefined;
 }
 
 export interface StartOptions {
@@ -65,7 +68,7 @@ export class BridgeLife {
   #finish: (error?: BridgeError) => void = () => undefined;
 
   /** Use `createBridge` or `openBridge`. */
-  constructor(input: BridgeInput, { runId = randomUUID(), waiting }: BridgeSettings = {}) {
+  constructor(input: BridgeInput, { runId = randomUUID(), waiting, tap }: BridgeSettings = {}) {
     const options = parseOptions(bridgeOptionsSchema, input);
     this.options = options;
     this.runId = runId;
@@ -93,13 +96,14 @@ export class BridgeLife {
     });
     this.segmentSwitch = new SegmentSwitch(this.sinks, options);
     this.road = new FrameRoad(this.sinks, this.streams);
-    this.connection = new Connection(options, this.#source, {
+    const told: ConnectionHandlers = {
       connected: (camera) => this.#reports.connected(camera),
       disconnected: (error) => this.#reports.disconnected(error),
       waiting: waiting ?? failed,
       failed,
       failedForGood: (error) => void this.#close(error),
-    });
+    };
+    this.connection = new Connection(options, this.#source, told, { tap });
   }
 
   /**

@@ -1,6 +1,6 @@
 /** The life cycle of a bridge's camera: what each state does, and the commands that lead from one to another. */
 import { abortable, Mutex } from '../async.js';
-import { type Camera, mayCome, mayPass, ReconnectingCamera } from '../camera/index.js';
+import { type Camera, type LineSettings, mayCome, mayPass, ReconnectingCamera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { Source } from '../frames/index.js';
 import { type BridgeOptions, cameraPart } from '../options/index.js';
@@ -36,11 +36,11 @@ export class Connection {
   #asked: { refusal?: BridgeError } | undefined;
   #lost: BridgeError | undefined;
 
-  constructor(options: BridgeOptions, source: Source, handlers: ConnectionHandlers) {
+  constructor(options: BridgeOptions, source: Source, handlers: ConnectionHandlers, line: LineSettings = {}) {
     this.#options = options;
     this.#source = source;
     this.#handlers = handlers;
-    this.#camera = new ReconnectingCamera(cameraPart(options));
+    this.#camera = new ReconnectingCamera(cameraPart(options), undefined, line);
     this.#script = new FrameScript(options, handlers.failed);
     this.#machine = new Machine(
       {

@@ -1,8 +1,15 @@
 /** A camera: connection, identity, channels, scripts, output, statistics. */
 import { type Observable, Subject } from 'rxjs';
-import { realClock } from '../async.js';
+import { type Clock, realClock } from '../async.js';
 import { BridgeError } from '../errors.js';
-import { type ByteStream, LinkDriver, type LinkStats, type LossReason } from '../link/index.js';
+import {
+  type ByteStream,
+  type LineTap,
+  LinkDriver,
+  type LinkStats,
+  type LossReason,
+  tapped,
+} from '../link/index.js';
 import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from '../options/index.js';
 import {
   type Capabilities,
@@ -260,8 +267,16 @@ export class Camera {
   }
 }
 
+/** What a line has beside the options of its camera. */
+export interface LineSettings {
+  /** Sees all bytes, from the first SYNC on. */
+  readonly tap?: LineTap | undefined;
+  /** What waits for the camera are measured with. @internal */
+  readonly clock?: Clock | undefined;
+}
+
 /** What `connectCamera` takes: the options of the camera, and a signal that ends connecting. */
-export interface ConnectInput extends CameraInput {
+export interface ConnectInput extends CameraInput, LineSettings {
   /** Ends connecting. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -271,11 +286,11 @@ export interface ConnectInput extends CameraInput {
  * CAMERA_PROTOCOL, OPTION_INVALID, or `signal.reason`; then nothing stays open. Once it has resolved the signal has no
  * effect any more.
  */
-export async function connectCamera({ signal, ...input }: ConnectInput = {}): Promise<Camera> {
+export async function connectCamera({ signal, tap, clock, ...input }: ConnectInput = {}): Promise<Camera> {
   const options = parseOptions(cameraOptionsSchema, input);
   signal?.throwIfAborted();
   const { stream, port } = await openStream(options, signal);
-  const camera = new Camera(stream, port, options);
+  const camera = new Camera(tap ? tapped(stream, tap) : stream, port, options, clock);
   const close = (): void => void camera.close();
   signal?.addEventListener('abort', close);
   try {

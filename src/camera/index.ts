@@ -1,5 +1,12 @@
 /** One connected camera. */
-export { Camera, type CameraEvent, type CameraInfo, type ConnectInput, connectCamera } from './camera.js';
+export {
+  Camera,
+  type CameraEvent,
+  type CameraInfo,
+  type ConnectInput,
+  connectCamera,
+  type LineSettings,
+} from './camera.js';
 export type { Channel } from './channel.js';
 export type { CameraControls } from './controls.js';
 export {

@@ -7,7 +7,7 @@ import { pause } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { CameraOptions } from '../options/index.js';
 import { listPorts, type PortInfo } from '../port/index.js';
-import { type Camera, connectCamera } from './camera.js';
+import { type Camera, connectCamera, type LineSettings } from './camera.js';
 
 /** The wait before the first attempt; it doubles up to the longest. */
 const FIRST_WAIT_MS = 100;
@@ -51,15 +51,17 @@ export interface Attempts {
 export class ReconnectingCamera {
   readonly #options: CameraOptions;
   readonly #list: ListPorts;
+  readonly #line: LineSettings;
   #identity: PortInfo | undefined;
   #camera: Camera | undefined;
   /** Virtual cameras so far: each connection to `virtual` switches a new one on. */
   #lives = 0;
 
-  /** `list`: how ports are found. */
-  constructor(options: CameraOptions, list: ListPorts = listPorts) {
+  /** `list`: how ports are found; `line`: of each connection. */
+  constructor(options: CameraOptions, list: ListPorts = listPorts, line: LineSettings = {}) {
     this.#options = options;
     this.#list = list;
+    this.#line = line;
   }
 
   /** The camera as it is now; another object after each reconnection. PORT_CLOSED before the first connection. */
@@ -123,7 +125,7 @@ export class ReconnectingCamera {
     const { virtual } = this.#options;
     // Each life of a virtual camera draws other faults.
     const next = port === 'virtual' && this.#lives > 1 ? { ...virtual, life: this.#lives } : virtual;
-    return connectCamera({ ...this.#options, port, virtual: next, signal });
+    return connectCamera({ ...this.#options, ...this.#line, port, virtual: next, signal });
   }
 
   /** Where the camera is now, as far as its identity tells; else where it was. */

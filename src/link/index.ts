@@ -12,3 +12,4 @@ export type {
   LossReason,
 } from './link-types.js';
 export { BACKEND_PIECE, type ByteRange, MAX_READ_FRAGMENTS } from './read-reply.js';
+export { type LineTap, tapped } from './tap.js';
