@@ -6,6 +6,7 @@ import { BridgeLife } from './bridge-life.js';
 import type { BridgeEvent, BridgeStats, FrameOutcome, FrameResult } from './events.js';
 import type { Pipeline } from './pipeline.js';
 import type { Segment } from './segment-switch.js';
+import type { AttachedSink, SinkKind } from './sink.js';
 import type { State } from './states.js';
 
 export class Bridge extends BridgeLife {
@@ -61,6 +62,13 @@ export class Bridge extends BridgeLife {
   /** For a subscriber of `frames$` without room for more: the next frame stays at the camera until `room` settles. */
   hold(room: Promise<unknown>): void {
     this.road.hold(room);
+  }
+
+  /** Adds a place for frames to those that the options ask for, such as a broker. BRIDGE_CLOSED. */
+  async attach(kind: SinkKind, sink: AttachedSink): Promise<void> {
+    this.check();
+    const follow = (pending: Promise<void>): void => void this.sinks.follow(kind, pending);
+    await this.sinks.add(kind, (failed) => sink({ failed, follow }));
   }
 
   /** Name of the shared memory that frames are put into first; null when there is none. */

@@ -23,5 +23,5 @@ export {
 } from './json-lines.js';
 export { createBridge, openBridge, openBridges } from './open-bridge.js';
 export { CAMERA_PLACEHOLDER } from './pipeline.js';
-export type { Sink, SinkKind, SinkStats } from './sink.js';
+export type { AttachedSink, Sink, SinkKind, SinkStats } from './sink.js';
 export type { State } from './states.js';

@@ -9,6 +9,7 @@ export const SINK_KINDS = [
   'arrays',
   'pipeline',
   'files',
+  'nats',
   'algorithm',
   'annotated',
 ] as const;
@@ -62,3 +63,11 @@ export interface SinkHandlers {
  * `write` has returned.
  */
 export type OpenSink = (failed: (error: BridgeError) => void, again: boolean) => Sink | Promise<Sink>;
+
+/** A sink that a room above the bridge brings. */
+export type AttachedSink = (handlers: {
+  /** Tells once that it has begun to fail, until a frame is written again. */
+  failed(error: BridgeError): void;
+  /** For a frame that `write` let pass: counts it as written, or as lost, when that is known. */
+  follow(pending: Promise<void>): void;
+}) => Sink;

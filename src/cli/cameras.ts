@@ -8,7 +8,7 @@ import type { BridgeInput } from '../options/index.js';
 /** What a run does with its cameras. */
 export interface CameraHandlers {
   /** Called for each camera in the moment it is there, before its first frame. */
-  opened(bridge: Bridge): void;
+  opened(bridge: Bridge): void | Promise<void>;
   /** A camera is missing and waited for; once for each reason. */
   waiting(port: string, error: BridgeError): void;
   /** A camera that was waited for cannot be used, or is not waited for any more. */
@@ -128,7 +128,7 @@ export class Cameras {
       this.#endAlone();
     };
     bridge.done.then(over, over);
-    this.#handlers.opened(bridge);
+    await this.#handlers.opened(bridge);
     // `done` tells what it ends in.
     void bridge.start().catch(() => undefined);
   }

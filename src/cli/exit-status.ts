@@ -18,7 +18,7 @@ export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   [EXIT.done]: 'done, or stopped by the user; also when the reader of stdout has gone',
   [EXIT.no]: "the answer is no: a script's exception (exec), an NG (algo run), a command refused (ctl)",
   [EXIT.usage]: 'wrong usage or configuration, also a name in shared memory or an HTTP port that is taken',
-  [EXIT.port]: 'no usable port, or nothing seen of a segment (watch)',
+  [EXIT.port]: 'no usable port or broker, or nothing seen of a segment (watch)',
   [EXIT.camera]: 'the camera failed',
   [EXIT.algorithm]:
     'the algorithm failed, breaks the protocol (algo check), or left frames without a verdict (algo run: some, run: all)',
@@ -33,7 +33,19 @@ const OF_CODES: readonly (readonly [status: number, codes: readonly ErrorCode[]]
     EXIT.usage,
     ['OPTION_INVALID', 'UNSUPPORTED', 'HTTP_FAILED', 'SHM_IN_USE', 'SHM_TOO_SMALL', 'SHM_INVALID'],
   ],
-  [EXIT.port, ['PORT_NOT_FOUND', 'PORT_DENIED', 'PORT_BUSY', 'PORT_FAILED', 'NOT_A_CAMERA', 'SHM_NOT_FOUND']],
+  [
+    EXIT.port,
+    [
+      'BROKER_FAILED',
+      'BROKER_DENIED',
+      'PORT_NOT_FOUND',
+      'PORT_DENIED',
+      'PORT_BUSY',
+      'PORT_FAILED',
+      'NOT_A_CAMERA',
+      'SHM_NOT_FOUND',
+    ],
+  ],
   [
     EXIT.algorithm,
     ['RUNNER_NOT_FOUND', 'RUNNER_EXITED', 'RUNNER_TIMEOUT', 'RUNNER_PROTOCOL', 'ALGORITHM_FAILED'],

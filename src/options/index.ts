@@ -8,6 +8,7 @@ export {
   supervisionShape,
 } from './algorithm.js';
 export { type BridgeOptions, bridgeOptionsSchema, cameraPart } from './bridge.js';
+export { type BrokerOptions, type NatsClientOptions, natsClientSchema, natsClientShape } from './brokers.js';
 export { type CameraOptions, cameraOptionsSchema, virtualShape } from './camera.js';
 export type { BridgeInput, CameraInput } from './inputs.js';
 export { type ConfigFile, configSchema, type RunOptions, runOptionsSchema } from './run.js';

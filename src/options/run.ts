@@ -1,6 +1,7 @@
 /** Options of a whole run, and the configuration file that can hold all of them. */
 import { z } from 'zod';
 import { bridgeOptionsSchema } from './bridge.js';
+import { brokersShape } from './brokers.js';
 import { group, milliseconds } from './schema.js';
 
 const text = z.string().min(1);
@@ -60,6 +61,7 @@ export const runOptionsSchema = z.strictObject({
       needs: 'http',
     }),
   }),
+  ...brokersShape,
   ...group('Output', {
     json: z.boolean().default(false).meta({
       flag: '--json',

@@ -51,6 +51,11 @@ const NEEDS = {
   },
   chromium: { present: () => CHROMIUM !== undefined, advice: 'apt-get install chromium' },
   promtool: { present: () => runs('promtool', '--version'), advice: 'apt-get install prometheus' },
+  'nats-server': {
+    present: () => runs('nats-server', '--version'),
+    advice: 'apt-get install nats-server',
+  },
+  openssl: { present: () => runs('openssl', 'version'), advice: 'apt-get install openssl' },
   root: { present: () => process.geteuid?.() === 0, advice: 'run the tests as root' },
   'a mount namespace': {
     present: () => runs('unshare', '-m', 'true'),

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { startLine } from '../../bridge/index.js';
 import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
+import { type NatsPublishing, openNats } from '../../fleet/index.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
 import type { WebServer } from '../../web/index.js';
 import { Cameras } from '../cameras.js';
@@ -46,6 +47,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   let cameras: Cameras | undefined;
   let control: ControlServer | undefined;
   let web: WebServer | undefined;
+  let nats: NatsPublishing | undefined;
   const stopListening = onStop(
     () => {
       // Before anything is open there is nothing to close; the exit hooks see to the rest.
@@ -71,11 +73,12 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
         'other machines reach the page with its token, which the connection does not encrypt',
       );
     }
+    if (options.nats !== undefined) nats = await openNats({ ...options, nats: options.nats });
     cameras = new Cameras(
       bridges,
       { runId, wait: bridges.some((bridge) => bridge.wait) },
       {
-        opened: (bridge) => {
+        opened: async (bridge) => {
           bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
           reports.push(reportBridge(bridge, output, { several, stats: options.stats }));
           if (control) attachControl(control, bridge, output, several);
@@ -90,6 +93,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
           if (earlierFrames !== undefined) {
             output.log('info', `frames of an earlier run were moved to ${earlierFrames}`);
           }
+          await nats?.add(bridge);
         },
         waiting: (port, error) => {
           output.error(error);
@@ -122,7 +126,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     return exitStatus(errors[0]!);
   } finally {
     output.endLive();
-    await Promise.all([control?.close(), web?.close()]);
+    await Promise.all([control?.close(), web?.close(), nats?.close()]);
     stopListening();
   }
 }
