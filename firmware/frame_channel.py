@@ -9,6 +9,17 @@
 #
 # Run it from the OpenMV IDE, save it as main.py on the camera, or let openmv-bridge send it. What both channels
 # understand is in firmware/README.md of openmv-bridge.
+#
+# A script of your own may import it, and look at each picture before it is compressed:
+#
+#     from frame_channel import frame, run
+#
+#     def look(image):
+#         frame.tag({"mean": image.get_statistics().mean()})  # up to 1 KB of JSON, belongs to exactly this frame
+#
+#     run(look)
+#
+# openmv-bridge sends the module along with such a script. Without it, save this file on the camera as frame_channel.py.
 
 import csi
 import gc
@@ -34,6 +45,9 @@ WINDOW = 0x20000000  # from this offset on: header, JPEG, padding
 RELEASE = 0x30000000  # plus a frame's number: reading this byte releases that frame
 RELEASED, RELEASED_BEFORE, UNKNOWN = b"\x01", b"\x02", b"\x00"
 HEADER_SIZE = 32
+DATA_LIMIT = 1024  # bytes of JSON behind a JPEG
+TOO_LONG = 0xFFFF
+TICKS_LIMIT = 0x1FFFFFFF  # milliseconds between two readings of the clock that can be told from each other: six days
 
 REQUEST_LIMIT = 1024  # bytes of a control request
 READ_GRACE_MS = 300  # a latched frame that no host has read for so long does not delay a change of settings
@@ -53,11 +67,14 @@ class Slot:
     data = None  # where the JPEG is: `buffer`, or the sensor's frame buffer
     start = 0  # where it begins in `data`
     size = 0  # bytes of the JPEG
-    total = 0  # with header and padding; 0: it is in the frame buffer and has no window
+    extra = 0  # bytes of data behind it
+    total = 0  # with header, data and padding; 0: it is in the frame buffer and has no window
     width = 0
     height = 0
     number = 0
+    tick = 0  # when the sensor had it, in microseconds
     ready_at = 0
+    ancient = False  # older than the clock of milliseconds can tell
 
 
 # The main loop fills a free slot and appends it to `ready`. The first one there is latched, until a channel's method
@@ -72,6 +89,17 @@ skipped = 0  # captures that waited and were never latched
 max_wait = MAX_WAIT_MS
 used_at = 0  # when a frame was latched, or last read from
 too_large = 0x3FFFFFFF if BUFFERS else 0  # so many bytes could not be allocated
+data_lost = False  # the loss of a frame's data was told
+
+
+# How often the clock of microseconds began again since a capture; TOO_LONG: it cannot be told.
+def turns(slot, now):
+    age = time.ticks_diff(time.ticks_ms(), slot.ready_at)
+    if slot.ancient or age < 0:
+        return TOO_LONG
+    if age < 60000:
+        return 0
+    return (age - ((now - slot.tick) & 0x3FFFFFFF) // 1000 + 536871) // 1073742
 
 
 def longer(since, ms):
@@ -131,7 +159,8 @@ class FrameChannel:
             if end > slot.total:
                 return None
             if start == 0:
-                struct.pack_into("<III", slot.buffer, 20, time.ticks_us(), 0, skipped)
+                now = time.ticks_us()
+                struct.pack_into("<IHHI", slot.buffer, 20, now, slot.extra, turns(slot, now), skipped)
             begun = True
             used_at = time.ticks_ms()
             return slot.buffer[start:end]
@@ -147,6 +176,36 @@ class FrameChannel:
             release()
         return part
 
+
+class Frame:
+    # What a script says about a picture goes to the host with the picture.
+    data = b""
+    looking = False  # a script's own function looks at a picture: what fails in it is not for `go_back`
+
+    # Attaches what JSON can say to the next frame, in place of what was attached to it before.
+    def tag(self, value):
+        self.data = b""
+        data = json.dumps(value).encode()
+        if len(data) > DATA_LIMIT:
+            raise ValueError("frame.tag: %d bytes of JSON; a frame has room for %d" % (len(data), DATA_LIMIT))
+        try:
+            json.loads(data)
+        except ValueError:
+            raise ValueError("frame.tag: this is no JSON: %s" % data.decode()[:80])
+        self.data = data
+
+    def look(self, image, look):
+        self.looking = True
+        look(image)
+        self.looking = False
+
+    def take(self):
+        data = self.data
+        self.data = b""
+        return data
+
+
+frame = Frame()
 
 # The control request and its reply. The channel's methods only copy; the main loop does the work.
 request = bytearray(REQUEST_LIMIT)
@@ -431,11 +490,11 @@ def take_pending():
 
 
 # Copies a JPEG out of the frame buffer, so that the sensor can go on. Where there is no memory for that, it stays
-# there, and the sensor waits until it is released.
-def keep(slot, jpeg):
-    global too_large
+# there, without its data, and the sensor waits until it is released.
+def keep(slot, jpeg, data):
+    global too_large, data_lost
     size = len(jpeg)
-    total = (HEADER_SIZE + size + 31) & ~31
+    total = (HEADER_SIZE + size + len(data) + 31) & ~31
     if slot.room < total < too_large:
         slot.buffer = slot.data = None
         slot.room = 0
@@ -447,20 +506,31 @@ def keep(slot, jpeg):
             too_large = total
     slot.size = size
     if slot.room < total:
-        slot.data, slot.start, slot.total = memoryview(jpeg), 0, 0
+        slot.data, slot.start, slot.extra, slot.total = memoryview(jpeg), 0, 0, 0
+        if data and not data_lost:
+            data_lost = True
+            print("What frame.tag attached to a frame is lost: there is no memory for a buffer of %d bytes." % total)
     else:
-        slot.data, slot.start, slot.total = slot.buffer, HEADER_SIZE, total
-        slot.buffer[HEADER_SIZE : HEADER_SIZE + size] = jpeg
+        slot.data, slot.start, slot.extra, slot.total = slot.buffer, HEADER_SIZE, len(data), total
+        end = HEADER_SIZE + size
+        slot.buffer[HEADER_SIZE:end] = jpeg
+        slot.buffer[end : end + len(data)] = data
 
 
-def capture():
+def capture(look):
     global frame_number, last, used_at, trial, old_frames
+    frame.looking = False
     while old_frames > 0:
         sensor.snapshot()
         old_frames -= 1
     image = sensor.snapshot()
     tick = time.ticks_us()
+    if look is not None:
+        frame.look(image, look)
+    data = frame.take()
     slot = free[0]
+    slot.tick = tick
+    slot.ancient = False
     slot.width = image.width()
     slot.height = image.height()
     if trial is not None and trial[0] is not None:
@@ -468,7 +538,7 @@ def capture():
         trial = (None,) + trial[1:]
     image.compress(quality=settings["quality"])
     trial = None
-    keep(slot, image.bytearray())
+    keep(slot, image.bytearray(), data)
     frame_number = slot.number = (frame_number + 1) & 0x3FFFFFFF
     slot.ready_at = time.ticks_ms()
     event = EVENT_FRAME_READY
@@ -489,22 +559,31 @@ def capture():
 control = protocol.register(name="control", backend=ControlChannel())
 channel = protocol.register(name=CHANNEL, backend=FrameChannel())
 
-while True:
-    if requested and pending is None:
-        take_request()
-    if pending is not None and (not ready or waited_long()):
-        take_pending()
-    # The next capture needs a slot and the frame buffer. It begins with the reading of the frame before it: a frame
-    # that no host reads has no second one behind it.
-    held = last.total == 0 and last not in free
-    if pending is not None or not free or held or (ready and not begun):
-        if longer(used_at, 2):  # while a host reads, a millisecond is much
-            time.sleep_ms(1)
-        continue
-    try:
-        capture()
-    except Exception as error:
-        if isinstance(error, MemoryError) and sensor.framebuffers() > 1:
-            sensor.framebuffers(1)  # leaves memory for compressing
-        elif not go_back(error):
-            raise
+
+# Captures until the script is stopped. `look` is called with each picture, before it is compressed.
+def run(look=None):
+    while True:
+        if requested and pending is None:
+            take_request()
+        if pending is not None and (not ready or waited_long()):
+            take_pending()
+        # The next capture needs a slot and the frame buffer. It begins with the reading of the frame before it: a frame
+        # that no host reads has no second one behind it.
+        held = last.total == 0 and last not in free
+        if pending is not None or not free or held or (ready and not begun):
+            if longer(used_at, 2):  # while a host reads, a millisecond is much
+                time.sleep_ms(1)
+                for slot in ready:
+                    slot.ancient = slot.ancient or longer(slot.ready_at, TICKS_LIMIT)
+            continue
+        try:
+            capture(look)
+        except Exception as error:
+            if isinstance(error, MemoryError) and sensor.framebuffers() > 1:
+                sensor.framebuffers(1)  # leaves memory for compressing
+            elif frame.looking or not go_back(error):
+                raise
+
+
+if __name__ == "__main__":
+    run()

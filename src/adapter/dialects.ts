@@ -35,8 +35,11 @@ export interface ImageReference {
   readonly id: string;
   readonly width: number;
   readonly height: number;
+  /** When it was captured, where the camera tells; else when it was complete on the host. Unix milliseconds. */
   readonly timestampMs: number;
   readonly cameraId: string;
+  /** What the camera's script attached to it; undefined: nothing. */
+  readonly data?: unknown;
   /** Of the pixels that decoding gives; default RGB, as of a JPEG. */
   readonly colorSpace?: 'RGB' | 'BGR';
 }
@@ -90,6 +93,7 @@ function metaOf(image: ImageReference): ImageMeta {
     timestamp_ms: Math.round(image.timestampMs),
     camera_id: image.cameraId,
     color_space: image.colorSpace ?? 'RGB',
+    ...(image.data === undefined ? {} : { data: image.data }),
   };
 }
 

@@ -31,6 +31,7 @@ const imageMetaSchema = z.looseObject({
   timestamp_ms: z.number(),
   camera_id: z.string(),
   color_space: z.enum(['RGB', 'BGR']).optional(),
+  data: z.unknown().optional(),
 });
 export type ImageMeta = z.infer<typeof imageMetaSchema>;
 

@@ -23,6 +23,7 @@ class FilePicture implements Picture {
   readonly height: number;
   readonly timestampMs: number;
   readonly cameraId: string;
+  readonly data: unknown;
   #bytes: Buffer | undefined;
 
   constructor(id: string, meta: Record<string, unknown>) {
@@ -31,6 +32,7 @@ class FilePicture implements Picture {
     this.height = Number(meta['height']);
     this.timestampMs = Number(meta['timestamp_ms'] ?? 0);
     this.cameraId = String(meta['camera_id'] ?? '');
+    this.data = meta['data'];
   }
 
   jpeg(): Buffer {

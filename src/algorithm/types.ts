@@ -26,9 +26,11 @@ export interface Picture {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
-  /** Unix milliseconds. */
+  /** When the sensor had it, where the camera's script tells; else when it came to the host. Unix milliseconds. */
   readonly timestampMs: number;
   readonly cameraId: string;
+  /** What the camera's script attached to it with `frame.tag`; undefined: nothing. Check its form before you use it. */
+  readonly data: unknown;
   /** The JPEG as the camera made it. Throws `AlgorithmError` 1002 when it is missing or not whole. */
   jpeg(): Buffer;
   /**

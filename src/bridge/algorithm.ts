@@ -139,12 +139,13 @@ export class Algorithm implements Sink {
       this.#skip(frame, this.#ending ? 'closed' : 'algorithm_failed');
       return undefined;
     }
-    const { width, height, timestampMs, cameraId } = frame;
+    const { width, height, cameraId, data } = frame;
+    const timestampMs = frame.capturedAtMs ?? frame.timestampMs;
     const id = `${cameraId}-${String(frame.sequence).padStart(8, '0')}`;
     let image: RefCountedImage;
     try {
       const lease = this.#images.put(id, frame.jpeg);
-      image = new RefCountedImage({ id, width, height, timestampMs, cameraId }, lease);
+      image = new RefCountedImage({ id, width, height, timestampMs, cameraId, data }, lease);
     } catch (cause) {
       this.#fail(frame, id, asBridgeError(cause, 'SHM_FAILED'));
       return undefined;

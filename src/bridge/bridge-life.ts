@@ -148,6 +148,7 @@ export class BridgeLife {
       cameraId: this.cameraId,
       ...this.road.meter.take(),
       repaired: this.#source.repairs,
+      damagedData: this.#source.damagedData ?? 0,
       undecoded: (sinks.segment?.skipped ?? 0) + (sinks.arrays?.skipped ?? 0),
       sinks,
       algorithm: this.parts?.algorithm?.takeStats() ?? null,

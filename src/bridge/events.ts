@@ -115,6 +115,8 @@ export interface BridgeStats {
   readonly droppedByReason: Readonly<Partial<Record<DropReason, number>>>;
   /** Ranges of frames that were damaged on the way and read again. */
   readonly repaired: number;
+  /** Frames delivered without what the script attached to them, because it is no JSON of at most 1 KB. */
+  readonly damagedData: number;
   /** Delivered frames that pixels in shared memory (`shmFormat`, `arrays`) lack: a newer one came before they were decoded. */
   readonly undecoded: number;
   /** By sink. Not among them: what the algorithm skipped or failed at, which its own figures have. */

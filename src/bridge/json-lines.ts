@@ -63,6 +63,9 @@ export const runLines = {
       description: "the image file's id with an algorithm, else the segment's name; null: neither",
     }),
     file: z.string().optional().meta({ description: 'the file that it was saved to' }),
+    data: z.unknown().optional().meta({
+      description: 'what the script on the camera attached to it with `frame.tag`; missing: nothing',
+    }),
   }),
   result: line('result', "The algorithm's answer to a frame.", {
     cameraId,
@@ -144,6 +147,7 @@ export const runLines = {
     dropped: count('captured frames that were not delivered'),
     droppedByReason: values('the same by reason'),
     repaired: count('ranges of frames that were damaged on the way and read again'),
+    damagedData: count('frames delivered without what the script attached to them, because it is no JSON'),
     undecoded: count('frames that pixels in shared memory lack'),
     sinks: values('by sink: frames written, lost and skipped').optional(),
     algorithm: values(
@@ -195,6 +199,7 @@ export function frameLine(frame: Frame): RunLines['frame'] {
       : { capturedAtMs: rounded(capturedAtMs), capturedErrorMs: rounded(capturedErrorMs ?? 0) }),
     sharedMemId,
     ...(file === null ? {} : { file }),
+    ...(frame.data === undefined ? {} : { data: frame.data }),
   };
 }
 

@@ -8,6 +8,7 @@ import { COMMIT, PREAMBLE, UNDO, writePiece } from './install-scripts.js';
 import { ReconnectingCamera } from './reconnecting-camera.js';
 import { restart } from './reset.js';
 import { MAX_SCRIPT_BYTES } from './script.js';
+import { scriptText } from './script-text.js';
 
 /** Bytes of the script that go to the camera at a time: its heap holds them three times. */
 const PIECE = 8 * 1024;
@@ -29,7 +30,7 @@ export interface InstallOptions {
  */
 export async function install(input: CameraInput, script: string, options: InstallOptions): Promise<void> {
   const { channel, signal } = options;
-  const bytes = Buffer.from(script);
+  const bytes = Buffer.from(await scriptText(script));
   if (bytes.length === 0 || bytes.length > MAX_SCRIPT_BYTES) {
     throw new BridgeError(
       'OPTION_INVALID',

@@ -6,6 +6,7 @@ import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { ChannelId, StdinEvent, StdinIoctl } from '../protocol/index.js';
 import { Channel } from './channel.js';
+import { scriptText } from './script-text.js';
 import type { Session } from './session.js';
 
 const POLL_MS = 20;
@@ -59,7 +60,7 @@ export class Scripts {
    * its context: it cannot be known whether it was started, because neither the answer nor a sign of it came.
    */
   async exec(script: string, signal?: AbortSignal): Promise<void> {
-    const bytes = new TextEncoder().encode(script);
+    const bytes = new TextEncoder().encode(await scriptText(script));
     if (bytes.length === 0 || bytes.length > MAX_SCRIPT_BYTES) {
       throw new BridgeError(
         'OPTION_INVALID',

@@ -4,13 +4,10 @@
  * host sent the READ and had the first packet of its reply. Each frame so bounds the difference of the two clocks, and
  * the narrowest bounds count: a quick answer keeps them narrow for a while.
  */
-import { TICK_WRAP, ticksBetween, type WindowHeader } from './window.js';
+import { ticksBetween, type WindowHeader } from './window.js';
 
 /** How far the camera's clock and the host's may drift apart: a crystal has 100 ppm at most, a poor one more. */
 const DRIFT = 500e-6;
-const WRAP_MS = TICK_WRAP / 1_000;
-/** After a pause of nearly a turn of the camera's clock, a frame's age could be one turn more or less. */
-const LONGEST_PAUSE_MS = WRAP_MS - 60_000;
 
 export interface CaptureTime {
   /** When the sensor had the picture, milliseconds of the host's clock (`Clock.now`). */
@@ -29,11 +26,11 @@ export class CaptureClock {
   #sentAt = 0;
 
   /**
-   * `sentAt`, `answeredAt`: when the READ of the header was sent, and when its reply began to come. undefined: the time cannot be
-   * told, because the camera's clock has turned round since the last frame.
+   * `sentAt`, `answeredAt`: when the READ of the header was sent, and when its reply began to come. undefined: the frame waited
+   * for longer than the camera can tell.
    */
   take(
-    { captureTick, servedTick }: Pick<WindowHeader, 'captureTick' | 'servedTick'>,
+    { age, servedTick }: Pick<WindowHeader, 'age' | 'servedTick'>,
     sentAt: number,
     answeredAt: number,
   ): CaptureTime | undefined {
@@ -52,9 +49,9 @@ export class CaptureClock {
       this.#low = low;
       this.#high = high;
     }
-    if (paused > LONGEST_PAUSE_MS) return undefined;
-    const age = ticksBetween(captureTick, servedTick) / 1_000;
+    if (age === undefined) return undefined;
     const half = (this.#high - this.#low) / 2;
-    return { at: this.#low + half + this.#camera - age, errorMs: half + age * DRIFT };
+    const ageMs = age / 1_000;
+    return { at: this.#low + half + this.#camera - ageMs, errorMs: half + ageMs * DRIFT };
   }
 }

@@ -3,7 +3,7 @@ import type { Camera, Channel } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import { isLoss } from './frame-reader.js';
 import { type Latch, LatchReader } from './latch.js';
-import { numbersBetween, releaseOffset, windowBytes } from './window.js';
+import { HEADER_BYTES, numbersBetween, readHeader, releaseOffset, WINDOW, windowBytes } from './window.js';
 
 /** A stopped script's channels stay and answer, but give no more frames. */
 export function scriptEnded(channel: string): BridgeError {
@@ -16,6 +16,8 @@ export function scriptEnded(channel: string): BridgeError {
 
 /** Events whose sizes are kept: more captures than a script has buffers for. A power of two. */
 const KEPT = 8;
+/** The other channel of the bundled script. */
+const CONTROL = 'control';
 /** Captures that a camera may have kept while no host was there: one latched, one behind it. */
 const MOST_KEPT = 2;
 
@@ -42,6 +44,8 @@ export class FrameChannel {
   #lastNumber: number | undefined;
   /** The script serves the window: one of its events has said so. */
   #windowed = false;
+  /** Whether it does was asked, because nothing is known before its first event. */
+  #asked = false;
   #refused = false;
   /** The number of a frame that its script keeps elsewhere. */
   #withoutWindow: number | undefined;
@@ -158,8 +162,29 @@ export class FrameChannel {
     if (latch.size === 0) {
       this.seenOpen(events);
       this.suspects = 0;
-    }
+    } else if (latch.number !== undefined && !this.#windowed && !this.#asked) await this.#askForWindow();
     return latch;
+  }
+
+  /**
+   * Only the header tells when a frame was captured and what is attached to it, also of one that waited before the first
+   * event. Not every script may be asked for it: one might take the READ for that of its last byte. The bundled script and
+   * those around it are known by their other channel.
+   */
+  async #askForWindow(): Promise<void> {
+    const channels = await this.camera.channels();
+    if (channels.some(({ name }) => name === CONTROL)) {
+      const header = Buffer.alloc(HEADER_BYTES);
+      const all = [{ from: 0, to: HEADER_BYTES }];
+      try {
+        const missing = await this.channel.readInto(header, WINDOW, all, { session: this.session });
+        if (missing.length > 0) return;
+        this.#windowed = readHeader(header) !== undefined;
+      } catch (error) {
+        if (!(error instanceof BridgeError) || error.code !== 'CAMERA_REFUSED') throw error;
+      }
+    }
+    this.#asked = true;
   }
 
   /** What is latched now, in the session of the last `look`. */
@@ -176,6 +201,7 @@ export class FrameChannel {
   #changed(): void {
     this.#latch.forget();
     this.#windowed = false;
+    this.#asked = false;
     this.#refused = false;
     this.#withoutWindow = undefined;
     this.#lastNumber = undefined;

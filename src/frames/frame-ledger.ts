@@ -1,15 +1,26 @@
 /** What was taken last, so that no capture is delivered twice, and what is told of the others. */
 
 import type { Clock } from '../async.js';
+import { BridgeError } from '../errors.js';
 import { checkJpeg } from '../jpeg.js';
+import { parseJson } from '../json.js';
 import type { FrameReader } from './frame-reader.js';
 import type { SourceHandlers } from './source.js';
+import { DATA_LIMIT } from './window.js';
+
+/** Objects and arrays inside each other, in what a script attaches to a frame. */
+const DATA_DEPTH = 32;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 export class FrameLedger {
   readonly #handlers: SourceHandlers;
   readonly #clock: Clock;
   /** The last frame taken, to recognise it when its release was lost on the way; kept over reconnections. */
   last: FrameReader | undefined;
+  /** Frames whose data is no JSON. */
+  damagedData = 0;
+  /** The frame before was one: that is told once. */
+  #damaged = false;
 
   constructor(handlers: SourceHandlers, clock: Clock) {
     this.#handlers = handlers;
@@ -36,7 +47,7 @@ export class FrameLedger {
   }
 
   #deliver(reader: FrameReader): void {
-    const { bytes, latch, captured } = reader;
+    const { bytes, latch, captured, data } = reader;
     const check = checkJpeg(bytes);
     if ('problem' in check) {
       this.#handlers.dropped('corrupt', 1);
@@ -52,7 +63,23 @@ export class FrameLedger {
       captureNumber: latch.number,
       capturedAtMs: captured && timestampMs - (this.#clock.now() - captured.at),
       capturedErrorMs: captured?.errorMs,
+      ...(data === undefined ? {} : { data: this.#parse(data, latch.number) }),
     });
+  }
+
+  /** undefined: what is wrong is counted, and told unless the frame before had the same trouble. */
+  #parse(data: Buffer | 'too_large', number: number | undefined): unknown {
+    try {
+      if (data === 'too_large') throw new RangeError(`has more than ${DATA_LIMIT} bytes`);
+      const value = parseJson(utf8.decode(data), { maxDepth: DATA_DEPTH });
+      this.#damaged = false;
+      return value;
+    } catch (cause) {
+      this.damagedData++;
+      if (!this.#damaged) this.#handlers.failed?.(damaged(cause, number));
+      this.#damaged = true;
+      return undefined;
+    }
   }
 
   /** Captures between the last frame and this one that never came. A lower number is a script that started again. */
@@ -62,6 +89,15 @@ export class FrameLedger {
     const skipped = number - last - 1;
     if (skipped > 0) this.#handlers.dropped('skipped', skipped);
   }
+}
+
+function damaged(cause: unknown, number: number | undefined): BridgeError {
+  const problem = cause instanceof RangeError ? cause.message : 'is no JSON in UTF-8';
+  return new BridgeError(
+    'FRAME_DATA_INVALID',
+    `What the camera's script attached to frame number ${number} ${problem}. The frame is delivered without it; frames after it with the same trouble are only counted. Attach data with \`frame.tag\` of the bundled script, which checks it.`,
+    { context: { number }, cause },
+  );
 }
 
 /** What the system's clock differs by when it was set, beyond the millisecond that it cuts off. */

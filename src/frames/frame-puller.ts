@@ -14,7 +14,6 @@ import type { Latch } from './latch.js';
 import { PullPace } from './pull-pace.js';
 import type { Source, SourceHandlers } from './source.js';
 import { StaleFrameGuard } from './stale-frame-guard.js';
-import { ticksBetween } from './window.js';
 import { WindowStream } from './window-stream.js';
 
 export class FramePuller implements Source {
@@ -49,6 +48,10 @@ export class FramePuller implements Source {
 
   get repairs(): number {
     return this.stats.repairs;
+  }
+
+  get damagedData(): number {
+    return this.#ledger.damagedData;
   }
 
   async run(camera: Camera, signal: AbortSignal): Promise<void> {
@@ -187,13 +190,13 @@ export class FramePuller implements Source {
   }
 
   /**
-   * Whether a frame may have waited since before this connection: the first one that is latched, and the one right behind it
-   * unless an event of this connection, or the camera's clock, shows that it was captured later.
+   * Whether a frame may have waited since before this connection: the first one that is latched, and the one right behind it,
+   * unless the camera's clock shows that it was captured later, or for the second an event of this connection.
    */
   #isOld({ suspects, begunAt }: FrameChannel, { header }: FrameReader): boolean {
-    if (suspects !== 1) return suspects > 0;
-    if (!header) return this.#eventsSeen === 0;
-    return ticksBetween(header.captureTick, header.servedTick) / 1_000 > this.#clock.now() - begunAt;
+    if (suspects === 0) return false;
+    if (!header) return suspects > 1 || this.#eventsSeen === 0;
+    return header.age === undefined || header.age / 1_000 > this.#clock.now() - begunAt;
   }
 
   #tellCapture(reader: FrameReader, sentAt: number, answeredAt: number): void {

@@ -8,7 +8,7 @@ import { BridgeError } from '../errors.js';
 import { type ByteRange, MAX_READ_FRAGMENTS } from '../link/index.js';
 import type { CaptureTime } from './capture-clock.js';
 import type { Latch } from './latch.js';
-import { HEADER_BYTES, readHeader, WINDOW, type WindowHeader, windowOf } from './window.js';
+import { DATA_LIMIT, HEADER_BYTES, readHeader, WINDOW, type WindowHeader, windowOf } from './window.js';
 
 const MARKER = 0xff;
 const EOI = 0xd9;
@@ -33,11 +33,9 @@ interface Begun {
 /** A frame under way; kept over a resynchronisation when the script's number proves that it is still the same. */
 export class FrameReader {
   readonly latch: Latch;
-  /** The JPEG. */
-  readonly bytes: Buffer;
   /** It is read through the window: reading it releases nothing. */
   readonly windowed: boolean;
-  readonly #buffer: Buffer;
+  #buffer: Buffer;
   readonly #header: WindowHeader | undefined;
   #missing: readonly ByteRange[];
   #rounds = 0;
@@ -66,7 +64,20 @@ export class FrameReader {
       this.#rounds = 1;
       this.#unread = begun.short ? 1 : 0;
     }
-    this.bytes = windowed ? this.#buffer.subarray(HEADER_BYTES, HEADER_BYTES + size) : this.#buffer;
+  }
+
+  /** The JPEG. */
+  get bytes(): Buffer {
+    return this.windowed ? this.#buffer.subarray(HEADER_BYTES, HEADER_BYTES + this.latch.size) : this.#buffer;
+  }
+
+  /** What the script attached to the frame, as it came; undefined: nothing. `too_large`: more than may be read. */
+  get data(): Buffer | 'too_large' | undefined {
+    const length = this.header?.data ?? 0;
+    if (length === 0) return undefined;
+    if (length > DATA_LIMIT) return 'too_large';
+    const start = HEADER_BYTES + this.latch.size;
+    return this.#buffer.subarray(start, start + length);
   }
 
   /** In front of the frame in its window; undefined: there is none. */
@@ -111,7 +122,19 @@ export class FrameReader {
           context: { size: this.latch.size, missing: this.#missing },
         });
       }
+      if (this.#missing.length === 0) this.#extend();
     }
+  }
+
+  /** SHAPE does not say that there is data behind the JPEG: the header does. */
+  #extend(): void {
+    const { header, latch } = this;
+    const read = this.#buffer.length;
+    if (!header || header.number !== latch.number || header.size !== latch.size || header.total <= read)
+      return;
+    this.#buffer = Buffer.concat([this.#buffer], header.total);
+    this.#missing = [{ from: read, to: header.total }];
+    this.#unread = 1;
   }
 
   /**

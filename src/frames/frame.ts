@@ -24,6 +24,11 @@ export interface FrameFields {
   readonly capturedAtMs?: number | undefined;
   /** Milliseconds by which `capturedAtMs` is wrong at most. */
   readonly capturedErrorMs?: number | undefined;
+  /**
+   * What the camera's script attached to exactly this frame with `frame.tag`, as parsed JSON of at most 1 KB; undefined:
+   * nothing. It comes from outside: check its form before you use it.
+   */
+  readonly data?: unknown;
   /** The camera's own capture number, when its script gives one. */
   readonly captureNumber: number | undefined;
 }
@@ -38,6 +43,7 @@ export class Frame implements FrameFields {
   readonly timestampMs: number;
   readonly capturedAtMs: number | undefined;
   readonly capturedErrorMs: number | undefined;
+  readonly data: unknown;
   readonly captureNumber: number | undefined;
   #sharedMemId: string | null = null;
   #file: string | null = null;
@@ -53,6 +59,7 @@ export class Frame implements FrameFields {
     this.timestampMs = fields.timestampMs;
     this.capturedAtMs = fields.capturedAtMs;
     this.capturedErrorMs = fields.capturedErrorMs;
+    this.data = fields.data;
     this.captureNumber = fields.captureNumber;
   }
 

@@ -15,6 +15,8 @@ export interface PulledFrame {
   /** Unix milliseconds at which the sensor had the picture, when its script tells; wrong by at most `capturedErrorMs`. */
   readonly capturedAtMs: number | undefined;
   readonly capturedErrorMs: number | undefined;
+  /** What the camera's script attached to it; undefined: nothing. */
+  readonly data?: unknown;
 }
 
 /**
@@ -40,6 +42,8 @@ export interface SourceHandlers {
 export interface Source {
   /** Ranges of frames that were damaged on the way and read again. */
   readonly repairs: number;
+  /** Frames that were delivered without what the script attached to them, because it is no JSON of at most 1 KB. */
+  readonly damagedData?: number;
   /**
    * Gives frames until `signal` is aborted; the frame under way is still delivered, unless the camera is closed. Resolves
    * when aborted, or when the camera's interpreter has restarted; rejects with CHANNEL_MISSING (also when the script has

@@ -11,7 +11,7 @@ import { Opcode, writeIoRequest } from '../protocol/index.js';
 import type { FrameChannel } from './frame-channel.js';
 import { FrameReader, TRUSTED_MS } from './frame-reader.js';
 import type { PullPace } from './pull-pace.js';
-import { HEADER_BYTES, readHeader, releaseOffset, WINDOW, windowOf } from './window.js';
+import { DATA_LIMIT, HEADER_BYTES, readHeader, releaseOffset, WINDOW, windowOf } from './window.js';
 
 /** Why a stream has ended: `idle`: no event came in time; `unusual`: look what is latched. */
 export type StreamEnd = 'aborted' | 'idle' | 'unusual';
@@ -115,7 +115,7 @@ export class WindowStream {
     else if (!source.current || !source.windowed || !source.camera.connected) this.#end ??= 'unusual';
     const room = this.#end === undefined ? this.#roomFor() : undefined;
     const bytes = source.waiting ? source.waitingBytes : 0;
-    const fits = bytes >= HEADER_BYTES && bytes <= windowOf(source.camera.options.maxFrameBytes);
+    const fits = bytes >= HEADER_BYTES && bytes <= windowOf(source.camera.options.maxFrameBytes, DATA_LIMIT);
     if (source.waiting && !fits) this.#end ??= 'unusual';
     this.#sendRelease();
     if (this.#toRelease !== undefined) return;

@@ -16,6 +16,9 @@ const UNIT = 32;
 const NUMBERS = 0x3fff_ffff;
 /** After so many microseconds ticks begin again. */
 export const TICK_WRAP = NUMBERS + 1;
+/** Bytes of JSON that a script can attach to a frame. */
+export const DATA_LIMIT = 1024;
+const TOO_LONG = 0xffff;
 
 export interface WindowHeader {
   /** Bytes of the JPEG. */
@@ -24,6 +27,10 @@ export interface WindowHeader {
   /** The camera's clock when the sensor had the picture, and when this header was read: microseconds, 30 bits. */
   readonly captureTick: number;
   readonly servedTick: number;
+  /** Microseconds between the two; undefined: more than the camera can tell. */
+  readonly age: number | undefined;
+  /** Bytes of data behind the JPEG, as the script says; what is above `DATA_LIMIT` is not in `total`. */
+  readonly data: number;
   /** Bytes of the window: header, JPEG, data, padding. */
   readonly total: number;
 }
@@ -33,8 +40,8 @@ export function windowBytes(event: number): number {
   return event >= SIZED_EVENT && event < 0xffff ? (event - SIZED_EVENT) * UNIT : 0;
 }
 
-/** Bytes of a window with a JPEG of `size` bytes, as long as no data is attached. */
-export const windowOf = (size: number): number => roundUp(HEADER_BYTES + size);
+/** Bytes of a window with a JPEG of `size` bytes and `data` bytes behind it. */
+export const windowOf = (size: number, data = 0): number => roundUp(HEADER_BYTES + size + data);
 
 export const releaseOffset = (number: number): number => RELEASE + (number & RELEASE_NUMBERS);
 
@@ -42,12 +49,18 @@ export const releaseOffset = (number: number): number => RELEASE + (number & REL
 export function readHeader(bytes: Buffer): WindowHeader | undefined {
   if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined;
   const size = bytes.readUInt32LE(4);
+  const captureTick = bytes.readUInt32LE(16);
+  const servedTick = bytes.readUInt32LE(20);
+  const data = bytes.readUInt16LE(24);
+  const turns = bytes.readUInt16LE(26);
   return {
     size,
     number: bytes.readUInt32LE(12),
-    captureTick: bytes.readUInt32LE(16),
-    servedTick: bytes.readUInt32LE(20),
-    total: roundUp(HEADER_BYTES + size + bytes.readUInt32LE(24)),
+    captureTick,
+    servedTick,
+    age: turns === TOO_LONG ? undefined : ticksBetween(captureTick, servedTick) + turns * TICK_WRAP,
+    data,
+    total: windowOf(size, data > DATA_LIMIT ? 0 : data),
   };
 }
 

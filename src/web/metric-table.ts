@@ -29,6 +29,10 @@ type LinkStats = BridgeStats['link'];
 
 const BRIDGE: Table<BridgeStats> = {
   repaired: ['openmv_frame_repairs_total', 'Ranges of frames that were damaged on the way and read again.'],
+  damagedData: [
+    'openmv_frame_data_damaged_total',
+    'Frames delivered without what the script attached to them, because it is no JSON.',
+  ],
   undecoded: ['openmv_frames_undecoded_total', 'Delivered frames that pixels in shared memory lack.'],
   frameBytes: ['openmv_last_frame_size_bytes', 'Size of the last frame.'],
   width: ['openmv_last_frame_width_pixels', 'Width of the last frame.'],

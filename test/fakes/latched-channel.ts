@@ -19,6 +19,10 @@ export interface LatchOptions {
   readonly first?: number;
   /** Windowed: instead of the magic number. */
   readonly magic?: number;
+  /** Windowed: what lies behind the capture of that number. */
+  readonly data?: (number: number) => Uint8Array;
+  /** Windowed: it has the bundled script's other channel as well. */
+  readonly control?: boolean;
 }
 
 interface Slot {
@@ -62,6 +66,7 @@ export class LatchedChannel {
       readp: (offset, length) => this.#read(offset, length),
       ...(vendor ? {} : { shape: () => this.#shape() }),
     };
+    if (options.control) fake.device.register({ name: 'control', flags: 3, size: () => 0 });
     this.#id = fake.device.register(channel);
     this.#complete();
   }
@@ -145,7 +150,8 @@ export class LatchedChannel {
   }
 
   #windowOf(bytes: Uint8Array, number: number): Uint8Array {
-    const window = new Uint8Array(Math.ceil((32 + bytes.length) / 32) * 32);
+    const data = this.#options.data?.(number) ?? new Uint8Array(0);
+    const window = new Uint8Array(Math.ceil((32 + bytes.length + data.length) / 32) * 32);
     const view = new DataView(window.buffer);
     view.setUint32(0, this.#options.magic ?? MAGIC, true);
     view.setUint32(4, bytes.length, true);
@@ -153,7 +159,9 @@ export class LatchedChannel {
     view.setUint16(10, 24, true);
     view.setUint32(12, number, true);
     view.setUint32(16, this.#tick(), true);
+    view.setUint16(24, data.length, true);
     window.set(bytes, 32);
+    window.set(data, 32 + bytes.length);
     return window;
   }
 

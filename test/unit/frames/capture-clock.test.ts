@@ -17,7 +17,7 @@ function camera(offset: number) {
   return (clock: CaptureClock, now: number, age: number, { drift = 0, there, back }: Line) => {
     const tick = (hostMs: number): number => Math.floor(offset + hostMs * (1 + drift) * 1_000) % TICK_WRAP;
     const served = now + there;
-    const header = { captureTick: tick(served - age), servedTick: tick(served) };
+    const header = { servedTick: tick(served), age: Math.floor(age * (1 + drift) * 1_000) };
     return { time: clock.take(header, now, served + back), truth: served - age };
   };
 }
@@ -83,12 +83,22 @@ describe('the capture clock', () => {
     }
   });
 
-  it('says nothing after a pause in which the ticks may have gone round', () => {
+  it('goes on after a pause in which the ticks have gone round, with a frame that waited for hours', () => {
     const read = camera(0);
     const clock = new CaptureClock();
     read(clock, 1_000, 10, QUICK);
-    expect(read(clock, 1_000 + TICK_WRAP / 1_000, 10, QUICK).time).toBe(undefined);
-    const { time, truth } = read(clock, 3_000 + TICK_WRAP / 1_000, 10, QUICK);
-    expect(Math.abs(time!.at - truth)).toBeLessThanOrEqual(time!.errorMs + TICK_MS);
+    for (const [now, age] of [
+      [2_000_000_000, 10],
+      [2_007_200_000, 7_000_000],
+    ] as const) {
+      const { time, truth } = read(clock, now, age, QUICK);
+      expect(Math.abs(time!.at - truth)).toBeLessThanOrEqual(time!.errorMs + TICK_MS);
+      expect(time!.errorMs).toBeLessThan(0.6 + age * 501e-6);
+    }
+  });
+
+  it('says nothing of a frame that waited for longer than the camera can tell', () => {
+    const clock = new CaptureClock();
+    expect(clock.take({ servedTick: 1_000, age: undefined }, 10, 11)).toBe(undefined);
   });
 });
