@@ -3,16 +3,16 @@
  * An adapter takes a missing or truncated file for a black picture without a word, so a file appears under its name
  * only when it is whole, and stays until it is released.
  *
- * Every image is a new file: a program that still has an old one open or mapped keeps that picture, where writing over
- * it would give half of another, or kill the program.
+ * A program that still has an old one open or mapped, or has linked it elsewhere, keeps that picture, where writing over it
+ * would give half of another, or kill the program. Only a file that nobody else has is written again for a later image.
  */
-import { randomBytes } from 'node:crypto';
-import { closeSync, constants, existsSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { existsSync, linkSync } from 'node:fs';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { BridgeError } from '../../errors.js';
 import { closeAtExit } from '../memory/cleanup.js';
 import { systemCode } from '../memory/system-errors.js';
+import { HiddenFile, removeQuietly } from './hidden-file.js';
 import {
   closeImageDirectory,
   type ImageDirectory,
@@ -45,9 +45,8 @@ const DEFAULT_LIMIT = 64;
 const MAX_LIMIT = 65_536;
 const MAX_ID_LENGTH = 200;
 const IDS_SHOWN = 8;
-const CREATE_ATTEMPTS = 20;
-/** A new file, never through a symbolic link. */
-const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+/** Files whose descriptors stay open, held or free to be written again: their memory stays in use as well. */
+const MAX_KEPT = 4;
 
 /** The file name that an adapter makes of an id. Whole characters are replaced, also those of two UTF-16 units. */
 export function imageFileName(id: string): string {
@@ -59,38 +58,6 @@ export function imageFileName(id: string): string {
   return `${id.replace(/[^a-zA-Z0-9._-]/gu, '_')}.bin`;
 }
 
-function removeQuietly(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // It is gone already, or the directory is: either way it is not there.
-  }
-}
-
-/** Writes a new file under a hidden name that no other has; nothing is left when that fails. */
-function writeHidden(directory: string, bytes: Uint8Array, mode: number): string {
-  for (let attempt = 1; ; attempt++) {
-    const path = join(directory, `.${randomBytes(8).toString('hex')}`);
-    let fd: number;
-    try {
-      fd = openSync(path, CREATE_FLAGS, mode);
-    } catch (error) {
-      if (systemCode(error) === 'EEXIST' && attempt < CREATE_ATTEMPTS) continue;
-      throw error;
-    }
-    try {
-      // A nearly full file system takes a part first and refuses the rest.
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
-      return path;
-    } catch (error) {
-      removeQuietly(path);
-      throw error;
-    } finally {
-      closeSync(fd);
-    }
-  }
-}
-
 export class ImageFiles {
   /** The directory, absolute: the adapter's PROC_SHM_DIR. */
   readonly dir: string;
@@ -99,6 +66,10 @@ export class ImageFiles {
   readonly #onRemoved: (error: BridgeError) => void;
   /** By file name: two ids may lead to the same one. */
   readonly #leases = new Map<string, ImageLease>();
+  /** Of images that were released, to be written again. */
+  readonly #free: HiddenFile[] = [];
+  /** Files with open descriptors: those, and those of held images. */
+  #kept = 0;
   readonly #forget: () => void;
   #open = true;
 
@@ -125,7 +96,7 @@ export class ImageFiles {
     const name = imageFileName(id);
     this.#check(id, name, jpeg);
     const path = join(this.dir, name);
-    const hidden = this.#place(name, path, jpeg);
+    const file = this.#place(name, path, jpeg);
     const lease: ImageLease = {
       id,
       path,
@@ -133,28 +104,31 @@ export class ImageFiles {
         if (this.#leases.get(name) !== lease) return;
         this.#leases.delete(name);
         removeQuietly(path);
-        removeQuietly(hidden);
+        if (file.open && this.#open) this.#free.push(file);
+        else this.#remove(file);
       },
     };
     this.#leases.set(name, lease);
     return lease;
   }
 
-  /** Gives the file its name; it is under the hidden one that comes back as well. */
-  #place(name: string, path: string, jpeg: Uint8Array): string {
-    const { work, shared } = this.#directory;
+  /** Writes the image under a hidden name, and links its own name to it. */
+  #place(name: string, path: string, jpeg: Uint8Array): HiddenFile {
     for (let restored = false; ; restored = true) {
-      let hidden: string | undefined;
+      let file: HiddenFile | undefined;
       try {
         if (restored) restoreImageDirectory(this.#directory);
-        // In a directory of the user's choice, the user chose who may look into it.
-        hidden = writeHidden(work, jpeg, shared ? 0o666 : 0o600);
+        file = this.#freeFile() ?? this.#newFile();
+        file.write(jpeg);
         // In one step, and never over a file that is there.
-        linkSync(hidden, path);
+        linkSync(file.path, path);
+        if (this.#kept >= MAX_KEPT) file.close();
+        else this.#kept++;
         if (restored) this.#onRemoved(removed(this.dir));
-        return hidden;
+        return file;
       } catch (error) {
-        if (hidden !== undefined) removeQuietly(hidden);
+        file?.remove();
+        this.#removeFree();
         if (error instanceof BridgeError) throw error;
         const code = systemCode(error);
         if (code === 'EEXIST') throw taken(path, 'a file of another program');
@@ -162,6 +136,32 @@ export class ImageFiles {
           throw imageError(`The image file ${name}`, this.dir, jpeg.length, error);
       }
     }
+  }
+
+  #newFile(): HiddenFile {
+    // In a directory of the user's choice, the user chose who may look into it.
+    return new HiddenFile(this.#directory.work, this.#directory.shared ? 0o666 : 0o600);
+  }
+
+  /** One that may be written again; it does not count as kept then. Those that a reader still has are let go. */
+  #freeFile(): HiddenFile | undefined {
+    for (let file = this.#free.shift(); file; file = this.#free.shift()) {
+      if (file.unshared) {
+        this.#kept--;
+        return file;
+      }
+      this.#remove(file);
+    }
+    return undefined;
+  }
+
+  #removeFree(): void {
+    for (const file of this.#free.splice(0)) this.#remove(file);
+  }
+
+  #remove(file: HiddenFile): void {
+    if (file.open) this.#kept--;
+    file.remove();
   }
 
   #check(id: string, name: string, jpeg: Uint8Array): void {
@@ -195,6 +195,7 @@ export class ImageFiles {
     this.#open = false;
     this.#forget();
     for (const lease of [...this.#leases.values()]) lease.release();
+    this.#removeFree();
     closeImageDirectory(this.#directory);
   }
 }

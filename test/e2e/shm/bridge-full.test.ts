@@ -47,11 +47,19 @@ test.skipIf(unshare === undefined).each([
 
 const ALGORITHM = fileURLToPath(new URL('../../../tools/algorithms/example_algorithm.mjs', import.meta.url));
 
-/** Runs a bridge in a small /dev/shm that is full from one moment to another, in seconds; all its lines. */
-async function runWhileFull(from: number, to: number, args: readonly string[]): Promise<Line[]> {
-  const fill = 'dd if=/dev/zero of=/dev/shm/filler bs=4k 2>/dev/null';
-  const script = `mount -t tmpfs -o size=1m tmpfs /dev/shm; ${from === 0 ? fill : `(sleep ${from}; ${fill}) &`}
-    (sleep ${to}; rm /dev/shm/filler) & exec "$@"`;
+/**
+ * Runs a bridge in a small /dev/shm with only so many bytes free, until `told` has come; then there is room, until `over`
+ * has come as well. All its lines.
+ */
+async function runWhileFull(
+  free: number,
+  args: readonly string[],
+  told: (line: Line) => boolean,
+  over: (line: Line) => boolean,
+): Promise<Line[]> {
+  const script = `mount -t tmpfs -o size=1m tmpfs /dev/shm
+    dd if=/dev/zero of=/dev/shm/filler bs=4k 2>/dev/null; truncate -s -${free} /dev/shm/filler
+    exec 3<&0; (read line <&3; rm /dev/shm/filler) & exec "$@"`;
   const bridge = ['--port', 'virtual', '--json', '--quiet', ...args];
   const child = new Child('unshare', [
     ...unshare!,
@@ -64,6 +72,14 @@ async function runWhileFull(from: number, to: number, args: readonly string[]): 
     ...bridge,
   ]);
   const lines: Line[] = [];
+  const next = async (): Promise<Line> => {
+    lines.push(await child.json<Line>());
+    return lines.at(-1)!;
+  };
+  while (!told(await next()));
+  child.say('there is room');
+  while (!over(await next()));
+  child.process.kill('SIGINT');
   for (;;) {
     const line = await child.json<Line>().catch(() => undefined);
     if (line === undefined) break;
@@ -76,7 +92,12 @@ async function runWhileFull(from: number, to: number, args: readonly string[]): 
 test.skipIf(unshare === undefined)(
   'a segment that found no room at the start is there when there is room (needs the right to mount)',
   async () => {
-    const lines = await runWhileFull(0, 3, ['--duration', '9s', '--shm-name', '/a', '--shm-size', '200K']);
+    const lines = await runWhileFull(
+      0,
+      ['--shm-name', '/a', '--shm-size', '200K'],
+      ({ type }) => type === 'frame',
+      ({ type, sharedMemId }) => type === 'frame' && sharedMemId !== null,
+    );
     expect(lines.filter(({ type }) => type === 'error').map(({ code }) => code)).toEqual(['SHM_FULL']);
     const recovered = lines.findIndex(({ type }) => type === 'recovered');
     expect(lines[recovered]).toMatchObject({ sink: 'segment', lost: expect.any(Number) });
@@ -91,14 +112,13 @@ test.skipIf(unshare === undefined)(
 test.skipIf(unshare === undefined)(
   'every frame has one outcome while /dev/shm is full, and recovery is told (needs the right to mount)',
   async () => {
-    const lines = await runWhileFull(3, 5, [
-      '--duration',
-      '9s',
-      '--no-shm',
-      '--',
-      process.execPath,
-      ALGORITHM,
-    ]);
+    // Room for the directory, and for no image.
+    const lines = await runWhileFull(
+      8_192,
+      ['--no-shm', '--', process.execPath, ALGORITHM],
+      ({ error }) => error !== undefined,
+      ({ type, error }) => type === 'result' && error === undefined,
+    );
     const frames = lines.filter(({ type }) => type === 'frame').map(({ sequence }) => sequence!);
     const outcomes = lines.filter(({ type }) => type === 'result' || type === 'skipped');
     expect(outcomes.map(({ sequence }) => sequence!).sort((a, b) => a - b)).toEqual(frames);

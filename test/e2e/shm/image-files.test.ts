@@ -2,11 +2,14 @@ import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  linkSync,
   lstatSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -15,6 +18,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { memory } from '../../../src/libc-memory.js';
 import { type ImageFiles, imageFileName, openImageFiles } from '../../../src/shm/images/image-files.js';
 import { closeAtExit } from '../../../src/shm/memory/cleanup.js';
 import { needed } from '../../support/needs.js';
@@ -69,6 +73,71 @@ describe.each([['a private directory'], ['a given directory']])('in %s', (kind) 
     expect(kept.subarray(0, picture.length).equals(picture)).toBe(true);
     closeSync(fd);
   });
+
+  test('a file that nobody else has is written again, whatever size the next image has', () => {
+    const inodes = new Set<number>();
+    for (let i = 0; i < 20; i++) {
+      const bytes = new Uint8Array(1 + ((i * 7_919) % 30_000)).fill(i);
+      const lease = images.put(`picture-${i}`, bytes);
+      inodes.add(statSync(lease.path).ino);
+      expect(readFileSync(lease.path).equals(bytes)).toBe(true);
+      lease.release();
+    }
+    // Not every file system tells whether anyone else has a file.
+    if (process.platform === 'linux' && kind === 'a private directory') expect(inodes.size).toBe(1);
+    expect(bins(images.dir)).toEqual([]);
+  });
+
+  test('a released image that got another name keeps its picture there', () => {
+    const elsewhere = join(images.dir, 'kept.jpg');
+    const moved = join(images.dir, 'moved.jpg');
+    const linked = images.put('linked', picture);
+    linkSync(linked.path, elsewhere);
+    linked.release();
+    const renamed = images.put('renamed', picture);
+    renameSync(renamed.path, moved);
+    renamed.release();
+    for (let i = 0; i < 10; i++) images.put(`next-${i}`, new Uint8Array(25_000).fill(i)).release();
+    for (const path of [elsewhere, moved]) {
+      expect(readFileSync(path).equals(picture)).toBe(true);
+      rmSync(path);
+    }
+  });
+
+  test.skipIf(process.platform !== 'linux')(
+    'a reader that has mapped a released image keeps that picture, though it has closed the file',
+    () => {
+      const lease = images.put('one', picture);
+      const fd = openSync(lease.path, 'r');
+      const mapping = memory().map(fd, picture.length, 'read');
+      closeSync(fd);
+      lease.release();
+      for (let i = 0; i < 10; i++) images.put(`next-${i}`, new Uint8Array(10_000).fill(i)).release();
+      expect(Buffer.from(mapping.buffer).equals(picture)).toBe(true);
+      mapping.unmap();
+    },
+  );
+
+  test.skipIf(process.platform !== 'linux')(
+    'however many are held, four descriptors are open at most',
+    () => {
+      const descriptors = (): number =>
+        readdirSync('/proc/self/fd').filter((fd) => {
+          try {
+            return readlinkSync(`/proc/self/fd/${fd}`).startsWith(images.dir);
+          } catch {
+            return false;
+          }
+        }).length;
+      const leases = Array.from({ length: 40 }, (_, i) => images.put(`frame-${i}`, picture));
+      expect(descriptors()).toBeLessThanOrEqual(4);
+      for (const lease of leases) lease.release();
+      const again = Array.from({ length: 40 }, (_, i) => images.put(`again-${i}`, Uint8Array.of(i)));
+      for (const [i, lease] of again.entries()) expect(readFileSync(lease.path)).toEqual(Buffer.of(i));
+      images.close();
+      expect(descriptors()).toBe(0);
+    },
+  );
 
   test('at most 64 images stand; the error says which are held', () => {
     const leases = Array.from({ length: 64 }, (_, i) => images.put(`frame-${i}`, Uint8Array.of(i)));
