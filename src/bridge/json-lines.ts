@@ -116,7 +116,9 @@ export const runLines = {
   ),
   recovered: line('recovered', 'What had failed works again.', {
     cameraId,
-    sink: text('what frames go to: segment, ring, arrays, files, pipeline, nats, algorithm, annotated'),
+    sink: text(
+      'what frames go to: segment, ring, arrays, files, pipeline, nats, recording, algorithm, annotated',
+    ),
     lost: count('frames that it lacks'),
   }),
   disconnected: line('disconnected', 'The camera has gone.', { cameraId, ...problem }),

@@ -10,6 +10,7 @@ export const SINK_KINDS = [
   'pipeline',
   'files',
   'nats',
+  'recording',
   'algorithm',
   'annotated',
 ] as const;

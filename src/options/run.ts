@@ -62,6 +62,13 @@ export const runOptionsSchema = z.strictObject({
     }),
   }),
   ...brokersShape,
+  ...group('Recording', {
+    record: text.optional().meta({
+      flag: '--record FILE',
+      description: 'record frames, results, events, figures and log to an MCAP file',
+      common: true,
+    }),
+  }),
   ...group('Output', {
     json: z.boolean().default(false).meta({
       flag: '--json',

@@ -39,6 +39,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   bench: ['link', 'frames', 'bridge'],
   fleet: ['options', 'frames', 'shm', 'runner', 'bridge', 'control'],
   web: ['options', 'camera', 'frames', 'bridge', 'control'],
+  recording: ['options', 'frames', 'runner', 'pictures', 'bridge'],
   cli: [
     'options',
     'protocol',
@@ -55,6 +56,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'bench',
     'web',
     'fleet',
+    'recording',
   ],
 };
 /** Modules at the top of src that every room may use. */
@@ -73,7 +75,7 @@ const COMMON = new Set([
 /** Rooms that do no I/O: no Node module, no package. */
 const PURE = ['protocol', 'link'];
 /** Rooms that are loaded when they are used, never with the rest. */
-const LAZY = new Set(['virtual', 'web']);
+const LAZY = new Set(['virtual', 'web', 'recording']);
 
 interface Import {
   readonly from: string;

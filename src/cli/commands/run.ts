@@ -6,6 +6,7 @@ import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { type NatsPublishing, openNats } from '../../fleet/index.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
+import type { Recorder } from '../../recording/index.js';
 import type { WebServer } from '../../web/index.js';
 import { Cameras } from '../cameras.js';
 import { withOutput } from '../command.js';
@@ -48,6 +49,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   let control: ControlServer | undefined;
   let web: WebServer | undefined;
   let nats: NatsPublishing | undefined;
+  let recorder: Recorder | undefined;
   const stopListening = onStop(
     () => {
       // Before anything is open there is nothing to close; the exit hooks see to the rest.
@@ -66,6 +68,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     const several = bridges.length > 1;
     control = await openControl(options);
     web = await openWeb(options, runId);
+    recorder = await openRecorder(options, runId, output);
     if (web) output.log('info', `page: ${web.url}${web.needsToken ? '?token=TOKEN' : ''}`);
     if (web?.reachable) {
       output.log(
@@ -83,6 +86,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
           reports.push(reportBridge(bridge, output, { several, stats: options.stats }));
           if (control) attachControl(control, bridge, output, several);
           web?.add(bridge);
+          recorder?.add(bridge);
           const { earlierFrames } = bridge;
           if ((bridge.options.shmMode & WRITABLE_BY_ALL) !== 0) {
             output.log(
@@ -126,7 +130,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     return exitStatus(errors[0]!);
   } finally {
     output.endLive();
-    await Promise.all([control?.close(), web?.close(), nats?.close()]);
+    await Promise.all([control?.close(), web?.close(), nats?.close(), endRecording(recorder, output)]);
     stopListening();
   }
 }
@@ -153,6 +157,30 @@ async function openWeb(options: RunOptions, runId: string): Promise<WebServer | 
   if (http === undefined) return undefined;
   const { WebServer } = await import('../../web/index.js');
   return WebServer.open({ http, httpToken, httpTokenFile, keepNg, keepNgDir, runId });
+}
+
+/** Loaded when it is asked for. */
+async function openRecorder(
+  { record: path }: RunOptions,
+  runId: string,
+  output: Output,
+): Promise<Recorder | undefined> {
+  if (path === undefined) return undefined;
+  const { Recorder } = await import('../../recording/index.js');
+  const recorder = await Recorder.open({ path, runId });
+  output.log('info', `recording to ${recorder.path}`);
+  if (recorder.earlier !== undefined) {
+    output.log('info', `an earlier recording was moved to ${recorder.earlier}`);
+  }
+  return recorder;
+}
+
+async function endRecording(recorder: Recorder | undefined, output: Output): Promise<void> {
+  try {
+    await recorder?.close();
+  } catch (error) {
+    output.error(asBridgeError(error));
+  }
 }
 
 const asEach = (error: unknown): BridgeError => asBridgeError(error);

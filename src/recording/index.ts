@@ -1,0 +1,3 @@
+/** Recordings in MCAP: what a bridge has seen and told, for later. Loaded when it is used. */
+export { Recorder, type RecorderOptions } from './recorder.js';
+export { CHANNEL_KINDS, type ChannelKind, SCHEMAS, topicOf } from './schemas.js';

@@ -1,0 +1,116 @@
+/** A recording on the disk: a file that grows by whole pieces, and gets its end when it is closed. */
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { fileFailure } from '../files.js';
+import { packageVersion } from '../package.js';
+import { McapBytes } from './chunks.js';
+import type { Message } from './messages.js';
+
+export const CANNOT_RECORD = 'The recording cannot be written';
+
+export class RecordingFile {
+  readonly path: string;
+  readonly openedAtMs = Date.now();
+  readonly #handle: FileHandle;
+  readonly #mcap = new McapBytes();
+  /** Up to here the file is whole. */
+  #length = 0;
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  /** Begins a file; `metadata` tells of the run. FILE_FAILED. */
+  static async open(path: string, metadata: ReadonlyMap<string, string>): Promise<RecordingFile> {
+    let handle: FileHandle | undefined;
+    try {
+      handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o666);
+      const file = new RecordingFile(path, handle);
+      await file.#append(file.#mcap.begin(`openmv-bridge/${packageVersion()}`, metadata));
+      return file;
+    } catch (cause) {
+      await handle?.close().catch(() => undefined);
+      throw await fileFailure(CANNOT_RECORD, path, cause);
+    }
+  }
+
+  /** Bytes in the file, and in the chunk under way. */
+  get size(): number {
+    return this.#length + this.#mcap.size;
+  }
+
+  /** Bytes in the chunk under way. */
+  get pending(): number {
+    return this.#mcap.size;
+  }
+
+  /** Messages in the file. */
+  get messages(): number {
+    return this.#mcap.summary.messages;
+  }
+
+  add(message: Message): void {
+    this.#mcap.add(message);
+  }
+
+  /** Writes the chunk under way. Rejects as the file system does; then the file takes no more. */
+  async flush(): Promise<void> {
+    const chunk = this.#mcap.take(this.#length);
+    if (!chunk) return;
+    await this.#append(chunk.bytes);
+    this.#mcap.summary.add(chunk.facts);
+  }
+
+  /** Writes the rest and the file's end, and closes it. Rejects as the file system does; it is closed then too. */
+  async finish(): Promise<void> {
+    try {
+      await this.flush();
+      await this.#append(this.#mcap.end(this.#length));
+    } finally {
+      await this.#handle.close();
+    }
+  }
+
+  /** After a piece did not fit: takes the part of it that was written away, and ends the file if there is room for that. */
+  async giveUp(): Promise<void> {
+    try {
+      await this.#handle.truncate(this.#length);
+      await this.#append(this.#mcap.end(this.#length), this.#length);
+    } catch {
+      // It can be read, and finished later, all the same.
+      await this.#handle.truncate(this.#length).catch(() => undefined);
+    } finally {
+      await this.#handle.close().catch(() => undefined);
+    }
+  }
+
+  async #append(bytes: Uint8Array, position: number | null = null): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const at = position === null ? null : position + done;
+      const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, at);
+      done += bytesWritten;
+    }
+    this.#length += bytes.length;
+  }
+}
+
+/** Makes way for a recording: an earlier one of that name gets the time of its last change into its name, which is given back. */
+export async function moveEarlier(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile() || found.size === 0) return undefined;
+  const time = found.mtime.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  const extension = extname(path);
+  const stem = path.slice(0, path.length - extension.length);
+  for (let number = 1; ; number++) {
+    const earlier = `${stem}-${time}${number === 1 ? '' : `-${number}`}${extension}`;
+    if (await stat(earlier).catch(() => undefined)) continue;
+    try {
+      await rename(path, earlier);
+    } catch (cause) {
+      throw await fileFailure(CANNOT_RECORD, path, cause);
+    }
+    return earlier;
+  }
+}
