@@ -4,16 +4,20 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = new URL('../', import.meta.url);
 
-let version: string | undefined;
+let fields: Readonly<Record<string, unknown>> | undefined;
+
+/** A text in package.json, by its path such as `engines.node`; `unknown` where there is none. */
+export function packageField(path: string): string {
+  fields ??= JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as Record<string, unknown>;
+  const found = path
+    .split('.')
+    .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], fields);
+  return typeof found === 'string' ? found : 'unknown';
+}
 
 /** The package's version. */
 export function packageVersion(): string {
-  if (version === undefined) {
-    const parsed: unknown = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'));
-    version =
-      parsed && typeof parsed === 'object' && 'version' in parsed ? String(parsed.version) : 'unknown';
-  }
-  return version;
+  return packageField('version');
 }
 
 /** Absolute path of a file of the package. */

@@ -1,6 +1,6 @@
 /**
- * Writes what the documents take from the code, between `<!-- generated: NAME -->` and `<!-- end -->`, and the JSON
- * schema of the configuration file. `--check` writes nothing and ends with 1 when something is out of date.
+ * Writes what the documents take from the code, between `<!-- generated: NAME -->` and `<!-- end -->`, the JSON
+ * schema of the configuration file, and the udev rule. `--check` writes nothing and ends with 1 when something is out of date.
  * Run `npm run docs`, which builds first.
  */
 import { execFileSync } from 'node:child_process';
@@ -20,6 +20,7 @@ import {
   optionMetaSchema,
   optionSpecs,
 } from '../dist/options/index.js';
+import { udevRule } from '../dist/port/index.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const check = process.argv.includes('--check');
@@ -210,6 +211,7 @@ const files = {
   'docs/json-lines.md': filled('docs/json-lines.md'),
   'tools/json-lines.schema.json': linesJsonSchema(),
   'tools/config.schema.json': configJsonSchema(),
+  'tools/udev/60-openmv.rules': udevRule(),
 };
 if (missing.size > 0) throw new Error(`No page has a place for: ${[...missing].join(', ')}`);
 for (const [path, text] of Object.entries(files)) {

@@ -16,7 +16,8 @@ export const EXIT = {
 /** For help and documents. */
 export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   [EXIT.done]: 'done, or stopped by the user; also when the reader of stdout has gone',
-  [EXIT.no]: "the answer is no: a script's exception (exec), an NG (algo run), a command refused (ctl)",
+  [EXIT.no]:
+    "the answer is no: a script's exception (exec), an NG (algo run), a command refused (ctl), something failed (doctor)",
   [EXIT.usage]: 'wrong usage or configuration, also a name in shared memory or an HTTP port that is taken',
   [EXIT.port]: 'no usable port or broker, or nothing seen of a segment (watch)',
   [EXIT.camera]: 'the camera failed',

@@ -1,6 +1,7 @@
 /** What `--json` prints of the subcommands beside `run`, whose lines are the bridge's. */
 import { z } from 'zod';
 import { LINE_SCHEMA } from '../bridge/index.js';
+import { CHECK_STATUSES } from '../doctor/index.js';
 
 const text = (description: string) => z.string().meta({ description });
 const number = (description: string) => z.number().meta({ description });
@@ -100,6 +101,21 @@ export const reportLines = {
     completeToPublishedMs: times("from a frame's last byte to subscribers: what the sinks take"),
     captureToPublishedMs: times('from the capture, where it is known when that was'),
     eventLoopDelayMs: times('how late the event loop comes to a timer'),
+  }),
+  doctor: line('doctor', '`doctor`: what was checked; in one line.', {
+    checks: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          status: z.enum(CHECK_STATUSES),
+          text: z.string(),
+          fix: z.string().nullable(),
+        }),
+      )
+      .meta({
+        description:
+          '`failed`: a run would not do its main job; `fix`: the command that puts it right, null where none does',
+      }),
   }),
   check: line('check', '`algo check`: the report.', {
     ok: z.boolean().meta({ description: 'no step failed' }),

@@ -61,6 +61,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'serve a virtual camera on a pseudo-terminal',
     load: () => import('./commands/virtual.js'),
   },
+  doctor: {
+    text: 'what would keep a run from its work, each with the command that puts it right',
+    load: () => import('./commands/doctor.js'),
+  },
   version: {
     text: 'which program this is, and on what it runs',
     load: () => import('./commands/version.js'),

@@ -2,4 +2,4 @@ export { type SendOptions, sendCommand } from './client.js';
 export type { Command, CommandContext, Reply, Target } from './command.js';
 export { ControlServer } from './server.js';
 export { COMMANDS, ControlService, similarNames } from './service.js';
-export { controlPath, VIZION_CONTROL_PATH } from './socket-path.js';
+export { controlPath, findLeftoverSockets, VIZION_CONTROL_PATH } from './socket-path.js';

@@ -10,6 +10,7 @@ import { BridgeError } from '../errors.js';
 /** Where VizionStreamer's clients look for it. Any user of the machine may take this name. */
 export const VIZION_CONTROL_PATH = '/tmp/vizion_control.sock';
 
+const SOCKET_NAME = 'openmv-bridge.sock';
 /** The longest path of a Unix socket on Linux has 107 bytes; some are for what is behind it at first. */
 const MAX_PATH_BYTES = 97;
 /** How long a socket that is there may take to show whether a program serves it. */
@@ -41,7 +42,7 @@ function isPrivate(folder: string): boolean {
 export function controlPath(existing = false): string {
   const paths = folders()
     .filter(isPrivate)
-    .map((folder) => join(folder, 'openmv-bridge.sock'));
+    .map((folder) => join(folder, SOCKET_NAME));
   const found = existing && paths.find((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
   if (found) return found;
   if (paths[0] !== undefined) return paths[0];
@@ -51,9 +52,21 @@ export function controlPath(existing = false): string {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cannot(folder, cause);
   }
-  if (isPrivate(folder)) return join(folder, 'openmv-bridge.sock');
+  if (isPrivate(folder)) return join(folder, SOCKET_NAME);
   const message = `The control socket's folder ${folder} belongs to another user, or others may write to it. Remove it, or name another path for the socket.`;
   throw new BridgeError('FILE_FAILED', message, { context: { path: folder } });
+}
+
+/** Sockets at the usual paths that no program serves any more. */
+export async function findLeftoverSockets(): Promise<string[]> {
+  const paths = folders()
+    .filter(isPrivate)
+    .map((folder) => join(folder, SOCKET_NAME));
+  const sockets = [...paths, VIZION_CONTROL_PATH].filter((path) =>
+    lstatSync(path, { throwIfNoEntry: false })?.isSocket(),
+  );
+  const served = await Promise.all(sockets.map(isServed));
+  return sockets.filter((_path, index) => !served[index]);
 }
 
 /** OPTION_INVALID: no Unix socket can have that path. */

@@ -3,7 +3,13 @@
 import { BridgeError } from '../errors.js';
 
 export const PROGRAM = 'gst-launch-1.0';
-const PACKAGES = 'gstreamer1.0-tools, gstreamer1.0-plugins-base and gstreamer1.0-plugins-good';
+/** Debian's. */
+export const PACKAGE_NAMES = [
+  'gstreamer1.0-tools',
+  'gstreamer1.0-plugins-base',
+  'gstreamer1.0-plugins-good',
+] as const;
+const PACKAGES = `${PACKAGE_NAMES.slice(0, -1).join(', ')} and ${PACKAGE_NAMES.at(-1)}`;
 /** Makes GStreamer's log say which caps (the forms of frames) were offered and refused; nothing else tells that. */
 export const CAPS_LOG = 'GST_CAPS:5';
 

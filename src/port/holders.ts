@@ -36,6 +36,13 @@ export async function findHolders(device: string): Promise<Holder[]> {
   return Promise.all(pids.map(async (pid) => ({ pid, name: await nameOf(pid) })));
 }
 
+/** Running programs of that name, which the kernel keeps to 15 characters. Linux only. */
+export async function findProcesses(name: string): Promise<Holder[]> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((entry) => /^\d+$/.test(entry)).map(Number);
+  const all = await Promise.all(pids.map(async (pid) => ({ pid, name: await nameOf(pid) })));
+  return all.filter((one) => one.name === name.slice(0, 15));
+}
+
 /** The process that serves the pseudo-terminal `/dev/pts/<index>`, as far as this user may know. */
 export async function findPtyOwner(index: number): Promise<Holder | undefined> {
   const masters = await findOpenFiles((target) => target === '/dev/ptmx' || target === '/dev/pts/ptmx');

@@ -1,4 +1,6 @@
-import { readFile, readlink, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile, readlink, realpath, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { BridgeError, type ErrorCode } from '../errors.js';
 import type { LineKind } from '../link/index.js';
@@ -6,7 +8,9 @@ import { describePort, listPorts } from './discovery.js';
 import { findHolders, type Holder } from './holders.js';
 
 /** Groups that Linux distributions give the serial ports to. */
-const SERIAL_GROUPS = new Set(['dialout', 'uucp', 'plugdev', 'serial']);
+export const SERIAL_GROUPS: ReadonlySet<string> = new Set(['dialout', 'uucp', 'plugdev', 'serial']);
+/** The program that asks new serial ports whether they are modems, by its name in the list of processes. */
+export const MODEM_MANAGER = 'ModemManager';
 
 function failure(
   code: ErrorCode,
@@ -36,22 +40,49 @@ export async function portNotFound(path: string, cause?: unknown): Promise<Bridg
   return failure('PORT_NOT_FOUND', path, `There is no port ${path}. ${others}`, cause);
 }
 
-/** The user may not open the port. `group`: the group the device belongs to, when known. */
-export function portDenied(path: string, kind: LineKind, group?: string, cause?: unknown): BridgeError {
+/** What the permissions of a device say of this user. */
+export interface Access {
+  /** The group that it belongs to; undefined: not known. */
+  readonly group?: string | undefined;
+  /** `listed`: this user is in that group, but this process began before; `member`: it is, and may not open it all the same. */
+  readonly membership?: 'none' | 'listed' | 'member';
+}
+
+/** The user may not open the port. */
+export function portDenied(path: string, kind: LineKind, access: Access = {}, cause?: unknown): BridgeError {
+  const { group, membership = 'none' } = access;
   const right = group !== undefined && SERIAL_GROUPS.has(group) ? group : 'dialout';
-  const advice =
-    kind === 'pty'
-      ? 'It is a pseudo-terminal of another user: run both programs as the same user.'
-      : process.platform === 'linux'
-        ? `Serial ports belong to the group ${right}: run \`sudo usermod -aG ${right} $USER\`, then log out and in again.`
-        : 'Another program may have it open, or the system asks for permission.';
-  return failure(
-    'PORT_DENIED',
-    path,
-    `No permission to open ${path}. ${advice}`,
-    cause,
-    group ? { group } : {},
-  );
+  const [advice, fix] = deniedAdvice(path, kind, right, right === group ? membership : 'none');
+  const context = { ...(group === undefined ? {} : { group }), ...(fix === undefined ? {} : { fix }) };
+  return failure('PORT_DENIED', path, `No permission to open ${path}. ${advice}`, cause, context);
+}
+
+/** What to do about it, in words and as a command. */
+function deniedAdvice(
+  path: string,
+  kind: LineKind,
+  group: string,
+  membership: Access['membership'],
+): readonly [words: string, command?: string] {
+  if (kind === 'pty') return ['It is a pseudo-terminal of another user: run both programs as the same user.'];
+  if (process.platform !== 'linux') {
+    return ['Another program may have it open, or the system asks for permission.'];
+  }
+  if (membership === 'listed') {
+    return [
+      `This user was added to the group ${group} after this session began: log out and in again.`,
+      `newgrp ${group}`,
+    ];
+  }
+  if (membership === 'member') {
+    const command = `sudo chmod 660 ${path}`;
+    return [`The group ${group}, which this user is in, may not open it: run \`${command}\`.`, command];
+  }
+  const command = `sudo usermod -aG ${group} $USER`;
+  return [
+    `Serial ports belong to the group ${group}: run \`${command}\`, then log out and in again.`,
+    command,
+  ];
 }
 
 /** Another program has the port. */
@@ -61,14 +92,15 @@ export function portBusy(path: string, holders: readonly Holder[], cause?: unkno
   );
   const who = names.length > 0 ? `It is open in ${names.join(', ')}.` : 'Another program has it open.';
   let advice = 'Close OpenMV IDE and other programs that use it.';
-  if (holders.some((one) => one.name === 'ModemManager')) {
-    advice =
-      'ModemManager takes it for a modem: install the udev rule in tools/udev (it sets ID_MM_DEVICE_IGNORE), or stop it with `sudo systemctl stop ModemManager`.';
+  const others = holders.filter((one) => one.pid !== process.pid);
+  let fix = others.length > 0 ? `kill ${others.map(({ pid }) => pid).join(' ')}` : `sudo fuser -v ${path}`;
+  if (holders.some((one) => one.name === MODEM_MANAGER)) {
+    fix = `sudo systemctl stop ${MODEM_MANAGER}`;
+    advice = `${MODEM_MANAGER} takes it for a modem: install the udev rule in tools/udev (it sets ID_MM_DEVICE_IGNORE), or stop it with \`${fix}\`.`;
   } else if (process.platform === 'linux') {
-    advice +=
-      ' ModemManager also takes new ports for some seconds; the udev rule in tools/udev keeps it away.';
+    advice += ` ${MODEM_MANAGER} also takes new ports for some seconds; the udev rule in tools/udev keeps it away.`;
   }
-  return failure('PORT_BUSY', path, `The port ${path} is busy. ${who} ${advice}`, cause, { holders });
+  return failure('PORT_BUSY', path, `The port ${path} is busy. ${who} ${advice}`, cause, { holders, fix });
 }
 
 /** The path is something else than a serial port. `what`: `a folder`, `a file`, ... */
@@ -98,13 +130,20 @@ export function writingFailed(name: string, cause: Error): BridgeError {
   );
 }
 
-async function groupOf(device: string): Promise<string | undefined> {
+async function accessTo(device: string): Promise<Access> {
   try {
     const [{ gid }, groups] = await Promise.all([stat(device), readFile('/etc/group', 'utf8')]);
-    const line = groups.split('\n').find((one) => one.split(':')[2] === String(gid));
-    return line?.split(':')[0];
+    const [group, , , members] =
+      groups
+        .split('\n')
+        .map((line) => line.split(':'))
+        .find((fields) => fields[2] === String(gid)) ?? [];
+    if (process.getgroups?.().includes(gid) || process.getegid?.() === gid)
+      return { group, membership: 'member' };
+    const listed = members?.split(',').includes(userInfo().username);
+    return { group, membership: listed ? 'listed' : 'none' };
   } catch {
-    return undefined;
+    return {};
   }
 }
 
@@ -116,6 +155,21 @@ const OPENING_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/permission denied/i, 'EACCES'],
   [/inappropriate ioctl/i, 'ENOTTY'],
 ];
+
+/**
+ * What would keep this user from opening a port, found without opening it: some devices restart when they are opened.
+ * Undefined: nothing is known to.
+ */
+export async function portObstacle(path: string): Promise<BridgeError | undefined> {
+  const device = await realpath(path).catch(() => path);
+  try {
+    await access(device, constants.R_OK | constants.W_OK);
+  } catch (cause) {
+    return openingFailed(path, device, 'uart', cause);
+  }
+  const holders = await findHolders(device);
+  return holders.length > 0 ? portBusy(path, holders) : undefined;
+}
 
 /** The error of an attempt to open `path`, which leads to `device`. */
 export async function openingFailed(
@@ -134,7 +188,7 @@ export async function openingFailed(
       return portNotFound(path, cause);
     case 'EACCES':
     case 'EPERM':
-      return portDenied(path, kind, await groupOf(device), cause);
+      return portDenied(path, kind, await accessTo(device), cause);
     case 'EBUSY':
       return portBusy(path, await findHolders(device), cause);
     case 'ENOTTY':

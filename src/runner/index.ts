@@ -26,7 +26,7 @@ export {
   type DeliveryStats,
   type Releasable,
 } from './delivery.js';
-export { endLeftoverAdapters } from './leftovers.js';
+export { endLeftoverAdapters, findLeftoverAdapters } from './leftovers.js';
 export { LineSplitter, type LogLevel, type LogLine } from './log-lines.js';
 export {
   type RunnerOptions,

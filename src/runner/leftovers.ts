@@ -93,14 +93,22 @@ function removeRecord(path: string): void {
  * rejects. Only a process whose pid and start time are those of the adapter is touched.
  */
 export async function endLeftoverAdapters(killMs: number, onLog: (line: LogLine) => void): Promise<void> {
+  await Promise.all(readRecords().map((record) => end(record, killMs, onLog)));
+}
+
+/** The adapters that it would end. */
+export function findLeftoverAdapters(): { readonly pid: number; readonly command: string }[] {
+  return readRecords().map(({ adapter, command }) => ({ pid: adapter.pid, command }));
+}
+
+function readRecords(): AdapterRecord[] {
   let names: string[] = [];
   try {
     names = readdirSync(DIRECTORY).filter((name) => NAME.test(name));
   } catch {
     // Not there: no records.
   }
-  const records = names.flatMap((name) => readRecord(join(DIRECTORY, name)) ?? []);
-  await Promise.all(records.map((record) => end(record, killMs, onLog)));
+  return names.flatMap((name) => readRecord(join(DIRECTORY, name)) ?? []);
 }
 
 /** Whether it is this very process, and not another that got its pid. */

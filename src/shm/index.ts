@@ -15,6 +15,7 @@ export {
   imageFileName,
   openImageFiles,
 } from './images/image-files.js';
+export { findShmLeftovers, type ShmLeftover } from './leftovers.js';
 export {
   decodeOwner,
   encodeOwner,

@@ -38,6 +38,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   control: ['port', 'camera', 'frames', 'bridge'],
   bench: ['link', 'frames', 'bridge'],
   fleet: ['options', 'frames', 'shm', 'runner', 'bridge', 'control'],
+  doctor: ['options', 'protocol', 'port', 'camera', 'shm', 'runner', 'gstreamer', 'control'],
   web: ['options', 'camera', 'frames', 'bridge', 'control'],
   recording: ['options', 'frames', 'runner', 'pictures', 'bridge'],
   cli: [
@@ -54,6 +55,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'bridge',
     'control',
     'bench',
+    'doctor',
     'web',
     'fleet',
     'recording',

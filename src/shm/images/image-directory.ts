@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { BridgeError } from '../../errors.js';
 import { decodeOwner, encodeOwner, isAlive, thisOwner } from '../memory/owner.js';
 import { SHM_DIRECTORY } from '../memory/segment-layout.js';
@@ -92,6 +92,12 @@ function removeLeftover(work: string, files: string): void {
     if (name.endsWith('.bin') && ours.has(identity(path))) unlinkSync(path);
   }
   rmSync(work, { recursive: true, force: true });
+}
+
+/** Whether that is such a directory, and its owner certainly dead. Throws where it cannot be read. */
+export function isLeftoverDirectory(work: string): boolean {
+  const owner = WORK_NAME.test(basename(work)) ? decodeOwner(readMarker(work)) : undefined;
+  return owner !== undefined && !isAlive(owner);
 }
 
 /** Clears what dead processes of this user left among the entries of `base`; never anything else. */

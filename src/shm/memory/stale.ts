@@ -51,7 +51,8 @@ function held(name: string, owner: OwnerRecord): BridgeError {
   );
 }
 
-function readOwner(fd: number, layout: SegmentLayout): OwnerRecord | undefined {
+/** Who made the segment behind a descriptor; undefined: it has no owner record of that layout. */
+export function readOwner(fd: number, layout: SegmentLayout): OwnerRecord | undefined {
   const header = new Uint8Array(layout.headerSize);
   if (readSync(fd, header, 0, header.length, 0) < header.length) return undefined;
   if (new Uint32Array(header.buffer, 0, 1)[0] !== layout.magic) return undefined;

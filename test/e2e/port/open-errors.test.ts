@@ -113,11 +113,11 @@ describe('opening a port that cannot be had', () => {
 
 describe('what an opening error says', () => {
   it('names the group and the command for a real port', () => {
-    const { message } = portDenied('/dev/ttyACM0', 'usb', 'dialout');
+    const { message } = portDenied('/dev/ttyACM0', 'usb', { group: 'dialout' });
     expect(message).toContain('the group dialout');
     expect(message).toContain('`sudo usermod -aG dialout $USER`, then log out and in again');
-    expect(portDenied('/dev/ttyACM0', 'usb', 'uucp').message).toContain('usermod -aG uucp');
-    expect(portDenied('/dev/ttyACM0', 'usb', 'root').message).toContain('usermod -aG dialout');
+    expect(portDenied('/dev/ttyACM0', 'usb', { group: 'uucp' }).message).toContain('usermod -aG uucp');
+    expect(portDenied('/dev/ttyACM0', 'usb', { group: 'root' }).message).toContain('usermod -aG dialout');
   });
 
   it('says how to keep ModemManager away when it is the one', () => {
