@@ -5,6 +5,7 @@ import { CHECK_STATUSES } from '../doctor/index.js';
 
 const text = (description: string) => z.string().meta({ description });
 const number = (description: string) => z.number().meta({ description });
+const values = (description: string) => z.record(z.string(), z.unknown()).meta({ description });
 const orNull = <T extends z.ZodType>(schema: T, description: string) =>
   schema.nullable().meta({ description });
 
@@ -25,7 +26,7 @@ const times = (description: string) =>
     `${description}, in ms`,
   );
 
-/** The lines of `watch`, `list`, `info`, `bench` and `algo check`. Fields are added, never taken away. */
+/** The lines of `watch`, `list`, `info`, `bench`, `inspect` and `algo check`. Fields are added, never taken away. */
 export const reportLines = {
   segment: line('segment', '`watch`: what is in the segment, once a second.', {
     name: text('of the segment'),
@@ -116,6 +117,39 @@ export const reportLines = {
         description:
           '`failed`: a run would not do its main job; `fix`: the command that puts it right, null where none does',
       }),
+  }),
+  packet: line(
+    'packet',
+    '`inspect`: a packet, or what else happened on the line; `timestampMs` is that of the recording.',
+    {
+      event: z.enum(['packet', 'noise', 'opened', 'closed']).meta({
+        description: 'a packet; bytes that are none; the line was opened; it is over',
+      }),
+      from: z.enum(['host', 'camera']).optional().meta({ description: 'who sent it' }),
+      opcode: text('its name, or a hexadecimal number').optional(),
+      channel: number('its id').optional(),
+      channelName: text('as the camera lists it').optional(),
+      number: number('of the packet, 0 to 255').optional(),
+      flags: z.array(z.string()).optional().meta({ description: 'such as ACK_REQ' }),
+      length: number('bytes of the payload, or of what is no packet').optional(),
+      crc: z.enum(['ok', 'damaged', 'off']).optional().meta({
+        description: 'damaged: that of the payload is wrong; off: the packets of this line have none',
+      }),
+      detail: text('what its payload says; of a line that broke, the error').optional(),
+    },
+  ),
+  wire: line('wire', '`inspect --stats`: what went over the line, in figures.', {
+    durationMs: number('from the first packet to the last'),
+    host: values('packets and bytes that the host sent'),
+    camera: values('packets and bytes that the camera sent'),
+    opcodes: values('the same by opcode'),
+    damaged: number('packets with a wrong checksum'),
+    noise: number('runs of bytes that are no packet'),
+    noiseBytes: number('of them'),
+    nak: number('requests that the camera refused'),
+    repeated: number('packets that were sent again'),
+    broken: number('lines that ended in an error'),
+    answerMs: values('from a request to the first packet of its answer: p50, p99, max; null: none'),
   }),
   check: line('check', '`algo check`: the report.', {
     ok: z.boolean().meta({ description: 'no step failed' }),

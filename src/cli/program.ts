@@ -49,6 +49,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'measure a camera: frames a second, latencies, requests and processor time a frame',
     load: () => import('./commands/bench.js'),
   },
+  inspect: {
+    text: "show what goes over a camera's line, packet by packet, from a recording or live",
+    load: () => import('./commands/inspect.js'),
+  },
   ctl: {
     text: 'send a command to the control socket of a running bridge',
     load: () => import('./commands/ctl.js'),

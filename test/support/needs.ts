@@ -50,6 +50,7 @@ const NEEDS = {
     advice: 'apt-get install gstreamer1.0-tools gstreamer1.0-plugins-{base,good,ugly}',
   },
   chromium: { present: () => CHROMIUM !== undefined, advice: 'apt-get install chromium' },
+  tshark: { present: () => runs('tshark', '-v'), advice: 'apt-get install tshark' },
   promtool: { present: () => runs('promtool', '--version'), advice: 'apt-get install prometheus' },
   'nats-server': {
     present: () => runs('nats-server', '--version'),

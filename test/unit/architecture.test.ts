@@ -12,6 +12,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // Declarations only.
   options: ['protocol', 'adapter'],
   link: ['protocol'],
+  replay: ['protocol', 'link'],
   port: ['protocol', 'link'],
   virtual: ['protocol', 'link', 'port', 'options'],
   camera: ['protocol', 'link', 'port', 'virtual', 'options'],
@@ -57,6 +58,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'bench',
     'doctor',
     'web',
+    'replay',
     'fleet',
     'recording',
   ],
