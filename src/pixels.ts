@@ -1,4 +1,4 @@
-/** JPEGs decoded with sharp, in its own threads: the event loop only hands bytes over and takes bytes back. */
+/** JPEGs decoded and made with sharp, in its own threads: the event loop only hands bytes over and takes bytes back. */
 import { availableParallelism } from 'node:os';
 import { setImmediate as turnOver } from 'node:timers/promises';
 import { Turns } from './async.js';
@@ -51,6 +51,44 @@ interface DecodeOptions {
   readonly whole?: boolean;
 }
 
+/** The pixels that a JPEG was made of, for as long as they are kept. */
+const origins = new WeakMap<Uint8Array, Pixels>();
+
+/** Quality of JPEGs that are made here: what is lost cannot be seen. */
+const MADE_QUALITY = 95;
+
+/**
+ * A JPEG of pixels (RGB3 or GREY), or of another image file. Who decodes it gets the same pixels, not what the JPEG has left
+ * of them, until `forget` is called. `FRAME_CORRUPT`: the file is no image; `UNSUPPORTED` without sharp.
+ */
+export async function makeJpeg(
+  from: Pixels | Uint8Array,
+): Promise<{ readonly jpeg: Uint8Array; readonly forget: () => void }> {
+  const sharp = await loadSharp();
+  const isFile = from instanceof Uint8Array;
+  try {
+    const made = await imageTurn(() => {
+      const picture = isFile ? sharp(from).toColourspace('srgb').flatten() : fromPixels(sharp, from);
+      return picture.jpeg({ quality: MADE_QUALITY, chromaSubsampling: '4:4:4' }).toBuffer();
+    });
+    // Memory of its own: a piece of Node's pool would keep the whole pool.
+    const jpeg = new Uint8Array(made);
+    if (!isFile) origins.set(jpeg, from);
+    return { jpeg, forget: () => origins.delete(jpeg) };
+  } catch (cause) {
+    throw new BridgeError(
+      'FRAME_CORRUPT',
+      `An image of ${isFile ? from.length : from.data.length} bytes cannot be made a JPEG: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      { cause },
+    );
+  }
+}
+
+function fromPixels(sharp: Sharp, { data, width, height, channels }: Pixels): ReturnType<Sharp> {
+  const grey = channels === 1;
+  return sharp(data, { raw: { width, height, channels: grey ? 1 : 3 } }).toColourspace(grey ? 'b-w' : 'srgb');
+}
+
 /** Decoding under way, by JPEG and form: several who want the same pixels get the same. */
 const underWay = new WeakMap<Uint8Array, Map<string, Promise<Pixels>>>();
 
@@ -67,15 +105,17 @@ export async function decodePixels(
   try {
     const check = checkJpeg(jpeg);
     const isGrey = 'header' in check && check.header.components === 1;
+    const origin = origins.get(jpeg);
     const format = wanted !== 'NATIVE' ? wanted : isGrey ? 'GREY' : 'RGB3';
     const known = underWay.get(jpeg) ?? new Map<string, Promise<Pixels>>();
     underWay.set(jpeg, known);
     const key = `${format} ${whole}`;
     const decoding =
       known.get(key) ??
-      imageTurn(() => decode(sharp(jpeg, { failOn: whole ? 'truncated' : 'none' }), format, isGrey)).finally(
-        () => known.delete(key),
-      );
+      imageTurn(() => {
+        const options = { failOn: whole ? 'truncated' : 'none' } as const;
+        return decode(origin ? fromPixels(sharp, origin) : sharp(jpeg, options), format, isGrey);
+      }).finally(() => known.delete(key));
     known.set(key, decoding);
     return await decoding;
   } catch (cause) {
@@ -95,14 +135,14 @@ async function decode(picture: ReturnType<Sharp>, format: PixelFormat, isGrey: b
   const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
   const { width, height } = info;
   if (info.channels !== made) throw new Error(`it has ${info.channels} channels`);
-  if (format === 'BGR3') await inSlices(data, swapRedAndBlue);
+  if (format === 'BGR3') await inSlices(width * height, 3, swapRedAndBlue);
   if (format !== 'GREY' || made === 1) return { data, width, height, channels: made };
   const grey = new Uint8Array(width * height);
-  await inSlices(data, (from, to) => lumaOf(data, grey, from, to));
+  await inSlices(width * height, 3, (from, to) => lumaOf(data, grey, from, to));
   return { data: grey, width, height, channels: 1 };
 
   function swapRedAndBlue(from: number, to: number): void {
-    for (let i = from; i < to; i += 3) {
+    for (let i = 3 * from; i < 3 * to; i += 3) {
       const red = data[i]!;
       data[i] = data[i + 2]!;
       data[i + 2] = red;
@@ -110,20 +150,25 @@ async function decode(picture: ReturnType<Sharp>, format: PixelFormat, isGrey: b
   }
 }
 
-/** Luma of BT.601 in 16-bit fixed point, of the pixels between two bytes of `rgb`. */
+/** Luma of BT.601 in 16-bit fixed point, of the pixels from one number to another. */
 function lumaOf(rgb: Uint8Array, grey: Uint8Array, from: number, to: number): void {
-  for (let i = from, o = from / 3; i < to; i += 3, o++) {
+  for (let i = 3 * from, o = from; o < to; i += 3, o++) {
     grey[o] = (19_595 * rgb[i]! + 38_470 * rgb[i + 1]! + 7_471 * rgb[i + 2]! + 32_768) >> 16;
   }
 }
 
-/** Bytes of three channels that are gone through in a turn of the event loop: a fraction of a millisecond. */
+/** Bytes that are gone through in a turn of the event loop: a fraction of a millisecond. */
 const SLICE = 3 * 65_536;
 
-/** Goes through pixels of three bytes on the event loop, and lets others in between. */
-async function inSlices(bytes: Uint8Array, work: (from: number, to: number) => void): Promise<void> {
-  for (let from = 0; from < bytes.length; from += SLICE) {
+/** Goes through `count` things of so many bytes each on the event loop, and lets others in between. */
+export async function inSlices(
+  count: number,
+  bytes: number,
+  work: (from: number, to: number) => void,
+): Promise<void> {
+  const step = Math.max(1, Math.floor(SLICE / bytes));
+  for (let from = 0; from < count; from += step) {
     if (from > 0) await turnOver();
-    work(from, Math.min(from + SLICE, bytes.length));
+    work(from, Math.min(from + step, count));
   }
 }

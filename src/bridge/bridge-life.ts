@@ -3,7 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { abortable } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import { FramePuller, type PulledFrame } from '../frames/index.js';
+import {
+  FramePuller,
+  PreviewPuller,
+  type PulledFrame,
+  type RawPreview,
+  type SourceHandlers,
+} from '../frames/index.js';
 import type { LineTap } from '../link/index.js';
 import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions } from '../options/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
@@ -43,7 +49,7 @@ export class BridgeLife {
 
   /** @internal */
   protected readonly connection: Connection;
-  readonly #source: FramePuller;
+  readonly #sources: { readonly frame: FramePuller; readonly preview: PreviewPuller };
   /** @internal */
   protected readonly sinks: FrameSinks;
   /** @internal */
@@ -80,7 +86,7 @@ export class BridgeLife {
     const failed = (error: BridgeError): void => this.#reports.failed(error);
     this.streams = new Streams(() => this.#listened(), failed);
     this.#reports = new Reports(this.streams, this.runId, () => this.cameraId);
-    this.#source = new FramePuller(options.channel, {
+    const frames: SourceHandlers = {
       ready: (signal) => this.road.room && abortable(this.road.room, signal),
       frame: (frame) => this.#deliver(frame),
       dropped: (reason, count) => {
@@ -88,7 +94,15 @@ export class BridgeLife {
         this.#reports.dropped(reason, count);
       },
       failed,
-    });
+    };
+    const { source, channel } = options;
+    this.#sources = {
+      frame: new FramePuller(channel, frames),
+      preview: new PreviewPuller(frames, {
+        raw: rawSize(options),
+        unless: source ? undefined : (camera) => this.connection.hasChannel(camera),
+      }),
+    };
     this.sinks = new FrameSinks({
       failed: (kind, error) => this.#reports.failed(error, kind),
       recovered: (sink, lost) => this.#reports.recovered(sink, lost),
@@ -98,12 +112,13 @@ export class BridgeLife {
     this.road = new FrameRoad(this.sinks, this.streams);
     const told: ConnectionHandlers = {
       connected: (camera) => this.#reports.connected(camera),
+      source: (kind) => this.#reports.source(kind),
       disconnected: (error) => this.#reports.disconnected(error),
       waiting: waiting ?? failed,
       failed,
       failedForGood: (error) => void this.#close(error),
     };
-    this.connection = new Connection(options, this.#source, told, { tap });
+    this.connection = new Connection(options, this.#sources, told, { tap });
   }
 
   /**
@@ -147,8 +162,8 @@ export class BridgeLife {
     return {
       cameraId: this.cameraId,
       ...this.road.meter.take(),
-      repaired: this.#source.repairs,
-      damagedData: this.#source.damagedData ?? 0,
+      repaired: this.#sources.frame.repairs + this.#sources.preview.repairs,
+      damagedData: this.#sources.frame.damagedData,
       undecoded: (sinks.segment?.skipped ?? 0) + (sinks.arrays?.skipped ?? 0),
       sinks,
       algorithm: this.parts?.algorithm?.takeStats() ?? null,
@@ -294,4 +309,10 @@ export class BridgeLife {
     this.streams.end(error);
     this.#finish(error);
   }
+}
+
+/** The size of previews as pixels; undefined: they are JPEGs. */
+function rawSize({ previewRaw }: BridgeOptions): RawPreview | undefined {
+  const [width, height] = previewRaw?.split('x').map(Number) ?? [];
+  return width && height ? { width, height } : undefined;
 }

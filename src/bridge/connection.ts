@@ -2,11 +2,12 @@
 import { abortable, Mutex } from '../async.js';
 import { type Camera, type LineSettings, mayCome, mayPass, ReconnectingCamera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import type { Source } from '../frames/index.js';
+import { type Source, scriptEnded } from '../frames/index.js';
 import { type BridgeOptions, cameraPart } from '../options/index.js';
 import { FrameScript } from './frame-script.js';
 import { closedError, Machine } from './machine.js';
 import { oncePerReason } from './reports.js';
+import type { SourceKind } from './script-appears.js';
 import type { State, Transition } from './states.js';
 
 export interface ConnectionHandlers {
@@ -15,6 +16,8 @@ export interface ConnectionHandlers {
   disconnected(error: BridgeError): void;
   /** The camera is not there, and waited for; once for each reason. */
   waiting(error: BridgeError): void;
+  /** Frames come from elsewhere than before, because of the script that runs. */
+  source(kind: SourceKind): void;
   /** Something failed that does not end the connection. */
   failed(error: BridgeError): void;
   /** An error that no waiting helps against has closed the connection. */
@@ -23,7 +26,8 @@ export interface ConnectionHandlers {
 
 export class Connection {
   readonly #options: BridgeOptions;
-  readonly #source: Source;
+  readonly #sources: Readonly<Record<SourceKind, Source>>;
+  #kind: SourceKind;
   readonly #handlers: ConnectionHandlers;
   readonly #camera: ReconnectingCamera;
   readonly #script: FrameScript;
@@ -36,9 +40,15 @@ export class Connection {
   #asked: { refusal?: BridgeError } | undefined;
   #lost: BridgeError | undefined;
 
-  constructor(options: BridgeOptions, source: Source, handlers: ConnectionHandlers, line: LineSettings = {}) {
+  constructor(
+    options: BridgeOptions,
+    sources: Readonly<Record<SourceKind, Source>>,
+    handlers: ConnectionHandlers,
+    line: LineSettings = {},
+  ) {
     this.#options = options;
-    this.#source = source;
+    this.#sources = sources;
+    this.#kind = options.source ?? 'frame';
     this.#handlers = handlers;
     this.#camera = new ReconnectingCamera(cameraPart(options), undefined, line);
     this.#script = new FrameScript(options, handlers.failed);
@@ -71,6 +81,11 @@ export class Connection {
   /** Whether frames are pulled, or will be when the camera is back. */
   get wanted(): boolean {
     return this.#wanted;
+  }
+
+  /** Whether the script that runs has a frame channel: of use to a source that does without. */
+  hasChannel(camera: Camera): Promise<boolean> {
+    return this.#script.hasChannel(camera);
   }
 
   /** Aborted when the connection is closed; the reason is BRIDGE_CLOSED, or the error that closed it. */
@@ -196,7 +211,9 @@ export class Connection {
   async #preparing(signal: AbortSignal): Promise<Transition> {
     const { camera } = this;
     try {
-      await this.#script.prepare(camera, signal);
+      const kind = await this.#script.prepare(camera, signal);
+      if (kind !== this.#kind) this.#handlers.source(kind);
+      this.#kind = kind;
     } catch (cause) {
       signal.throwIfAborted();
       const error = asBridgeError(cause);
@@ -214,10 +231,12 @@ export class Connection {
   async #streaming(signal: AbortSignal): Promise<Transition> {
     const { camera } = this;
     try {
-      await this.#source.run(camera, signal);
+      const kind = this.#kind;
+      await this.#sources[kind].run(camera, signal);
       signal.throwIfAborted();
-      // The interpreter has restarted. Without its channel the script is gone, which is worth telling.
-      await camera.channel(this.#options.channel).id();
+      // The interpreter has restarted. Without its channel, or any other, the script is gone, which is worth telling.
+      if (kind === 'frame') await camera.channel(this.#options.channel).id();
+      else if (!(await camera.running(signal))) throw scriptEnded();
       return 'prepare';
     } catch (cause) {
       const error = asBridgeError(cause);

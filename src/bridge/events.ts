@@ -3,6 +3,7 @@ import type { BridgeError } from '../errors.js';
 import type { DropReason, Frame } from '../frames/index.js';
 import type { LinkStats } from '../link/index.js';
 import type { CallResult, LogLine, RunnerState } from '../runner/index.js';
+import type { SourceKind } from './script-appears.js';
 import type { SinkKind, SinkStats } from './sink.js';
 
 /**
@@ -24,6 +25,8 @@ export type BridgeEventFields =
       readonly maxPayload: number;
       readonly ack: boolean;
     }
+  /** Where frames come from changes, because of the script that runs: without the option `source` a script may do without a channel. */
+  | { readonly type: 'source'; readonly cameraId: string; readonly source: SourceKind }
   /**
    * Captured frames that are not delivered, and why. `pipeline`: they are delivered, and the pipeline did not take them; at
    * most once a second.

@@ -47,6 +47,12 @@ export const runLines = {
     maxPayload: count('bytes a packet'),
     ack: z.boolean().meta({ description: 'packets are acknowledged' }),
   }),
+  source: line('source', 'Frames come from elsewhere than before, because of the script that runs.', {
+    cameraId,
+    source: z.enum(['frame', 'preview']).meta({
+      description: "the script's channel, or the firmware's preview",
+    }),
+  }),
   frame: line('frame', 'A frame was delivered; `timestampMs` is when it was complete on the host.', {
     cameraId,
     sequence,
@@ -110,7 +116,9 @@ export const runLines = {
     'Captured frames that are not delivered, or delivered ones that a pipeline lacks.',
     {
       cameraId,
-      reason: text('corrupt, too_large, unreadable, skipped, stale, repeated or pipeline: see below'),
+      reason: text(
+        'corrupt, too_large, unreadable, skipped, stale, repeated, replaced or pipeline: see below',
+      ),
       count: count('how many'),
     },
   ),

@@ -4,6 +4,7 @@ import type { BridgeError } from '../errors.js';
 import type { DropReason, Frame } from '../frames/index.js';
 import type { LogLine, RunnerState } from '../runner/index.js';
 import type { BridgeEventFields, FrameResult, SkipReason } from './events.js';
+import type { SourceKind } from './script-appears.js';
 import type { SinkKind } from './sink.js';
 import type { Streams } from './streams.js';
 
@@ -32,6 +33,10 @@ export class Reports {
       ack: link.ack,
     });
     camera.stdout$.subscribe((text) => this.#emit({ type: 'stdout', cameraId: this.#cameraId(), text }));
+  }
+
+  source(source: SourceKind): void {
+    this.#emit({ type: 'source', cameraId: this.#cameraId(), source });
   }
 
   disconnected({ code, message }: BridgeError): void {

@@ -18,9 +18,16 @@ const STATS_MS = 1_000;
 
 /** Reasons for which frames are dropped that need more than their word. */
 const REASONS: Readonly<Record<string, string>> = {
+  replaced: 'the camera had a newer preview before it was read',
   pipeline: 'the pipeline was busy or did not run',
   skipped: 'given up by the script because settings changed or it waited too long, or read by another host',
 };
+
+const SOURCES = {
+  preview:
+    'the script has no frame channel: frames are the previews of its pictures, as the IDE shows them (--source preview)',
+  frame: 'the script has a frame channel: frames come from there (--source frame)',
+} as const;
 
 export interface ReportOptions {
   readonly several: boolean;
@@ -126,10 +133,13 @@ function reportEvent(
         `${name}connected to ${event.cameraId} on ${event.port}: firmware ${event.firmwareVersion}, protocol ${event.protocolVersion}, ${event.maxPayload} bytes a packet, acks ${event.ack ? 'on' : 'off'}`,
       );
       break;
+    case 'source':
+      output.log('info', `${name}${SOURCES[event.source]}`);
+      break;
     case 'dropped':
       output.log(
-        // What was latched before the connection is let go at every start.
-        event.reason === 'stale' ? 'info' : 'warn',
+        // What was latched before the connection is let go at every start, and previews are replaced at any time.
+        event.reason === 'stale' || event.reason === 'replaced' ? 'info' : 'warn',
         `${name}${event.count} frame${event.count === 1 ? '' : 's'} dropped: ${REASONS[event.reason] ?? event.reason}`,
       );
       break;

@@ -14,6 +14,7 @@ const EVENTS = [
   'result',
   'stats',
   'connected',
+  'source',
   'disconnected',
   'dropped',
   'error',

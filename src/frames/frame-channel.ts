@@ -5,8 +5,15 @@ import { isLoss } from './frame-reader.js';
 import { type Latch, LatchReader } from './latch.js';
 import { HEADER_BYTES, numbersBetween, readHeader, releaseOffset, WINDOW, windowBytes } from './window.js';
 
-/** A stopped script's channels stay and answer, but give no more frames. */
-export function scriptEnded(channel: string): BridgeError {
+/** A stopped script's channels stay and answer, but give no more frames. Without a channel: frames are previews. */
+export function scriptEnded(channel?: string): BridgeError {
+  if (channel === undefined) {
+    return new BridgeError(
+      'CHANNEL_MISSING',
+      'No script runs on the camera, so it takes no pictures, and has no previews. Run a script that takes some.',
+      { context: { running: false } },
+    );
+  }
   return new BridgeError(
     'CHANNEL_MISSING',
     `No script runs on the camera: the one that made its channel \`${channel}\` was stopped or has ended, so no more frames come. Run the script again.`,

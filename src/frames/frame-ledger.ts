@@ -105,7 +105,7 @@ const CLOCK_SET_MS = 2;
 let monotonicOriginMs = performance.timeOrigin;
 
 /** Unix time in milliseconds, to the microsecond. */
-function unixTime(): number {
+export function unixTime(): number {
   const now = Date.now();
   const precise = monotonicOriginMs + performance.now();
   if (Math.abs(precise - now) < CLOCK_SET_MS) return Math.round(precise * 1_000) / 1_000;

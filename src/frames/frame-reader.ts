@@ -166,6 +166,7 @@ export function isLoss(error: unknown): boolean {
   );
 }
 
-function total(ranges: readonly ByteRange[]): number {
+/** Bytes. */
+export function total(ranges: readonly ByteRange[]): number {
   return ranges.reduce((sum, range) => sum + range.to - range.from, 0);
 }

@@ -24,9 +24,17 @@ export interface PulledFrame {
  * `unreadable`: the line let none of it through; `skipped`: the camera's numbers show captures that this host never got,
  * as when another host read them or the script restarted; `stale`: it waited at the camera while no host was connected;
  * `repeated`: byte for byte the frame before it, whose release is in doubt, and the script gives no number to tell a new
- * capture from the same one.
+ * capture from the same one; `replaced`: a preview in whose place the camera put a newer one before it was read, told at most
+ * once a second.
  */
-export type DropReason = 'corrupt' | 'too_large' | 'unreadable' | 'skipped' | 'stale' | 'repeated';
+export type DropReason =
+  | 'corrupt'
+  | 'too_large'
+  | 'unreadable'
+  | 'skipped'
+  | 'stale'
+  | 'repeated'
+  | 'replaced';
 
 export interface SourceHandlers {
   /** A frame. Called again only after `ready` has resolved. */

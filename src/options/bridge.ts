@@ -30,6 +30,21 @@ export const bridgeOptionsSchema = z.strictObject({
       flag: '--channel NAME',
       description: "the script's frame channel",
     }),
+    source: z.enum(['frame', 'preview']).optional().meta({
+      flag: '--source WHAT',
+      description:
+        "where frames come from: the script's channel, or the firmware's preview; default: what the script has",
+      common: true,
+    }),
+    previewRaw: z
+      .string()
+      .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, 'Give WIDTHxHEIGHT in pixels, such as 640x480')
+      .optional()
+      .meta({
+        flag: '--preview-raw WIDTHxHEIGHT',
+        description:
+          'previews as pixels, larger pictures made smaller to fit; default: JPEGs that the camera makes',
+      }),
     reconnect: z
       .union([z.boolean(), z.int().min(1)])
       .default(true)

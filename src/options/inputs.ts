@@ -45,6 +45,10 @@ export interface BridgeInput extends CameraInput {
   script?: string | false | undefined;
   /** The script's frame channel. Default: "frame". */
   channel?: string | undefined;
+  /** Where frames come from: the script's channel, or the firmware's preview; default: what the script has. */
+  source?: 'frame' | 'preview' | undefined;
+  /** Previews as pixels, larger pictures made smaller to fit; default: JPEGs that the camera makes. */
+  previewRaw?: string | undefined;
   /** Whether to wait for a camera that has gone: on, off, or how many attempts in a row may fail. Default: true. */
   reconnect?: boolean | number | undefined;
   /** Wait for a camera that is not there at the start. Default: false. */

@@ -25,13 +25,14 @@ export interface CameraRecords {
   readonly faultLog: FaultLog | undefined;
 }
 
-/** With what an interpreter starts: main.py only after power-on, text only after a soft reboot. */
+/** With what an interpreter starts: main.py only after power-on, text and a preview only after a soft reboot. */
 interface Boot {
   readonly runMain: boolean;
   readonly stdout: Uint8Array;
+  readonly preview: boolean;
 }
 
-const POWER_ON: Boot = { runMain: true, stdout: NO_TEXT };
+const POWER_ON: Boot = { runMain: true, stdout: NO_TEXT, preview: false };
 
 export class VirtualCamera {
   /** Resolves when the camera answers for the first time. */
@@ -148,7 +149,7 @@ export class VirtualCamera {
     }
   }
 
-  #boot({ runMain, stdout }: Boot): void {
+  #boot({ runMain, stdout, preview }: Boot): void {
     const { identity, maxPayload, fps, compressMs, onCapture } = this.#options;
     // The Worker before this one may have tried to wake the main thread without effect.
     this.#host.awake();
@@ -159,6 +160,7 @@ export class VirtualCamera {
       files: this.#files,
       runMain,
       stdout,
+      preview,
       fps,
       compressMs,
       captures: this.#captures,
@@ -202,7 +204,7 @@ export class VirtualCamera {
       case 'soft-reboot':
         this.#captures = message.captures;
         this.#deliver(this.#host.awake());
-        this.#reboot({ runMain: false, stdout: message.stdout });
+        this.#reboot({ runMain: false, stdout: message.stdout, preview: message.preview });
         return;
       case 'reset':
         this.#captures = message.captures;

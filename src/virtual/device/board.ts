@@ -66,7 +66,7 @@ export class Board {
       this.#stopping = true;
     });
     this.stdout = new StdoutChannel(setup.stdout, () => notify(ChannelId.STDOUT));
-    this.preview = new PreviewChannel(() => notify(ChannelId.STREAM));
+    this.preview = new PreviewChannel(setup.preview, () => notify(ChannelId.STREAM));
     if (setup.ledger) this.reportCapture = (capture) => this.post({ type: 'capture', capture });
     this.link.active = this.#line.hostPresent;
   }

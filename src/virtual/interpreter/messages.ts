@@ -29,8 +29,13 @@ export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'picture'; readonly id: number; readonly spec: PictureSpec; readonly index: number }
   | { readonly type: 'capture'; readonly capture: Capture }
-  /** The interpreter is to be started again; `stdout` is what the host has not read yet. */
-  | { readonly type: 'soft-reboot'; readonly stdout: Uint8Array; readonly captures: number }
+  /** The interpreter is to be started again; `stdout` is what the host has not read yet, `preview`: it wants previews. */
+  | {
+      readonly type: 'soft-reboot';
+      readonly stdout: Uint8Array;
+      readonly preview: boolean;
+      readonly captures: number;
+    }
   /** What is on its file system now. */
   | { readonly type: 'files'; readonly files: CameraFiles }
   /** The whole board is to be started again. */
@@ -54,6 +59,8 @@ export interface WorkerSetup {
   readonly runMain: boolean;
   /** stdout text from before a soft reboot. */
   readonly stdout: Uint8Array;
+  /** A host had enabled the preview before a soft reboot. */
+  readonly preview: boolean;
   /** Captures made so far. */
   readonly captures: number;
   /** Frames per second whatever the script says; Infinity: as fast as it asks. */

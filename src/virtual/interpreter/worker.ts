@@ -67,8 +67,9 @@ function start(): Promise<void> {
       runScript(board, interpreter, meetInterrupt, script, fileName);
       keepFiles?.();
     });
-    const captures = sensor.captures;
-    board.halt({ type: 'soft-reboot', stdout: board.stdout.unread(), captures });
+    const { captures } = sensor;
+    const { stdout, preview } = board;
+    board.halt({ type: 'soft-reboot', stdout: stdout.unread(), preview: preview.enabled, captures });
   });
 }
 

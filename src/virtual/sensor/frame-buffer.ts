@@ -2,7 +2,6 @@
  * The memory in which frames lie, inside the interpreter's. One buffer for snapshots and a few that compressed
  * copies take turns in; grown when needed and never given back, because a script may still hold a view of it.
  */
-import { PixelFormat } from '../../protocol/index.js';
 import type { Interpreter } from '../interpreter/interpreter.js';
 
 /** Copies that exist at a time: the next one takes the place of the oldest. */
@@ -50,20 +49,5 @@ export class FrameBuffer {
     block.address = address;
     block.size = size;
     return address;
-  }
-}
-
-/** Writes drawn pixels, one or three bytes each, in the camera's format; RGB565 is little-endian. */
-export function writePixels(target: Uint8Array, pixels: Uint8Array, pixformat: number): void {
-  if (pixformat === PixelFormat.GRAYSCALE) {
-    target.set(pixels);
-    return;
-  }
-  for (let from = 0, to = 0; from + 2 < pixels.length; from += 3, to += 2) {
-    const red = pixels[from]! >>> 3;
-    const green = pixels[from + 1]! >>> 2;
-    const blue = pixels[from + 2]! >>> 3;
-    target[to] = ((green & 7) << 5) | blue;
-    target[to + 1] = (red << 3) | (green >>> 3);
   }
 }

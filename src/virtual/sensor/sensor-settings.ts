@@ -16,6 +16,8 @@ export const SENSOR_HEIGHT = 1944;
 export const SENSOR_FORMATS: readonly number[] = [
   PixelFormat.GRAYSCALE,
   PixelFormat.RGB565,
+  PixelFormat.BAYER,
+  PixelFormat.YUV422,
   PixelFormat.JPEG,
 ];
 

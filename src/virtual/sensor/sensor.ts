@@ -11,9 +11,10 @@ import type { Capture } from '../interpreter/messages.js';
 import { PictureShelf } from '../pictures/picture-shelf.js';
 import { loopLength, type PictureSpec } from '../pictures/picture-spec.js';
 import { STAMP_SIZE, stampJpeg } from './capture-stamp.js';
-import { FrameBuffer, writePixels } from './frame-buffer.js';
+import { FrameBuffer } from './frame-buffer.js';
 import { FrameClock } from './frame-clock.js';
 import { type Look, Looks } from './looks.js';
+import { bytesAPixel, smaller, writePixels } from './pixel-formats.js';
 import { CsiError, getControl, setControl, setWindow } from './sensor-control.js';
 import { SensorSettings } from './sensor-settings.js';
 
@@ -62,6 +63,8 @@ export class Sensor {
   /** Address and length of the JPEG in the frame buffer; length 0: it holds no JPEG. */
   #jpegSize = 0;
   #taken = false;
+  /** The frame buffer holds the last frame's pixels: a script may have changed them. */
+  #drawn = false;
 
   constructor(options: SensorOptions, interpreter: Interpreter, board: SensorBoard) {
     this.#options = options;
@@ -113,7 +116,7 @@ export class Sensor {
     if (!this.#board.waitUntil(due)) return INTERRUPTED;
     const now = performance.now();
     const { w, h } = settings.window;
-    const bytes = w * h * (settings.pixformat === PixelFormat.GRAYSCALE ? 1 : 2);
+    const bytes = w * h * bytesAPixel(settings.pixformat);
     const address = this.#buffer.frame(2 * w * h);
     if (address === 0) return CsiError.FRAMEBUFFER_OVERFLOW;
     this.#look = this.#looks.at(this.#clock.take(now));
@@ -122,6 +125,7 @@ export class Sensor {
     this.#takenAt = Date.now();
     this.#taken = true;
     this.#jpegSize = 0;
+    this.#drawn = false;
     let size = bytes;
     if (settings.pixformat === PixelFormat.JPEG) {
       size = this.jpeg(settings.quality, false, false);
@@ -172,7 +176,8 @@ export class Sensor {
     const { pixformat, window } = this.#settings;
     const address = this.#buffer.frame(2 * window.w * window.h);
     if (address === 0) return NO_ROOM;
-    writePixels(this.#interpreter.bytes.subarray(address), picture, pixformat);
+    writePixels(this.#interpreter.bytes.subarray(address), picture, pixformat, window.w);
+    this.#drawn = true;
     return 0;
   }
 
@@ -212,11 +217,24 @@ export class Sensor {
   #updatePreview(): void {
     const { preview } = this.#board;
     if (!this.#taken || !preview.wanting) return;
-    const { w, h } = this.#settings.window;
-    if (this.#jpegSize === 0 && this.#compress(PREVIEW_QUALITY, false, true) < 0) return;
+    const { pixformat, window } = this.#settings;
+    const { w, h } = window;
+    const raw = this.#jpegSize > 0 ? undefined : preview.rawSize(pixformat, w, h);
+    if (raw) {
+      if (!this.#drawn && this.pixels() < 0) return;
+      const address = this.#buffer.frame(0);
+      const pixels = this.#interpreter.bytes.subarray(address, address + w * h * bytesAPixel(pixformat));
+      const shown = raw.width === w && raw.height === h ? pixels : smaller(pixels, w, h, raw, pixformat);
+      preview.update(pixformat, shown, raw.width, raw.height);
+      return;
+    }
+    if (this.#jpegSize === 0) {
+      if (this.#compress(PREVIEW_QUALITY, false, true) < 0) return;
+      this.#board.block(this.#options.compressMs);
+    }
     const address = this.#jpegSize > 0 ? this.#buffer.frame(0) : this.#interpreter.word(0);
     const size = this.#jpegSize > 0 ? this.#jpegSize : this.#interpreter.word(4);
-    preview.update(this.#interpreter.bytes.subarray(address, address + size), w, h);
+    preview.update(PixelFormat.JPEG, this.#interpreter.bytes.subarray(address, address + size), w, h);
   }
 
   #setWords(...values: number[]): void {

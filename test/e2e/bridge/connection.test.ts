@@ -37,11 +37,13 @@ const kept = (bridge: Bridge): Bridge => {
 describe('an error that another connection cannot cure', () => {
   it('closes the connection instead of reconnecting for ever', async () => {
     const told: string[] = [];
+    const defective = { repairs: 0, run: () => Promise.reject(new TypeError('a defect')) };
     const connection = new Connection(
       bridgeOptionsSchema.parse({ port: 'virtual' }),
-      { repairs: 0, run: () => Promise.reject(new TypeError('a defect')) },
+      { frame: defective, preview: defective },
       {
         connected: () => told.push('connected'),
+        source: (kind) => told.push(kind),
         waiting: ({ code }) => told.push(`waiting ${code}`),
         disconnected: () => told.push('disconnected'),
         failed: ({ code }) => told.push(code),

@@ -53,7 +53,7 @@ function frameScript(input: BridgeInput): FrameScript {
   return new FrameScript(bridgeOptionsSchema.parse({ port: 'virtual', ...input }), () => undefined);
 }
 
-const prepare = (camera: Camera, input: BridgeInput): Promise<void> =>
+const prepare = (camera: Camera, input: BridgeInput): Promise<unknown> =>
   frameScript(input).prepare(camera, never);
 
 async function bridgeWith(input: BridgeInput) {

@@ -19,7 +19,7 @@ JPEG_SUBSAMPLING_444 = 0x11
 JPEG_SUBSAMPLING_422 = 0x21
 JPEG_SUBSAMPLING_420 = 0x22
 
-_NAMES = {0x08020001: "grayscale", 0x0C030002: "rgb565", _JPEG: "jpeg"}
+_NAMES = {0x08020001: "grayscale", 0x0C030002: "rgb565", 0x05040001: "bayer", 0x14050002: "yuv422", _JPEG: "jpeg"}
 
 class Image:
     # address of the data, width, height, pixel format, bytes; raw: pixels of a snapshot, drawn when asked for
