@@ -206,7 +206,7 @@ describe('settings of the virtual sensor', () => {
       'c.framebuffers(1)',
       'c.pixformat()',
       'c.pixformat(12345)',
-      'c.pixformat(csi.BAYER)',
+      'c.pixformat(csi.BINARY)',
       'c.framesize(99)',
       "c.framesize('big')",
       'c.pixformat(csi.RGB565)',
