@@ -111,23 +111,28 @@ async function exists(path: string): Promise<boolean> {
 
 /**
  * Writes a file so that it appears under its name only when it is whole, with the permissions of the one it replaces. A
- * symbolic link is followed. FILE_FAILED begins with `what`.
+ * symbolic link is followed. `modifiedMs`: its time of modification, if not now. FILE_FAILED begins with `what`.
  */
-export async function writeWhole(what: string, path: string, bytes: Uint8Array): Promise<void> {
+export async function writeWhole(
+  what: string,
+  path: string,
+  bytes: Uint8Array,
+  modifiedMs?: number,
+): Promise<void> {
   try {
     const found = (await exists(path)) ? await stat(path) : undefined;
     if (found?.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
     if (found && !found.isFile()) throw new Error('it is a device, a FIFO or a socket, not a file');
     const target = await targetOf(path);
-    await throughPart(target, bytes, found?.mode, (part) => rename(part, target));
+    await throughPart(target, bytes, { mode: found?.mode, modifiedMs }, (part) => rename(part, target));
   } catch (cause) {
     throw await fileFailure(what, path, cause);
   }
 }
 
 /** As `writeWhole`, for a name that is free. Rejects as the file system does: EEXIST when the name is taken. */
-export function writeNew(path: string, bytes: Uint8Array): Promise<void> {
-  return throughPart(path, bytes, undefined, (part) => appear(part, path));
+export function writeNew(path: string, bytes: Uint8Array, modifiedMs?: number): Promise<void> {
+  return throughPart(path, bytes, { modifiedMs }, (part) => appear(part, path));
 }
 
 /** Where a link leads to, also one that leads to nothing yet; else the path itself. */
@@ -143,7 +148,7 @@ async function targetOf(path: string): Promise<string> {
 async function throughPart(
   path: string,
   bytes: Uint8Array,
-  mode: number | undefined,
+  { mode, modifiedMs }: { readonly mode?: number | undefined; readonly modifiedMs: number | undefined },
   place: (part: string) => Promise<void>,
 ): Promise<void> {
   const part = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
@@ -152,6 +157,7 @@ async function throughPart(
     try {
       await file.writeFile(bytes);
       if (mode !== undefined) await file.chmod(mode & 0o7777);
+      if (modifiedMs !== undefined) await file.utimes(modifiedMs / 1_000, modifiedMs / 1_000);
     } finally {
       await file.close();
     }

@@ -139,8 +139,7 @@ export class Algorithm implements Sink {
       this.#skip(frame, this.#ending ? 'closed' : 'algorithm_failed');
       return undefined;
     }
-    const { width, height, cameraId, data } = frame;
-    const timestampMs = frame.capturedAtMs ?? frame.timestampMs;
+    const { width, height, cameraId, data, takenAtMs: timestampMs } = frame;
     const id = `${cameraId}-${String(frame.sequence).padStart(8, '0')}`;
     let image: RefCountedImage;
     try {

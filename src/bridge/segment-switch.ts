@@ -77,7 +77,8 @@ export function storeSink(store: FrameStore | DecodedStore): Sink {
     get failing() {
       return 'failing' in store && store.failing;
     },
-    write: (frame) => store.write(frame),
+    write: ({ jpeg, width, height, takenAtMs, sequence }) =>
+      store.write({ jpeg, width, height, timestampMs: takenAtMs, sequence }),
     lost: () => store.lost(),
     close: () => store.close(),
   };

@@ -80,11 +80,11 @@ export const ownCommands: readonly Command[] = [
     'one frame, into a file of the bridge or as base64 in the reply',
     z.strictObject({ path: path.optional() }),
     async ({ bridge }, { path: file }) => {
-      const { jpeg, sequence, width, height, bytes, crc32, timestampMs } =
+      const { jpeg, sequence, width, height, bytes, crc32, timestampMs, takenAtMs } =
         await bridge.nextFrame(SNAPSHOT_MS);
       const about = { sequence, width, height, bytes, crc32, timestamp_ms: Math.round(timestampMs) };
       if (file === undefined) return { ...about, jpeg: Buffer.from(jpeg).toString('base64') };
-      await writeWhole('The snapshot cannot be written', file, jpeg);
+      await writeWhole('The snapshot cannot be written', file, jpeg, takenAtMs);
       return { ...about, path: file };
     },
   ),

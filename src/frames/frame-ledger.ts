@@ -5,9 +5,12 @@ import { BridgeError } from '../errors.js';
 import { checkJpeg } from '../jpeg.js';
 import { parseJson } from '../json.js';
 import type { FrameReader } from './frame-reader.js';
-import type { SourceHandlers } from './source.js';
+import type { PulledFrame, SourceHandlers } from './source.js';
 import { DATA_LIMIT } from './window.js';
 
+type CapturedAt = Pick<PulledFrame, 'capturedAtMs' | 'capturedErrorMs'>;
+
+const A_MICROSECOND = 0.001;
 /** Objects and arrays inside each other, in what a script attaches to a frame. */
 const DATA_DEPTH = 32;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -21,6 +24,8 @@ export class FrameLedger {
   damagedData = 0;
   /** The frame before was one: that is told once. */
   #damaged = false;
+  /** When the frame before was captured: Unix milliseconds, and how far that may be from the truth. */
+  #captured: { readonly at: number; readonly errorMs: number } | undefined;
 
   constructor(handlers: SourceHandlers, clock: Clock) {
     this.#handlers = handlers;
@@ -61,10 +66,26 @@ export class FrameLedger {
       height,
       timestampMs,
       captureNumber: latch.number,
-      capturedAtMs: captured && timestampMs - (this.#clock.now() - captured.at),
-      capturedErrorMs: captured?.errorMs,
+      ...this.#capturedAt(captured, timestampMs),
       ...(data === undefined ? {} : { data: this.#parse(data, latch.number) }),
     });
+  }
+
+  /** In Unix milliseconds, and later than the frame before: readers of arrays tell frames by their times alone. */
+  #capturedAt(captured: FrameReader['captured'], timestampMs: number): CapturedAt {
+    const before = this.#captured;
+    this.#captured = undefined;
+    if (!captured) return { capturedAtMs: undefined, capturedErrorMs: undefined };
+    let at = timestampMs - (this.#clock.now() - captured.at);
+    let { errorMs } = captured;
+    const back = before ? before.at + A_MICROSECOND - at : 0;
+    // Further back than that, the system's clock was set.
+    if (before && back > 0 && back <= errorMs + before.errorMs + A_MICROSECOND) {
+      at += back;
+      errorMs += back;
+    }
+    this.#captured = { at, errorMs };
+    return { capturedAtMs: at, capturedErrorMs: errorMs };
   }
 
   /** undefined: what is wrong is counted, and told unless the frame before had the same trouble. */

@@ -63,6 +63,11 @@ export class Frame implements FrameFields {
     this.captureNumber = fields.captureNumber;
   }
 
+  /** When the picture was taken: `capturedAtMs`, or `timestampMs` where that is not known. What stores and files carry. */
+  get takenAtMs(): number {
+    return this.capturedAtMs ?? this.timestampMs;
+  }
+
   /**
    * Where other programs find it: the id of its image file when an algorithm is attached, else the name of the
    * shared memory that it was put into first; null when it is in neither.

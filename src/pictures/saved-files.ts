@@ -17,10 +17,12 @@ export interface SavePolicy extends RetentionLimits {
   readonly when: string;
 }
 
-/** A frame as far as its file's name goes. */
+/** A frame as far as its file's name and time go. */
 interface Named {
   readonly cameraId: string;
   readonly sequence: number;
+  /** Unix milliseconds; undefined: it is not known. */
+  readonly takenAtMs?: number;
 }
 
 export class SavedFiles {
@@ -79,12 +81,12 @@ export class SavedFiles {
 
   /**
    * Writes `<camera-id>-<sequence, 8 digits>.jpg` and gives its path. It appears under its name only when it is whole,
-   * and never in the place of another; older files may go for it. FILE_FAILED.
+   * and never in the place of another, with the time at which the picture was taken; older files may go for it. FILE_FAILED.
    */
-  async save({ cameraId, sequence }: Named, jpeg: Uint8Array): Promise<string> {
+  async save({ cameraId, sequence, takenAtMs }: Named, jpeg: Uint8Array): Promise<string> {
     const path = join(this.#directory, `${cameraId}-${String(sequence).padStart(DIGITS, '0')}.jpg`);
     try {
-      const write = (): Promise<void> => writeNew(path, jpeg);
+      const write = (): Promise<void> => writeNew(path, jpeg, takenAtMs);
       await (this.#retention ? this.#retention.write(path, jpeg.length, write) : write());
       return path;
     } catch (cause) {

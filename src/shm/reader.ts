@@ -14,7 +14,10 @@ export interface ShmFrame {
   readonly height: number;
   /** Like `MJPG`, `RGB3`; of an array, its dtype. */
   readonly format: string;
-  /** Unix time, when the writer keeps to the convention; 0 when it has none. */
+  /**
+   * Unix time, when the writer keeps to the convention; 0 when it has none. Of the bridge: when the picture was captured,
+   * where the camera's script tells, else when it came.
+   */
   readonly timestampNs: bigint;
   /** The producer's count, different for every frame; 0 in arrays of other programs. */
   readonly sequence: number;

@@ -7,7 +7,7 @@ export interface StoredFrame {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
-  /** Unix time in milliseconds; fractions are kept. */
+  /** When the picture was taken, as far as that is known: Unix time in milliseconds; fractions are kept. */
   readonly timestampMs: number;
   /** Counts the delivered frames of a camera from 1. */
   readonly sequence: number;

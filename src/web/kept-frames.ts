@@ -86,7 +86,7 @@ export class KeptFrames {
       .run(async () => {
         // The folder may be what is missing.
         if (this.#failure) await makeFolder(WHAT, folder);
-        await writeWhole(WHAT, `${path}.jpg`, frame.jpeg);
+        await writeWhole(WHAT, `${path}.jpg`, frame.jpeg, frame.takenAtMs);
         await writeWhole(WHAT, `${path}.json`, Buffer.from(`${JSON.stringify(judged)}\n`));
         this.#failure = undefined;
         for (const gone of this.#put({ judged, bytes: frame.bytes, path })) await remove(gone);

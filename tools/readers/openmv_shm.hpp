@@ -48,7 +48,7 @@ struct Error : std::runtime_error {
 struct Info {
     uint32_t width = 0, height = 0;   ///< pixels
     std::string format;               ///< like MJPG, RGB3, BGR3, GREY, RGBA; of an array, its dtype
-    uint64_t timestamp_ns = 0;        ///< Unix time
+    uint64_t timestamp_ns = 0;        ///< Unix time of the capture where the camera tells, else of the arrival
     uint64_t sequence = 0;            ///< the camera's count of delivered frames
     uint64_t number = 0;              ///< of a ring: its own count, from 1 without gaps
     uint64_t missed = 0;              ///< frames between the one before and this one that this reader did not get

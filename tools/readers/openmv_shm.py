@@ -66,7 +66,7 @@ class Frame:
     format: str
     """Like MJPG, RGB3, BGR3, GREY, RGBA; of an array, its dtype."""
     timestamp_ns: int
-    """Unix time."""
+    """Unix time: of the capture where the camera's script tells, else of the arrival on the host."""
     sequence: int
     """The camera's count of delivered frames, of whatever layout."""
     missed: int = 0

@@ -51,7 +51,8 @@ export function configure(command: Command): void {
         });
         if (STDOUT.includes(file)) process.stdout.write(frame.jpeg);
         else {
-          await writeWhole('The snapshot cannot be written', file, await encoded(frame.jpeg, kind));
+          const picture = await encoded(frame.jpeg, kind);
+          await writeWhole('The snapshot cannot be written', file, picture, frame.takenAtMs);
           output.log('info', `${file}: ${frame.width} x ${frame.height}, ${frame.bytes} bytes`);
         }
       } finally {

@@ -1,10 +1,18 @@
 /** When frames were captured, on the virtual camera, whose clock runs beside this one. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Bridge } from '../../../src/bridge/bridge.js';
 import { frameLine } from '../../../src/bridge/json-lines.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import type { Frame } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
+import { waitForShm } from '../../../src/shm/index.js';
+
+/** As the vendor's documentation shows it: without a header. */
+const PLAIN = fileURLToPath(new URL('../virtual/fixtures/docs_frame_channel.py', import.meta.url));
 
 let bridge: Bridge | undefined;
 afterEach(() => bridge?.close());
@@ -42,4 +50,50 @@ it('is in the JSON line of a frame, and missing where it is not known', async ()
   const { timestampMs, capturedAtMs, capturedErrorMs } = frameLine(frame!);
   expect(capturedAtMs! - capturedErrorMs!).toBeLessThanOrEqual(timestampMs);
   expect(frameLine({ ...frame!, capturedAtMs: undefined } as Frame)).not.toHaveProperty('capturedAtMs');
+});
+
+describe('in stores and files it is the time of the frame', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'openmv-capture-time-'));
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+  it.each([
+    ['told by the bundled script', undefined],
+    ['the arrival with a script that does not tell', PLAIN],
+  ])('%s', async (_what, plain) => {
+    const base = `openmv_test_${process.pid}_time${plain ? '_plain' : ''}`;
+    const names = { shmName: `/${base}_vizn`, ring: `/${base}_ring`, arrays: base };
+    const save = join(scratch, base);
+    bridge = await openBridge({
+      port: 'virtual',
+      ...names,
+      save,
+      ...(plain ? { script: plain } : {}),
+      virtual: { compressMs: 100, fps: 'max' },
+    });
+    const seen = new Map<number, Frame>();
+    bridge.frames$.subscribe((frame) => seen.set(frame.sequence, frame));
+    const signal = AbortSignal.timeout(60_000);
+    const read = new Map<number, number>();
+    for (const name of [names.shmName, names.ring, `/${base}_image_shm`]) {
+      const reader = await waitForShm(name, { signal });
+      let count = 0;
+      for await (const { sequence, timestampNs } of reader.frames({ signal })) {
+        read.set(sequence, Number(timestampNs) / 1e6);
+        if (++count === 5) break;
+      }
+      await reader.close();
+    }
+    // A frame is announced when the stores have it.
+    await expect.poll(() => seen.has(Math.max(...read.keys())), { timeout: 20_000 }).toBe(true);
+    for (const [sequence, time] of read) {
+      const { capturedAtMs, timestampMs } = seen.get(sequence)!;
+      expect(capturedAtMs === undefined).toBe(plain !== undefined);
+      // Doubles of seconds, and of milliseconds, end at a quarter of a microsecond.
+      expect(Math.abs(time - (capturedAtMs ?? timestampMs))).toBeLessThan(0.002);
+      if (capturedAtMs !== undefined) expect(timestampMs - capturedAtMs).toBeGreaterThan(50);
+    }
+    for (const { takenAtMs, file } of [...seen.values()].filter(({ file }) => file !== null)) {
+      expect(Math.abs(statSync(file!).mtimeMs - takenAtMs)).toBeLessThan(0.01);
+    }
+  });
 });
