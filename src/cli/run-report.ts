@@ -9,6 +9,7 @@ import {
   statsLine,
 } from '../bridge/index.js';
 import type { ControlServer } from '../control/index.js';
+import type { BrokerHandlers } from '../fleet/index.js';
 import { logText } from './log-text.js';
 import type { Output } from './output.js';
 import { VerdictReport } from './verdict-report.js';
@@ -112,6 +113,18 @@ export function attachControl(
       `${name}FPS: ${Math.round(framesPerSecond)} | Total frames: ${delivered} | Frame size: ${frameBytes} bytes`,
     );
   });
+}
+
+/** Tells that a broker is away, as of a sink that fails, and that it is back. */
+export function brokerReport(output: Output, sink: string): BrokerHandlers {
+  return {
+    failed: (cameraId, error) => output.error(error, false, 'warn', { cameraId, sink }),
+    recovered: (cameraId, lost) => {
+      if (output.json) output.spareLine({ type: 'recovered', timestampMs: Date.now(), cameraId, sink, lost });
+      output.log('info', `${cameraId}: ${sink} works again; messages that it lacks: ${lost}`);
+    },
+    unsent: (cameraId, count) => output.log('warn', `${cameraId}: ${count} messages did not reach ${sink}`),
+  };
 }
 
 function reportEvent(

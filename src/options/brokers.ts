@@ -57,7 +57,7 @@ export type NatsClientOptions = z.infer<typeof natsClientSchema>;
 
 /** What a run publishes. */
 export const brokersShape = group('Brokers', {
-  site: site.meta({ ...site.meta(), needs: 'nats' }),
+  site: site.meta({ ...site.meta(), needs: 'nats|mqtt' }),
   nats: server.optional().meta({
     flag: '--nats URL[,URL]',
     description: 'publish frames, results, events and figures at a NATS server',

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { bridgeOptionsSchema } from './bridge.js';
 import { brokersShape } from './brokers.js';
+import { mqttShape } from './mqtt.js';
 import { group, milliseconds } from './schema.js';
 
 const text = z.string().min(1);
@@ -62,6 +63,7 @@ export const runOptionsSchema = z.strictObject({
     }),
   }),
   ...brokersShape,
+  ...mqttShape,
   ...group('Recording', {
     record: text.optional().meta({
       flag: '--record FILE',

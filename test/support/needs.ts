@@ -56,6 +56,14 @@ const NEEDS = {
     present: () => runs('nats-server', '--version'),
     advice: 'apt-get install nats-server',
   },
+  mosquitto: {
+    present: () => spawnSync('mosquitto', ['-h']).error === undefined,
+    advice: 'apt-get install mosquitto',
+  },
+  'mosquitto-clients': {
+    present: () => spawnSync('mosquitto_sub', ['--help']).error === undefined,
+    advice: 'apt-get install mosquitto-clients',
+  },
   openssl: { present: () => runs('openssl', 'version'), advice: 'apt-get install openssl' },
   root: { present: () => process.geteuid?.() === 0, advice: 'run the tests as root' },
   'a mount namespace': {

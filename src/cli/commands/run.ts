@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { startLine } from '../../bridge/index.js';
 import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
-import { type NatsPublishing, openNats } from '../../fleet/index.js';
+import { type MqttPublisher, type NatsPublishing, openMqtt, openNats } from '../../fleet/index.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
 import type { Recorder } from '../../recording/index.js';
 import type { WebServer } from '../../web/index.js';
@@ -14,7 +14,7 @@ import { completeConfig, type RunInputs, runInputs } from '../config.js';
 import { EXIT, exitStatus } from '../exit-status.js';
 import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
-import { attachControl, reportBridge } from '../run-report.js';
+import { attachControl, brokerReport, reportBridge } from '../run-report.js';
 import { onStop, stopAsked, untilStopped } from '../stop-signals.js';
 import type { VerdictReport } from '../verdict-report.js';
 
@@ -50,6 +50,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   let web: WebServer | undefined;
   let nats: NatsPublishing | undefined;
   let recorder: Recorder | undefined;
+  let mqtt: MqttPublisher | undefined;
   const stopListening = onStop(
     () => {
       // Before anything is open there is nothing to close; the exit hooks see to the rest.
@@ -77,6 +78,9 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
       );
     }
     if (options.nats !== undefined) nats = await openNats({ ...options, nats: options.nats });
+    if (options.mqtt !== undefined) {
+      mqtt = await openMqtt({ ...options, mqtt: options.mqtt }, brokerReport(output, 'mqtt'));
+    }
     cameras = new Cameras(
       bridges,
       { runId, wait: bridges.some((bridge) => bridge.wait) },
@@ -87,6 +91,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
           if (control) attachControl(control, bridge, output, several);
           web?.add(bridge);
           recorder?.add(bridge);
+          mqtt?.add(bridge);
           const { earlierFrames } = bridge;
           if ((bridge.options.shmMode & WRITABLE_BY_ALL) !== 0) {
             output.log(
@@ -130,7 +135,13 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     return exitStatus(errors[0]!);
   } finally {
     output.endLive();
-    await Promise.all([control?.close(), web?.close(), nats?.close(), endRecording(recorder, output)]);
+    await Promise.all([
+      control?.close(),
+      web?.close(),
+      nats?.close(),
+      mqtt?.close(),
+      endRecording(recorder, output),
+    ]);
     stopListening();
   }
 }

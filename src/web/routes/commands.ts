@@ -1,6 +1,13 @@
 /** `/api/commands/NAME`: the commands of the control socket, but for those that would reach files. */
 import { z } from 'zod';
-import { COMMANDS, type Command, similarNames } from '../../control/index.js';
+import {
+  COMMANDS,
+  type Command,
+  FILE_PARAMS,
+  fileRefusal,
+  LOCAL_COMMANDS,
+  similarNames,
+} from '../../control/index.js';
 import type { RouteGroup, WebContext } from '../context.js';
 import { httpError } from '../failures.js';
 import { cameraQuery, route } from '../route.js';
@@ -8,11 +15,8 @@ import { cameraQuery, route } from '../route.js';
 /** Not over HTTP, and what to do in its place. */
 const REFUSED: Readonly<Record<string, string>> = {
   subscribe: 'Events are at /events.',
-  set_pipeline:
-    'A pipeline can write files and open connections: it is chosen at the start or on the control socket.',
+  ...LOCAL_COMMANDS,
 };
-/** Parameters that name files of this machine. */
-const FILE_PARAMS = ['path'];
 
 /** The commands that there are over HTTP. */
 export const HTTP_COMMANDS: readonly Command[] = COMMANDS.filter(({ name }) => !(name in REFUSED));
@@ -60,10 +64,7 @@ export function carryOut(
 ): Promise<Readonly<Record<string, unknown>>> {
   const file = FILE_PARAMS.find((name) => name in params);
   if (file !== undefined) {
-    throw httpError(
-      'HTTP_DENIED',
-      `Parameter "${file}" names a file of the bridge's machine, which is not for clients over HTTP.`,
-    );
+    throw httpError('HTTP_DENIED', fileRefusal(file, 'HTTP'));
   }
   const wanted = command.needsCamera ? context.cameras.find(camera).id : undefined;
   return context.commands.perform(command.name, params, wanted, NO_LINES);
