@@ -96,6 +96,20 @@ describe('--mqtt', () => {
     ]);
   });
 
+  it('shows the camera in Home Assistant: announced, with a picture a second, and a yield', async () => {
+    const broker = await mosquitto();
+    const listener = await Listener.open(broker.url, '#');
+    start('--json', '--mqtt', broker.url, '--mqtt-discovery', '--', ...ODD_NG);
+    await until('pictures', () => listener.of('picture').length > 1);
+    const { payload } = listener.of('picture').at(-1)!.packet;
+    expect(Buffer.from(payload).subarray(0, 3)).toEqual(Buffer.from([0xff, 0xd8, 0xff]));
+    const topics = listener.of('config').map(({ topic }) => topic);
+    expect(topics).toContain('homeassistant/camera/openmv_local_cam-1/picture/config');
+    expect(topics).toContain('homeassistant/sensor/openmv_local_cam-1/yield/config');
+    const { algorithm } = listener.of('stats').at(-1)!.json;
+    expect(algorithm).toMatchObject({ ok: expect.any(Number), ng: expect.any(Number) });
+  });
+
   it('needs a URL of MQTT, and shows no password of a wrong one', async () => {
     const program = start('--mqtt', 'https://user:secret@broker');
     const { status, stdout, stderr } = await program.ended;
