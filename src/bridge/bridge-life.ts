@@ -1,6 +1,6 @@
 /** How a bridge opens, runs and ends; what it tells its subscribers on the way. */
 import { randomUUID } from 'node:crypto';
-import { abortable } from '../async.js';
+import { abortable, realClock } from '../async.js';
 import type { Camera } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import {
@@ -95,10 +95,11 @@ export class BridgeLife {
       },
       failed,
     };
-    const { source, channel } = options;
+    const { source, channel, stale } = options;
     this.#sources = {
-      frame: new FramePuller(channel, frames),
+      frame: new FramePuller(channel, frames, realClock, stale),
       preview: new PreviewPuller(frames, {
+        stale,
         raw: rawSize(options),
         unless: source ? undefined : (camera) => this.connection.hasChannel(camera),
       }),

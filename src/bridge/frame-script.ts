@@ -75,7 +75,7 @@ export class FrameScript {
     this.#replacedOn = undefined;
     this.#resume = false;
     // The script lets go of a picture that has waited; one without a control channel cannot.
-    if (resume) await camera.controls.refresh(signal).catch(asBridgeError);
+    if (resume && this.#options.stale === 'drop') await camera.controls.refresh(signal).catch(asBridgeError);
     await this.#settle(camera, signal);
     return this.#kind;
   }

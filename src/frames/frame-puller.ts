@@ -13,7 +13,7 @@ import { FrameReader, isLoss, TRUSTED_MS } from './frame-reader.js';
 import type { Latch } from './latch.js';
 import { PullPace } from './pull-pace.js';
 import type { Source, SourceHandlers } from './source.js';
-import { StaleFrameGuard } from './stale-frame-guard.js';
+import { StaleFrameGuard, type StalePolicy } from './stale-frame-guard.js';
 import { WindowStream } from './window-stream.js';
 
 export class FramePuller implements Source {
@@ -35,14 +35,14 @@ export class FramePuller implements Source {
   /** The channel's events before the answer to the last look. */
   #eventsSeen = 0;
 
-  constructor(channelName: string, handlers: SourceHandlers, clock = realClock) {
+  constructor(channelName: string, handlers: SourceHandlers, clock = realClock, stale: StalePolicy = 'drop') {
     const now = (): number => clock.now();
     this.#channelName = channelName;
     this.#handlers = handlers;
     this.#clock = clock;
     this.#wake = new Signal(clock);
     this.#pace = new PullPace(now);
-    this.#guard = new StaleFrameGuard(now);
+    this.#guard = new StaleFrameGuard(now, stale);
     this.#ledger = new FrameLedger(handlers, clock);
   }
 

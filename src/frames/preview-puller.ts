@@ -18,7 +18,7 @@ import { disablePreview, enablePreview, PREVIEW_CHANNEL, type RawPreview } from 
 import { previewPixels } from './preview-pixels.js';
 import { PullPace } from './pull-pace.js';
 import type { DropReason, Source, SourceHandlers } from './source.js';
-import { StaleFrameGuard } from './stale-frame-guard.js';
+import { StaleFrameGuard, type StalePolicy } from './stale-frame-guard.js';
 
 /** How often `replaced` is told at most: with a slow reader it is normal. */
 const TELL_MS = 1_000;
@@ -30,6 +30,8 @@ const KEPT_PIXELS = 4;
 const LONGEST_HEADER = 256;
 
 export interface PreviewOptions {
+  /** Default: drop. */
+  readonly stale?: StalePolicy;
   /** Pixels instead of JPEGs that the camera makes. */
   readonly raw?: RawPreview | undefined;
   /** Asked at the start, and when a script registers a channel: ends a run when the script gives frames better. */
@@ -62,7 +64,7 @@ export class PreviewPuller implements Source {
     this.#clock = clock;
     this.#wake = new Signal(clock);
     this.#pace = new PullPace(now);
-    this.#guard = new StaleFrameGuard(now);
+    this.#guard = new StaleFrameGuard(now, options.stale ?? 'drop');
   }
 
   async run(camera: Camera, signal: AbortSignal): Promise<void> {

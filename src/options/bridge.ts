@@ -36,6 +36,11 @@ export const bridgeOptionsSchema = z.strictObject({
         "where frames come from: the script's channel, or the firmware's preview; default: what the script has",
       common: true,
     }),
+    stale: z.enum(['drop', 'deliver']).default('drop').meta({
+      flag: '--stale WHAT',
+      description:
+        'a frame that waited at the camera while no host was connected: drop it, or deliver it with its true capture time',
+    }),
     previewRaw: z
       .string()
       .regex(/^[1-9]\d{0,3}x[1-9]\d{0,3}$/, 'Give WIDTHxHEIGHT in pixels, such as 640x480')

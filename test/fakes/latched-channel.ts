@@ -30,6 +30,7 @@ interface Slot {
   readonly number: number;
   /** Header, JPEG, padding. */
   readonly window: Uint8Array;
+  readonly capturedAt: number;
 }
 
 const WINDOW = 0x2000_0000;
@@ -106,7 +107,12 @@ export class LatchedChannel {
   #window(slot: Slot | undefined, offset: number, length: number): Uint8Array | undefined {
     if (!slot || offset + length > slot.window.length) return undefined;
     this.windowReads.push(slot.number);
-    if (offset === 0) new DataView(slot.window.buffer).setUint32(20, this.#tick(), true);
+    if (offset === 0) {
+      const view = new DataView(slot.window.buffer);
+      const ageUs = this.#us(this.#fake.clock.now()) - this.#us(slot.capturedAt);
+      view.setUint32(20, this.#tick(), true);
+      view.setUint16(26, Math.floor(ageUs / 2 ** 30), true);
+    }
     return slot.window.subarray(offset, offset + length);
   }
 
@@ -141,7 +147,8 @@ export class LatchedChannel {
     const bytes = this.#options.capture(number);
     this.#frame = bytes;
     this.captured.push(bytes);
-    const slot = { bytes, number, window: this.#windowOf(bytes, number) };
+    const capturedAt = this.#fake.clock.now();
+    const slot = { bytes, number, window: this.#windowOf(bytes, number), capturedAt };
     this.#ready.push(slot);
     const event = this.#options.style === 'windowed' ? 0x8000 | (slot.window.length >> 5) : 1;
     if (this.#options.events !== false)
@@ -165,7 +172,11 @@ export class LatchedChannel {
     return window;
   }
 
+  #us(ms: number): number {
+    return Math.round(ms * 1_000);
+  }
+
   #tick(): number {
-    return Math.round(this.#fake.clock.now() * 1_000) & 0x3fff_ffff;
+    return this.#us(this.#fake.clock.now()) % 2 ** 30;
   }
 }

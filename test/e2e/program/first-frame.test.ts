@@ -85,6 +85,33 @@ describe.each([
   });
 });
 
+describe('--stale deliver', () => {
+  it.each([
+    ['the bundled script', () => [], true],
+    ['a script without numbers and control channel', () => ['--virtual-script', plainScript()], false],
+  ] as const)('gives the picture that was left, as old as it is: %s', async (name, args, timed) => {
+    const { link, captures } = await serve(`deliver-${name.length}`, args());
+    const before = await visit(link, captures);
+    const leftAt = Date.now();
+    const options = ['--frames', '6', '--json', '--no-shm', '--stale', 'deliver'];
+    const program = new Program(['--port', link, ...options]);
+    programs.push(program);
+    expect((await program.ended).status, program.stderr).toBe(0);
+    expect(program.of('dropped')).toEqual([]);
+    const frames = program.of('frame');
+    expectSequence(frames, 6);
+    // The plain script has no second picture behind the latched one; the bundled one may have been left with one.
+    const all = await captures();
+    const first = all.indexOf(String(frames[0]!['crc32']));
+    expect(first).toBeLessThan(before);
+    expect(frames.map((frame) => frame['crc32'])).toEqual(all.slice(first, first + 6));
+    if (timed) expect(frames[0]!['capturedAtMs']).toBeLessThan(leftAt);
+    // Until an event shows that there is a window.
+    else expect(frames[0]).not.toHaveProperty('capturedAtMs');
+    expect(frames.at(-1)!['capturedAtMs']).toBeGreaterThan(leftAt - 100);
+  });
+});
+
 describe('a script that was stopped, whose channels stay', () => {
   async function stop(link: string): Promise<void> {
     const camera = await connectCamera({ port: link });

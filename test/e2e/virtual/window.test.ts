@@ -1,9 +1,10 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { scriptText } from '../../../src/camera/script-text.js';
 import { encodeIoRequest, encodePacket, Opcode, StreamDecoder } from '../../../src/protocol/index.js';
 import { mulberry32 } from '../../../src/virtual/prng.js';
 import { sleep, until } from './host.js';
-import { camera, host } from './setup.js';
+import { blank, camera, host } from './setup.js';
 import {
   checksum,
   HEADER,
@@ -20,6 +21,26 @@ import {
 const TICKS = 2 ** 30;
 
 describe("the window of the bundled script's frame channel", () => {
+  it('says how often the clock of microseconds began again since a capture', async () => {
+    const { host } = await blank();
+    await host.exec(
+      await scriptText(`import time
+import frame_channel as script
+for seconds in (0, 10, 1000, 1100, 3600, 432000, 560000):
+    slot = script.Slot()
+    slot.tick = (time.ticks_us() - seconds * 1000000) & 0x3FFFFFFF
+    slot.ready_at = (time.ticks_ms() - seconds * 1000) & 0x3FFFFFFF
+    print(script.turns(slot, time.ticks_us()), end=" ")
+slot.ready_at = time.ticks_ms()
+slot.ancient = True
+print(script.turns(slot, time.ticks_us()), "all")
+while True:
+    time.sleep_ms(10)
+`),
+    );
+    expect(await host.stdoutUntil('all')).toContain('0 0 0 1 3 402 65535 65535 all');
+  });
+
   for (const ack of [false, true]) {
     it(`gives every capture, in order and none twice, acknowledgements ${ack ? 'on' : 'off'}`, async () => {
       const reader = await windowHost({}, { ack });

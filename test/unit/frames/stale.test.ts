@@ -25,7 +25,7 @@ class Host {
   now = 1_000_000;
   readonly #puller: FramePuller;
 
-  constructor() {
+  constructor(policy?: 'drop' | 'deliver') {
     this.#puller = new FramePuller(
       'frame',
       {
@@ -35,6 +35,7 @@ class Host {
         dropped: (reason, count) => this.drops.push([reason, count]),
       },
       { now: () => this.now, after: (ms, callback) => this.clock.after(ms, callback) },
+      policy,
     );
   }
 
@@ -97,6 +98,17 @@ describe.each(['numbered', 'vendor'] as const)('a %s channel', (style) => {
       ['stale', 1],
       ['stale', 1],
     ]);
+  });
+
+  it('with the policy to deliver, what was latched before a connection comes as well, once', async () => {
+    const host = new Host('deliver');
+    const first = camera(host, style, 3);
+    await host.pull(first.fake, 3);
+    host.now += 60_000;
+    const second = camera(host, style, 2);
+    await host.pull(second.fake, 5);
+    host.expectDelivered([...first.channel.captured, ...second.channel.captured]);
+    expect(host.drops).toEqual([]);
   });
 
   it('on a line that loses the answer to its release, it is let go once', async () => {

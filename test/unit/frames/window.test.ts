@@ -45,7 +45,7 @@ class Pull {
   #wanted = 0;
   #end = new AbortController();
 
-  constructor() {
+  constructor(policy?: 'drop' | 'deliver') {
     this.puller = new FramePuller(
       'frame',
       {
@@ -59,6 +59,7 @@ class Pull {
         failed: (error) => this.failures.push(error),
       },
       this.clock,
+      policy,
     );
   }
 
@@ -398,4 +399,24 @@ describe('reconnections', () => {
     expect(pull.drops.stale).toBeLessThanOrEqual(2);
     pull.expectCaptures(channel, [1, 2].slice(0, pull.drops.stale));
   });
+
+  it.each([
+    ['a minute', 60_000],
+    ['two days, in which its ticks began again often', 172_800_000],
+  ])(
+    'with the policy to deliver they come with the time at which they were captured: %s',
+    async (_how, ms) => {
+      const pull = new Pull('deliver');
+      const channel = await pull.connect({ captureMs: 30, control: true }, {}, 'usb');
+      pull.clock.jump(ms);
+      await pull.until(5);
+      pull.expectCaptures(channel);
+      expect(pull.drops).toEqual({});
+      const [first, , third] = pull.frames;
+      const age = first!.timestampMs - first!.capturedAtMs!;
+      expect(Math.abs(age - ms)).toBeLessThan(first!.capturedErrorMs! + 1_000);
+      expect(first!.capturedErrorMs).toBeLessThan(ms * 501e-6 + 50);
+      expect(third!.timestampMs - third!.capturedAtMs!).toBeLessThan(1_000);
+    },
+  );
 });
