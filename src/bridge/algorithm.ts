@@ -4,16 +4,18 @@ import type { Frame } from '../frames/index.js';
 import { packageVersion } from '../package.js';
 import { type PictureFile, readPicture } from '../pictures/index.js';
 import {
+  type CallPool,
   type CallResult,
   Delivery,
   failedCall,
   type LogLine,
+  type PoolCallbacks,
   ResultOrder,
   RunnerPool,
   type RunnerState,
 } from '../runner/index.js';
 import { type ImageFiles, openImageFiles } from '../shm/index.js';
-import { type AlgorithmOptions, runnerOptions } from './algorithm-options.js';
+import { type AlgorithmOptions, MAX_WORKERS, runnerOptions } from './algorithm-options.js';
 import type { AlgorithmStats, FrameResult, SkipReason } from './events.js';
 import { OutcomeCount } from './outcome-count.js';
 import { callWith, RefCountedImage } from './ref-counted-image.js';
@@ -54,11 +56,13 @@ interface Item {
 export class Algorithm implements Sink {
   readonly #handlers: AlgorithmHandlers;
   readonly #images: ImageFiles;
-  readonly #pool: RunnerPool;
+  readonly #pool: CallPool;
   readonly #delivery: Delivery<Item>;
   readonly #order: ResultOrder<{ readonly frame: Frame; readonly result: FrameResult }>;
   readonly #reference: ReferencePicture;
   readonly #outcomes = new OutcomeCount();
+  /** Calls under way of a shared pool. */
+  readonly #calls = new Set<Promise<void>>();
   /** Frames whose image file could not be written since that began; undefined: it works. */
   #unwritten: number | undefined;
   /** Takes no more frames. */
@@ -66,18 +70,19 @@ export class Algorithm implements Sink {
   #closing: Promise<void> | undefined;
 
   /**
-   * Reads the reference picture and makes directories; starts nothing yet. Ends in OPTION_INVALID, SHM_FULL,
-   * SHM_FAILED or FILE_FAILED.
+   * Reads the reference picture and makes directories; starts nothing yet. `pool`: adapters that run elsewhere. Ends in
+   * OPTION_INVALID, SHM_FULL, SHM_FAILED or FILE_FAILED.
    */
   static async open(
     command: string | readonly string[],
     options: AlgorithmOptions,
     handlers: AlgorithmHandlers,
+    pool?: (callbacks: PoolCallbacks) => CallPool,
   ): Promise<Algorithm> {
     const { reference } = options;
     const picture =
       reference === undefined || reference === 'previous-ok' ? undefined : await readPicture(reference);
-    return new Algorithm(command, options, handlers, picture);
+    return new Algorithm(command, options, handlers, picture, pool);
   }
 
   private constructor(
@@ -85,6 +90,7 @@ export class Algorithm implements Sink {
     options: AlgorithmOptions,
     handlers: AlgorithmHandlers,
     reference: PictureFile | undefined,
+    pool: ((callbacks: PoolCallbacks) => CallPool) | undefined,
   ) {
     this.#handlers = handlers;
     const { imageDir } = options;
@@ -93,25 +99,25 @@ export class Algorithm implements Sink {
       onRemoved: (error) => this.#removed(error),
     });
     try {
-      this.#pool = new RunnerPool(
-        runnerOptions(options, command, this.#images.dir, packageVersion()),
-        options.workers,
-        { onState: handlers.state, onLog: handlers.log, onProblem: handlers.error },
-      );
+      const callbacks = { onState: handlers.state, onLog: handlers.log, onProblem: handlers.error };
+      const own = () => runnerOptions(options, command, this.#images.dir, packageVersion());
+      this.#pool = pool?.(callbacks) ?? new RunnerPool(own(), options.workers, callbacks);
       if (reference !== undefined) this.#reference = fixedReference(this.#images, reference);
       else this.#reference = options.reference === undefined ? noReference : previousOkReference();
     } catch (error) {
       this.#images.close();
       throw error;
     }
-    this.#order = new ResultOrder(options.results, options.workers * AHEAD, ({ frame, result }) =>
+    const shared = this.#pool.shared === true;
+    const workers = shared ? MAX_WORKERS : options.workers;
+    this.#order = new ResultOrder(options.results, workers * AHEAD, ({ frame, result }) =>
       this.#outcomes.settle(result.outcome, () => handlers.result(frame, result)),
     );
     this.#delivery = new Delivery<Item>({
       policy: options.delivery,
-      consumers: options.workers,
+      consumers: shared ? 1 : workers,
       ready: (worker, signal) => this.#ready(worker, signal),
-      deliver: (item, worker) => this.#call(item, worker),
+      deliver: async (item, worker) => (shared ? this.#begin(item) : await this.#call(item, worker)),
       failed: (error) => handlers.error(asBridgeError(error)),
     });
   }
@@ -188,6 +194,7 @@ export class Algorithm implements Sink {
   async stop(): Promise<void> {
     this.#ending = true;
     await Promise.all([this.#delivery.close(), this.#pool.stop()]);
+    await Promise.all(this.#calls);
     await this.close();
   }
 
@@ -205,21 +212,27 @@ export class Algorithm implements Sink {
   async #close(pool: Promise<void>): Promise<void> {
     // The calls end first: each frame still gets its own outcome.
     await Promise.all([pool, this.#delivery.close()]);
+    await Promise.all(this.#calls);
     this.#reference.close();
     this.#images.close();
   }
 
   /** Waits until a worker may take a frame; false when it never will. */
   async #ready(worker: number, signal: AbortSignal): Promise<boolean> {
-    if (!(await this.#pool.ready(worker, signal))) return false;
     await this.#order.room(signal);
-    return true;
+    return this.#pool.ready(worker, signal);
+  }
+
+  /** Has a worker of a shared pool called, and does not wait for it: another one may be free. */
+  #begin(item: Item): void {
+    const call = this.#call(item, 0).finally(() => this.#calls.delete(call));
+    this.#calls.add(call);
   }
 
   async #call(item: Item, worker: number): Promise<void> {
     const { frame, image } = item;
     const ticket = this.#order.ticket();
-    const result = await this.#ask(image, worker);
+    const result = await this.#ask(frame, image, worker);
     if (result.outcome === 'ok') this.#reference.accepted(image, frame.sequence);
     image.release();
     if (result.outcome !== 'failed') this.#outcomes.latency(result.latencyMs);
@@ -235,7 +248,7 @@ export class Algorithm implements Sink {
     await drawn;
   }
 
-  async #ask(image: RefCountedImage, worker: number): Promise<CallResult> {
+  async #ask(frame: Frame, image: RefCountedImage, worker: number): Promise<CallResult> {
     let reference: RefCountedImage | undefined;
     try {
       reference = this.#reference.get();
@@ -245,6 +258,7 @@ export class Algorithm implements Sink {
     const result = await callWith(reference ? [image, reference] : [image], () =>
       this.#pool.submit(worker, {
         image: image.reference,
+        picture: frame,
         ...(reference === undefined ? {} : { reference: reference.reference }),
       }),
     );

@@ -15,7 +15,7 @@ import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
 import type { BridgeStats } from './events.js';
-import { openSinks, type Parts } from './open-sinks.js';
+import { openSinks, type Parts, type RemoteCalls } from './open-sinks.js';
 import { Reports } from './reports.js';
 import { FrameRoad } from './road.js';
 import { SegmentSwitch } from './segment-switch.js';
@@ -28,6 +28,8 @@ export interface BridgeSettings {
   readonly runId?: string;
   /** Told why a camera is not there that is waited for, once for each reason; default: an `error` event. */
   readonly waiting?: (error: BridgeError) => void;
+  /** Who calls the algorithm of `runner: 'nats:'`. */
+  readonly remote?: RemoteCalls | undefined;
   /** Sees all bytes of the camera's line, in both directions. */
   readonly tap?: LineTap | undefined;
 }
@@ -68,16 +70,18 @@ export class BridgeLife {
   /** `open` has resolved. */
   #ready = false;
   readonly #timers = new BridgeTimers();
+  readonly #remote: RemoteCalls | undefined;
   #completing = false;
   #stopping: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #finish: (error?: BridgeError) => void = () => undefined;
 
   /** Use `createBridge` or `openBridge`. */
-  constructor(input: BridgeInput, { runId = randomUUID(), waiting, tap }: BridgeSettings = {}) {
+  constructor(input: BridgeInput, { runId = randomUUID(), waiting, tap, remote }: BridgeSettings = {}) {
     const options = parseOptions(bridgeOptionsSchema, input);
     this.options = options;
     this.runId = runId;
+    this.#remote = remote;
     this.done = new Promise((resolve, reject) => {
       this.#finish = (error) => (error ? reject(error) : resolve());
     });
@@ -221,7 +225,7 @@ export class BridgeLife {
       await this.connection.open();
       await endLeftoverAdapters(this.options.supervision.killMs, (line) => this.#reports.log(line, 1));
       this.connection.check();
-      this.parts = await openSinks(this.options, this.cameraId, this.sinks, this.#reports);
+      this.parts = await openSinks(this.options, this.cameraId, this.sinks, this.#reports, this.#remote);
       this.connection.check();
       await Promise.all([this.connection.prepared(), this.parts.algorithm?.start()]);
       this.connection.check();

@@ -1,5 +1,5 @@
 /** A bridge: a camera's frames into sinks and to subscribers, and one outcome for each. */
-export { Algorithm } from './algorithm.js';
+export { Algorithm, type AlgorithmHandlers } from './algorithm.js';
 export { runnerOptions } from './algorithm-options.js';
 export type { Bridge } from './bridge.js';
 export type { BridgeSettings, StartOptions } from './bridge-life.js';
@@ -22,6 +22,7 @@ export {
   statsLine,
 } from './json-lines.js';
 export { createBridge, openBridge, openBridges } from './open-bridge.js';
+export type { RemoteCalls } from './open-sinks.js';
 export { CAMERA_PLACEHOLDER } from './pipeline.js';
 export type { AttachedSink, Sink, SinkKind, SinkStats } from './sink.js';
 export type { State } from './states.js';

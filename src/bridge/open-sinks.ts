@@ -3,12 +3,19 @@ import { resolve } from 'node:path';
 import { BridgeError } from '../errors.js';
 import type { BridgeOptions } from '../options/index.js';
 import { FrameFiles, SavedFiles, saveAnnotated } from '../pictures/index.js';
+import type { CallPool, PoolCallbacks } from '../runner/index.js';
 import { channelNames, openDecodedArrays, openRingWriter } from '../shm/index.js';
 import { Algorithm, type AlgorithmHandlers } from './algorithm.js';
 import { Pipeline } from './pipeline.js';
 import type { Reports } from './reports.js';
 import { bareName, segmentSink, storeSink } from './segment-switch.js';
 import type { FrameSinks } from './sinks.js';
+
+/** What stands for an algorithm on other machines, where its command would be. */
+const REMOTE = 'nats:';
+
+/** Adapters on other machines, for the calls of one camera. */
+export type RemoteCalls = (options: BridgeOptions, cameraId: string, callbacks: PoolCallbacks) => CallPool;
 
 /** Sinks that can do more than take frames. */
 export interface Parts {
@@ -26,8 +33,10 @@ export async function openSinks(
   cameraId: string,
   sinks: FrameSinks,
   reports: Reports,
+  remote?: RemoteCalls,
 ): Promise<Parts> {
   checkNames(options);
+  const pool = remotePool(options, cameraId, remote);
   const { shmMode: mode, ring, ringSlots: slots, ringSlotSize: slotSize, arrays, save, runner } = options;
   const { saveAnnotated: annotated } = options;
   // What another process may hold, or a person may have mistyped, comes before what takes long.
@@ -79,7 +88,7 @@ export async function openSinks(
       draw,
     };
     await sinks.add('algorithm', async (_failed, again) => {
-      const algorithm = await Algorithm.open(runner, options, handlers);
+      const algorithm = await Algorithm.open(runner, options, handlers, pool);
       // Without room for its image files it is opened again later; the bridge starts only the first one.
       if (again) await algorithm.start();
       parts.algorithm = algorithm;
@@ -108,6 +117,23 @@ async function drawInto(
     close: () => files.close(),
   }));
   return (frame, result) => sinks.follow('annotated', saveAnnotated(files, frame, result));
+}
+
+/** The pool of an algorithm on other machines; OPTION_INVALID: it cannot be called so. undefined: it runs here. */
+function remotePool(
+  options: BridgeOptions,
+  cameraId: string,
+  remote: RemoteCalls | undefined,
+): ((callbacks: PoolCallbacks) => CallPool) | undefined {
+  if (options.runner !== REMOTE) return undefined;
+  const refuse = (text: string, ...names: string[]): never => {
+    throw new BridgeError('OPTION_INVALID', text, { context: { options: names } });
+  };
+  if (!remote)
+    return refuse(`The algorithm ${REMOTE} needs the NATS server that its workers are at.`, 'nats');
+  if (options.workers !== 1) refuse('Give the number of adapters to the workers themselves.', 'workers');
+  if (options.reference !== undefined) refuse('Give the reference image to the workers.', 'reference');
+  return (callbacks) => remote(options, cameraId, callbacks);
 }
 
 const savePolicy = (options: BridgeOptions) => ({

@@ -1,6 +1,6 @@
 /** The cameras of a run: opened at the same time; one that is missing is waited for. */
 import { type Deferred, deferred } from '../async.js';
-import { type Bridge, createBridge } from '../bridge/index.js';
+import { type Bridge, createBridge, type RemoteCalls } from '../bridge/index.js';
 import { mayCome } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { BridgeInput } from '../options/index.js';
@@ -19,6 +19,8 @@ export interface CamerasOptions {
   readonly runId: string;
   /** Waits for cameras even while none is there; else one that is missing is waited for only while another one runs. */
   readonly wait: boolean;
+  /** Who calls the algorithm of `runner: 'nats:'`. */
+  readonly remote?: RemoteCalls | undefined;
 }
 
 /** A camera on its way. */
@@ -100,9 +102,10 @@ export class Cameras {
       first.resolve();
     };
     const { signal } = this.#end;
+    const { runId, remote } = this.#options;
     try {
       signal.throwIfAborted();
-      const bridge = createBridge({ ...input, wait }, { runId: this.#options.runId, waiting });
+      const bridge = createBridge({ ...input, wait }, { runId, remote, waiting });
       // One that is open ends by itself, or in `stop` and `close`.
       const close = (): void => void bridge.close();
       signal.addEventListener('abort', close);

@@ -69,6 +69,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'what would keep a run from its work, each with the command that puts it right',
     load: () => import('./commands/doctor.js'),
   },
+  worker: {
+    text: 'run an algorithm for bridges on other machines that call it over NATS (--runner nats:)',
+    load: () => import('./commands/worker.js'),
+  },
   version: {
     text: 'which program this is, and on what it runs',
     load: () => import('./commands/version.js'),

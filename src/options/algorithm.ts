@@ -69,7 +69,7 @@ export const algorithmShape = {
       .optional()
       .meta({
         flag: '--runner COMMAND',
-        description: 'the command that runs the algorithm, or give it behind --',
+        description: 'the command that runs the algorithm, or give it behind --; nats: for workers elsewhere',
         common: true,
       }),
     workers: z.int().min(1).max(MAX_WORKERS).default(1).meta({

@@ -99,7 +99,7 @@ export interface BridgeInput extends CameraInput {
   arrays?: string | undefined;
   /** Take the place of another program's arrays, whatever their state. Default: false. */
   takeOver?: boolean | undefined;
-  /** The command that runs the algorithm, or give it behind --. */
+  /** The command that runs the algorithm, or give it behind --; nats: for workers elsewhere. */
   runner?: string | string[] | undefined;
   /** Adapters that work at the same time. Default: 1. */
   workers?: number | undefined;

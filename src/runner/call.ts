@@ -3,9 +3,26 @@ import type { ImageReference } from '../adapter/index.js';
 import { BridgeError } from '../errors.js';
 import type { StrayCounts } from './recent-calls.js';
 
+/** The frame of a call, for adapters that cannot read this machine's image files. */
+export interface CallPicture {
+  readonly runId: string;
+  readonly cameraId: string;
+  readonly sequence: number;
+  readonly width: number;
+  readonly height: number;
+  readonly jpeg: Uint8Array;
+  readonly timestampMs: number;
+  readonly capturedAtMs: number | undefined;
+  readonly captureNumber: number | undefined;
+  readonly data?: unknown;
+  readonly crc32: string;
+}
+
 /** One image to inspect. */
 export interface CallRequest {
   readonly image: ImageReference;
+  /** Needed by a pool on other machines only. */
+  readonly picture?: CallPicture;
   /** The step's reference image; default: the frame. */
   readonly reference?: ImageReference;
   /** Called exactly once, when the call has its result: the adapter does not need the image's file any more. */

@@ -10,7 +10,7 @@ export {
   type Rect,
   type ResolvedDialect,
 } from '../adapter/index.js';
-export type { CallRequest, CallStats } from './call.js';
+export type { CallPicture, CallRequest, CallStats } from './call.js';
 export {
   type CheckHandlers,
   type CheckPictures,
@@ -35,7 +35,7 @@ export {
   type Timings,
   timingsSchema,
 } from './options.js';
-export { type PoolCallbacks, RunnerPool } from './pool.js';
+export { type CallPool, type PoolCallbacks, RunnerPool } from './pool.js';
 export { describeStray, type StrayCounts } from './recent-calls.js';
 export { type RestartFigures, RestartPolicy } from './restart-policy.js';
 export {

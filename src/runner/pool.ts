@@ -16,6 +16,23 @@ export interface PoolCallbacks {
   onProblem?(error: BridgeError, worker: number): void;
 }
 
+/** The adapters of an algorithm, wherever they run; see `RunnerPool`. */
+export interface CallPool {
+  /** Adapters, or calls under way where it is not known how many there are. */
+  readonly size: number;
+  /** Workers are not told apart: each call goes to one that is free, and `ready` says that one is. */
+  readonly shared?: boolean;
+  readonly pids: readonly number[];
+  readonly state: RunnerState;
+  readonly failure: BridgeError | undefined;
+  readonly stats: RunnerStats;
+  start(signal?: AbortSignal): Promise<void>;
+  ready(worker: number, signal?: AbortSignal): Promise<boolean>;
+  submit(worker: number, request: CallRequest): Promise<CallResult>;
+  stop(): Promise<void>;
+  close(signal?: AbortSignal): Promise<void>;
+}
+
 /** What the pool is when its workers are in several states: the first of these. */
 const PREFERENCE = [
   'ready',
@@ -29,7 +46,7 @@ const PREFERENCE = [
 ] as const;
 
 /** Several adapters of one algorithm, each supervised by itself. */
-export class RunnerPool {
+export class RunnerPool implements CallPool {
   readonly #runners: readonly AlgorithmRunner[];
   readonly #callbacks: PoolCallbacks;
   #state: RunnerState = 'idle';

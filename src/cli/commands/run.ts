@@ -83,7 +83,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     }
     cameras = new Cameras(
       bridges,
-      { runId, wait: bridges.some((bridge) => bridge.wait) },
+      { runId, wait: bridges.some((bridge) => bridge.wait), remote: nats?.remote },
       {
         opened: async (bridge) => {
           bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));

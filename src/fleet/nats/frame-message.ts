@@ -3,7 +3,8 @@
 import { headers, type Msg, type MsgHdrs } from '@nats-io/transport-node';
 import { crc32 } from 'crc';
 import { BridgeError } from '../../errors.js';
-import type { Frame } from '../../frames/index.js';
+import { parseJson } from '../../json.js';
+import type { CallPicture } from '../../runner/index.js';
 
 /** A frame that came from a broker. */
 export interface RemoteFrame {
@@ -22,9 +23,12 @@ export interface RemoteFrame {
   /** IEEE CRC-32 of the JPEG, 8 hexadecimal digits, computed where the camera is. */
   readonly crc32: string;
   readonly jpeg: Uint8Array;
+  /** What the camera's script attached to it; undefined: nothing. */
+  readonly data: unknown;
 }
 
-export function frameHeaders(frame: Frame): MsgHdrs {
+/** Of a frame, or of what a call says of one. */
+export function frameHeaders(frame: CallPicture): MsgHdrs {
   const made = headers();
   made.set('Camera', frame.cameraId);
   made.set('Run', frame.runId);
@@ -35,6 +39,7 @@ export function frameHeaders(frame: Frame): MsgHdrs {
   made.set('Width', String(frame.width));
   made.set('Height', String(frame.height));
   made.set('Crc32', frame.crc32);
+  if (frame.data !== undefined) made.set('Data', asciiJson(frame.data));
   return made;
 }
 
@@ -58,6 +63,7 @@ export function frameOf({
     height: number('Height'),
     crc32: text('Crc32'),
     jpeg: data,
+    data: jsonOf(text('Data')),
   };
   const { sequence, width, height } = frame;
   const whole = [sequence, width, height].every((value) => Number.isInteger(value) && value > 0);
@@ -67,4 +73,31 @@ export function frameOf({
     ? 'is not as it was captured: its checksum is another one'
     : 'is no frame of this program';
   throw new BridgeError('FRAME_CORRUPT', `What came on ${subject} ${what}.`, { context: { subject } });
+}
+
+/** Headers are ASCII. */
+function asciiJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.replace(/[\u007f-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return text === '' ? undefined : parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Throws BROKER_FAILED when a server takes no message of that size. */
+export function checkSize(bytes: number, most = Number.POSITIVE_INFINITY): void {
+  // Headers count as well; JetStream adds some of its own.
+  const all = bytes + 4_096;
+  if (all <= most) return;
+  const size = 2 ** Math.ceil(Math.log2(Math.ceil(all / 2 ** 20)));
+  throw new BridgeError(
+    'BROKER_FAILED',
+    `A frame of ${bytes} bytes is more than NATS takes in a message: its max_payload is ${most}. Set max_payload: ${size}MB in the server's configuration, or make frames smaller.`,
+    { context: { bytes, maxPayload: most } },
+  );
 }

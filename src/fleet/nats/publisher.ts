@@ -14,7 +14,7 @@ import type { Frame } from '../../frames/index.js';
 import { checkedName, subjectOf } from '../names.js';
 import { cameraStatus, STATUS_MS } from '../status.js';
 import type { NatsBroker } from './broker.js';
-import { frameHeaders } from './frame-message.js';
+import { checkSize, frameHeaders } from './frame-message.js';
 import type { Kind, NatsStream } from './stream.js';
 
 /** Frames under way to a server before one that comes is skipped. */
@@ -166,17 +166,8 @@ export class NatsPublisher implements Sink {
 
   /** The frame as a message; BROKER_FAILED: the server takes none of that size. */
   #message(connection: NatsConnection, frame: Frame): { subject: string; id: string; headers: MsgHdrs } {
+    checkSize(frame.bytes, connection.info?.max_payload);
     const headers = frameHeaders(frame);
-    const most = connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
-    // The headers count as well; JetStream adds some of its own.
-    const bytes = frame.bytes + 1_024;
-    if (bytes > most) {
-      throw new BridgeError(
-        'BROKER_FAILED',
-        `A frame of ${frame.bytes} bytes is more than NATS takes in a message: its max_payload is ${most}. Set max_payload: ${sizeFor(bytes)} in the server's configuration, or make frames smaller.`,
-        { context: { bytes: frame.bytes, maxPayload: most } },
-      );
-    }
     const { runId, cameraId, sequence } = frame;
     return { subject: this.#subject('frame'), id: `${runId}.${cameraId}.${sequence}`, headers };
   }
@@ -242,10 +233,4 @@ export class NatsPublisher implements Sink {
     this.#asked?.unsubscribe();
     this.#tell('offline');
   }
-}
-
-/** The next size that has room for it, as NATS writes sizes. */
-function sizeFor(bytes: number): string {
-  const mebibytes = Math.ceil(bytes / 2 ** 20);
-  return `${2 ** Math.ceil(Math.log2(mebibytes))}MB`;
 }

@@ -1,10 +1,12 @@
 /** One run's connection to NATS, and what its bridges publish there. */
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { Bridge } from '../../bridge/index.js';
+import type { Bridge, RemoteCalls } from '../../bridge/index.js';
 import { BridgeError } from '../../errors.js';
 import type { BrokerOptions } from '../../options/index.js';
+import { checkedName } from '../names.js';
 import { NatsBroker } from './broker.js';
 import { NatsPublisher } from './publisher.js';
+import { RemotePool } from './remote-pool.js';
 import { NatsStream } from './stream.js';
 
 export class NatsPublishing {
@@ -38,6 +40,14 @@ export class NatsPublishing {
     const settings = { site, every: natsDelivery === 'every', stream };
     this.#publishers.push(await NatsPublisher.attach(bridge, this.broker, settings));
   }
+
+  /** Calls the workers at this server for the frames of one camera. */
+  readonly remote: RemoteCalls = (options, cameraId, callbacks) => {
+    const { delivery, callTimeoutMs, supervision } = options;
+    const name = { site: this.#options.site, camera: checkedName(cameraId, 'camera') };
+    const settings = { ...name, every: delivery === 'every', callTimeoutMs, stopMs: supervision.stopMs };
+    return new RemotePool(this.broker, settings, callbacks);
+  };
 
   /** What is under way arrives first, if the server is there. For bridges that have ended. */
   async close(): Promise<void> {
