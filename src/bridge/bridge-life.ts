@@ -272,7 +272,7 @@ export class BridgeLife {
     const { frames = Number.POSITIVE_INFINITY } = this.options;
     const { meter } = this.road;
     if (this.#stopping || this.#closing || meter.delivered >= frames) return;
-    this.road.deliver(pulled, { runId: this.runId, cameraId: this.cameraId });
+    this.road.deliver(pulled, this.runId, this.cameraId);
     if (meter.delivered !== frames) return;
     this.connection.stopNow();
     void this.#complete();

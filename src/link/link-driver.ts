@@ -19,6 +19,8 @@ export interface LinkDriverHandlers {
   closed(error?: BridgeError): void;
 }
 
+const NOTHING = new Uint8Array(0);
+
 export class LinkDriver {
   readonly #stream: ByteStream;
   readonly #link: HostLink;
@@ -29,6 +31,8 @@ export class LinkDriver {
   readonly #alarm: Alarm;
   /** A deadline has come, and the line is read once more before the machine hears of it. */
   #lastRead: NodeJS.Immediate | undefined;
+  /** Made once, because chunks come by the thousand. */
+  readonly #receive = (now: number, chunk: Uint8Array): void => this.#link.receive(chunk, now);
   #ended = false;
   #settleConnect: { resolve(caps: Capabilities): void; reject(error: BridgeError): void } | undefined;
 
@@ -95,7 +99,7 @@ export class LinkDriver {
       this.#settleConnect = { resolve, reject };
       this.#stream.start({
         data: (chunk) => {
-          this.#run((now) => this.#link.receive(chunk, now));
+          this.#run(this.#receive, chunk);
         },
         closed: (error) => {
           this.#end(error ?? new BridgeError('PORT_CLOSED', `The line ${this.#stream.name} was closed.`));
@@ -189,10 +193,10 @@ export class LinkDriver {
   }
 
   /** A call into the machine. An error in it, or in what it reports to, ends the line. */
-  #run(call: (now: number) => void): void {
+  #run(call: (now: number, chunk: Uint8Array) => void, chunk: Uint8Array = NOTHING): void {
     this.#writer.begin();
     try {
-      call(this.clock.now());
+      call(this.clock.now(), chunk);
     } catch (error) {
       this.#end(asBridgeError(error));
     } finally {
