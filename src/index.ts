@@ -10,6 +10,7 @@ export {
   createBridge,
   type FrameOutcome,
   type FrameResult,
+  type Latency,
   openBridge,
   openBridges,
   type SinkKind,

@@ -2,7 +2,7 @@
 import type { Bridge } from '../bridge/index.js';
 import type { Frame } from '../frames/index.js';
 import type { LinkStats } from '../link/index.js';
-import type { Times } from './histogram.js';
+import type { Times } from '../times.js';
 
 /** Times of all cameras of a run, in milliseconds. */
 export interface RunTimes {

@@ -3,8 +3,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pause } from '../async.js';
 import type { Bridge } from '../bridge/index.js';
 import type { Frame } from '../frames/index.js';
+import { type Percentiles, Times } from '../times.js';
 import { CameraMeter, type LinkRise, type RunTimes } from './camera-meter.js';
-import { type Percentiles, Times } from './histogram.js';
 
 export interface MeasureOptions {
   /** Milliseconds in which frames come and nothing is counted. */

@@ -1,5 +1,5 @@
 /** What was measured, as a table for people. */
-import type { Percentiles } from './histogram.js';
+import type { Percentiles } from '../times.js';
 import type { Measured } from './measure.js';
 
 export function measuredText(measured: Measured): string {

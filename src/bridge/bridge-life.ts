@@ -20,6 +20,7 @@ import { Reports } from './reports.js';
 import { FrameRoad } from './road.js';
 import { SegmentSwitch } from './segment-switch.js';
 import { FrameSinks } from './sinks.js';
+import { StatsMeter } from './stats-meter.js';
 import { Streams } from './streams.js';
 import { BridgeTimers } from './timers.js';
 
@@ -89,7 +90,8 @@ export class BridgeLife {
     this.done.catch(() => undefined);
     const failed = (error: BridgeError): void => this.#reports.failed(error);
     this.streams = new Streams(() => this.#listened(), failed);
-    this.#reports = new Reports(this.streams, this.runId, () => this.cameraId);
+    const meter = new StatsMeter();
+    this.#reports = new Reports(this.streams, this.runId, () => this.cameraId, meter);
     const frames: SourceHandlers = {
       ready: (signal) => this.road.room && abortable(this.road.room, signal),
       frame: (frame) => this.#deliver(frame),
@@ -114,7 +116,7 @@ export class BridgeLife {
       ended: (error) => void this.#close(error),
     });
     this.segmentSwitch = new SegmentSwitch(this.sinks, options);
-    this.road = new FrameRoad(this.sinks, this.streams);
+    this.road = new FrameRoad(this.sinks, this.streams, meter);
     const told: ConnectionHandlers = {
       connected: (camera) => this.#reports.connected(camera),
       source: (kind) => this.#reports.source(kind),

@@ -102,6 +102,12 @@ export type FrameOutcome =
   | { readonly frame: Frame; readonly outcome: 'ok' | 'ng' | 'failed'; readonly result: FrameResult }
   | { readonly frame: Frame; readonly outcome: 'skipped'; readonly reason: SkipReason };
 
+/** Milliseconds: half of them are not above `p50`, and 99 of 100 not above `p99`. */
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+}
+
 /** A second's figures; counters are since the bridge was opened. */
 export interface BridgeStats {
   readonly cameraId: string;
@@ -122,6 +128,11 @@ export interface BridgeStats {
   readonly damagedData: number;
   /** Delivered frames that pixels in shared memory (`shmFormat`, `arrays`) lack: a newer one came before they were decoded. */
   readonly undecoded: number;
+  /**
+   * From the capture of a frame to its delivery, and to the algorithm's result. Of about the last minute; null: there were none
+   * whose capture time is known.
+   */
+  readonly latencyMs: { readonly delivered: Latency | null; readonly result: Latency | null };
   /** By sink. Not among them: what the algorithm skipped or failed at, which its own figures have. */
   readonly sinks: Readonly<Partial<Record<SinkKind, SinkStats>>>;
   readonly algorithm: AlgorithmStats | null;

@@ -9,6 +9,7 @@ export type {
   BridgeStats,
   FrameOutcome,
   FrameResult,
+  Latency,
   SkipReason,
 } from './events.js';
 export {

@@ -18,6 +18,15 @@ const sequence = z
   .min(1)
   .meta({ description: 'the frame: counts delivered frames of a camera from 1' });
 
+const latency = (description: string) =>
+  z
+    .strictObject({
+      p50: milliseconds('half take no longer'),
+      p99: milliseconds('99 of 100 take no longer'),
+    })
+    .nullable()
+    .meta({ description });
+
 function line<Type extends string, Shape extends z.ZodRawShape>(
   type: Type,
   description: string,
@@ -159,6 +168,14 @@ export const runLines = {
     repaired: count('ranges of frames that were damaged on the way and read again'),
     damagedData: count('frames delivered without what the script attached to them, because it is no JSON'),
     undecoded: count('frames that pixels in shared memory lack'),
+    latencyMs: z
+      .strictObject({
+        delivered: latency('from the capture of a frame to its delivery'),
+        result: latency("from the capture of a frame to the algorithm's result"),
+      })
+      .meta({
+        description: 'of about the last minute; null: none, or the script does not tell capture times',
+      }),
     sinks: values('by sink: frames written, lost and skipped').optional(),
     algorithm: values(
       'of the algorithm: state, ok, ng, failed, skipped, latencyMs ...; null: none',

@@ -6,15 +6,18 @@ import type { LogLine, RunnerState } from '../runner/index.js';
 import type { BridgeEventFields, FrameResult, SkipReason } from './events.js';
 import type { SourceKind } from './script-appears.js';
 import type { SinkKind } from './sink.js';
+import type { StatsMeter } from './stats-meter.js';
 import type { Streams } from './streams.js';
 
 export class Reports {
   readonly #streams: Streams;
   readonly #runId: string;
+  readonly #meter: StatsMeter;
   /** The camera's name, which is known better once it is connected. */
   readonly #cameraId: () => string;
 
-  constructor(streams: Streams, runId: string, cameraId: () => string) {
+  constructor(streams: Streams, runId: string, cameraId: () => string, meter: StatsMeter) {
+    this.#meter = meter;
     this.#streams = streams;
     this.#runId = runId;
     this.#cameraId = cameraId;
@@ -62,6 +65,7 @@ export class Reports {
   }
 
   result(frame: Frame, result: FrameResult): void {
+    this.#meter.result(frame, result);
     this.#streams.result(frame, result);
   }
 

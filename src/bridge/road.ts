@@ -1,17 +1,18 @@
 /** The road of each frame: sinks, subscribers, and the room for the next one. */
 import { Frame, type FrameFields, type PulledFrame } from '../frames/index.js';
 import type { FrameSinks } from './sinks.js';
-import { StatsMeter } from './stats-meter.js';
+import type { StatsMeter } from './stats-meter.js';
 import type { Streams } from './streams.js';
 
 export class FrameRoad {
-  readonly meter = new StatsMeter();
+  readonly meter: StatsMeter;
   readonly #sinks: FrameSinks;
   readonly #streams: Streams;
   #room: Promise<void> | undefined;
   #held: Promise<unknown>[] = [];
 
-  constructor(sinks: FrameSinks, streams: Streams) {
+  constructor(sinks: FrameSinks, streams: Streams, meter: StatsMeter) {
+    this.meter = meter;
     this.#sinks = sinks;
     this.#streams = streams;
   }

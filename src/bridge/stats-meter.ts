@@ -1,14 +1,32 @@
 /** Counts what goes through a bridge and gives a second's figures. */
 
 import type { DropReason, Frame } from '../frames/index.js';
+import { RecentTimes } from '../times.js';
+import type { BridgeStats, FrameResult, Latency } from './events.js';
 
 /** Rates over less than this say nothing: then the last ones stand. */
 const SHORTEST_MS = 500;
+
+/** What it knows of a second's figures. */
+type Metered = Pick<
+  BridgeStats,
+  | 'framesPerSecond'
+  | 'bytesPerSecond'
+  | 'frameBytes'
+  | 'width'
+  | 'height'
+  | 'delivered'
+  | 'dropped'
+  | 'droppedByReason'
+  | 'latencyMs'
+>;
 
 export class StatsMeter {
   readonly droppedByReason: Partial<Record<DropReason, number>> = {};
   delivered = 0;
   dropped = 0;
+  readonly #toDelivered = new RecentTimes();
+  readonly #toResult = new RecentTimes();
   #last: Frame | undefined;
   #frames = 0;
   #bytes = 0;
@@ -20,6 +38,14 @@ export class StatsMeter {
     this.#frames++;
     this.#bytes += frame.bytes;
     this.#last = frame;
+    const { capturedAtMs, timestampMs } = frame;
+    if (capturedAtMs !== undefined) this.#toDelivered.add(timestampMs - capturedAtMs, performance.now());
+  }
+
+  result({ capturedAtMs, timestampMs }: Frame, { outcome, latency }: FrameResult): void {
+    if (capturedAtMs === undefined || outcome === 'failed') return;
+    const { queueMs, transferMs, computeMs } = latency;
+    this.#toResult.add(timestampMs - capturedAtMs + queueMs + transferMs + computeMs, performance.now());
   }
 
   drop(reason: DropReason, count: number): void {
@@ -36,16 +62,7 @@ export class StatsMeter {
   }
 
   /** Rates since the last call, or that call's when it was only a moment ago. */
-  take(): {
-    framesPerSecond: number;
-    bytesPerSecond: number;
-    frameBytes: number;
-    width: number;
-    height: number;
-    delivered: number;
-    dropped: number;
-    droppedByReason: Partial<Record<DropReason, number>>;
-  } {
+  take(): Metered {
     const now = performance.now();
     const elapsed = now - this.#since;
     if (this.#rates === undefined || elapsed >= SHORTEST_MS) {
@@ -63,6 +80,15 @@ export class StatsMeter {
       delivered: this.delivered,
       dropped: this.dropped,
       droppedByReason: { ...this.droppedByReason },
+      latencyMs: {
+        delivered: latencyOf(this.#toDelivered, now),
+        result: latencyOf(this.#toResult, now),
+      },
     };
   }
+}
+
+function latencyOf(times: RecentTimes, now: number): Latency | null {
+  const percentiles = times.percentiles(now);
+  return percentiles && { p50: percentiles.p50, p99: percentiles.p99 };
 }

@@ -5,6 +5,7 @@ import {
   type BridgeStats,
   eventLine,
   frameLine,
+  type Latency,
   resultLine,
   statsLine,
 } from '../bridge/index.js';
@@ -187,6 +188,8 @@ function pipelineLacks({ sinks: { pipeline } }: BridgeStats, delivery: string): 
   return `the pipeline took ${pipeline.written} of ${all} frames; it was busy or did not run for ${pipeline.skipped}.${advice}`;
 }
 
+const latencyText = ({ p50, p99 }: Latency): string => `${p50} ms (p99 ${p99})`;
+
 function liveLine(stats: BridgeStats): string {
   const parts = [
     `${stats.framesPerSecond.toFixed(1).padStart(6)} frames/s`,
@@ -195,6 +198,8 @@ function liveLine(stats: BridgeStats): string {
     `delivered ${stats.delivered}`,
     `dropped ${stats.dropped}`,
   ];
+  const { delivered, result } = stats.latencyMs;
+  if (delivered) parts.push(`from capture ${latencyText(delivered)}`);
   const { pipeline } = stats.sinks;
   if (pipeline && pipeline.skipped > 0) parts.push(`pipeline dropped ${pipeline.skipped}`);
   const { algorithm } = stats;
@@ -209,6 +214,7 @@ function liveLine(stats: BridgeStats): string {
     const stray = Object.values(algorithm.stray).reduce((sum, count) => sum + count, 0);
     if (stray > 0) parts.push(`stray answers ${stray}`);
     if (algorithm.latencyMs !== null) parts.push(`latency ${algorithm.latencyMs.toFixed(1)} ms`);
+    if (result) parts.push(`capture to result ${latencyText(result)}`);
   }
   return parts.join(' | ');
 }

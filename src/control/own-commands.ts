@@ -57,6 +57,8 @@ export const ownCommands: readonly Command[] = [
     dropped: stats?.dropped ?? 0,
     dropped_by_reason: stats?.droppedByReason ?? {},
     repaired: stats?.repaired ?? 0,
+    damaged_data: stats?.damagedData ?? 0,
+    latency_ms: stats?.latencyMs ?? { delivered: null, result: null },
     pipeline: { running: bridge.pipeline.running, ...bridge.pipeline.stats },
   })),
   command('get_info', '', 'identity, versions and link of the camera', none, ({ bridge }) => ({

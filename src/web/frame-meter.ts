@@ -8,8 +8,8 @@ export interface Latencies {
   delivered(ms: number): void;
   /** Between a frame and the one before it. */
   interval(ms: number): void;
-  /** Of one answer of the algorithm. */
-  result(latency: FrameResult['latency']): void;
+  /** Of one answer of the algorithm; `capturedBeforeMs`: from the frame's capture to its arrival, where that is known. */
+  result(latency: FrameResult['latency'], capturedBeforeMs: number | undefined): void;
 }
 
 export interface OutcomeCounter {
@@ -59,7 +59,9 @@ export class FrameMeter {
         else {
           const { result } = one;
           this.#counter(one.outcome, result.outcome === 'failed' ? result.code : undefined).count++;
-          latencies.result(result.latency);
+          const { capturedAtMs, timestampMs } = one.frame;
+          const before = capturedAtMs === undefined ? undefined : Math.max(0, timestampMs - capturedAtMs);
+          latencies.result(result.latency, before);
         }
       }),
     ];

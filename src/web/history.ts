@@ -1,13 +1,12 @@
 /** Figures of the last ten minutes, one sample a second: charts are there at once, also after a reload. */
 import type { BridgeStats, FrameOutcome } from '../bridge/index.js';
 import type { Frame } from '../frames/index.js';
+import { Times } from '../times.js';
 import type { UsageMeter } from './process-usage.js';
 
 export const INTERVAL_MS = 1_000;
 export const SPAN_MS = 600_000;
 const SAMPLES = SPAN_MS / INTERVAL_MS;
-/** Latencies of a second that are looked at; a camera gives fewer. */
-const MOST_LATENCIES = 4_096;
 
 /** By name; null: there was nothing to measure. */
 export type Sample = { readonly timeMs: number } & Readonly<Record<string, number | null>>;
@@ -16,8 +15,8 @@ export class History {
   readonly #samples: Sample[] = [];
   readonly #bridge: UsageMeter;
   readonly #algorithm: UsageMeter;
-  readonly #toDelivered: number[] = [];
-  readonly #toResult: number[] = [];
+  readonly #toDelivered = new Times();
+  readonly #toResult = new Times();
   #counts = { ok: 0, ng: 0, failed: 0, skipped: 0 };
   #last: BridgeStats | undefined;
 
@@ -27,23 +26,24 @@ export class History {
   }
 
   frame({ capturedAtMs, timestampMs }: Frame): void {
-    if (capturedAtMs === undefined || this.#toDelivered.length >= MOST_LATENCIES) return;
-    this.#toDelivered.push(Math.max(0, timestampMs - capturedAtMs));
+    if (capturedAtMs !== undefined) this.#toDelivered.add(timestampMs - capturedAtMs);
   }
 
   outcome(outcome: FrameOutcome): void {
     this.#counts[outcome.outcome]++;
-    if (outcome.outcome === 'skipped' || this.#toResult.length >= MOST_LATENCIES) return;
+    if (outcome.outcome === 'skipped') return;
     const { queueMs, transferMs, computeMs } = outcome.result.latency;
-    this.#toResult.push(queueMs + transferMs + computeMs);
+    this.#toResult.add(queueMs + transferMs + computeMs);
   }
 
   /** Takes a sample; called once a second. */
   stats(stats: BridgeStats): void {
     const bridge = this.#bridge.take();
     const algorithm = stats.algorithm ? this.#algorithm.take() : undefined;
-    const delivered = percentiles(this.#toDelivered.splice(0));
-    const result = percentiles(this.#toResult.splice(0));
+    const delivered = this.#toDelivered.percentiles;
+    const result = this.#toResult.percentiles;
+    this.#toDelivered.reset();
+    this.#toResult.reset();
     this.#samples.push({
       timeMs: Date.now(),
       framesPerSecond: rounded(stats.framesPerSecond),
@@ -52,6 +52,8 @@ export class History {
       deliveredP99Ms: delivered?.p99 ?? null,
       resultP50Ms: result?.p50 ?? null,
       resultP99Ms: result?.p99 ?? null,
+      fromCaptureP50Ms: stats.latencyMs.result?.p50 ?? null,
+      fromCaptureP99Ms: stats.latencyMs.result?.p99 ?? null,
       resyncs: since(stats.link.resyncs, this.#last?.link.resyncs),
       bridgeCpu: rounded(bridge?.cpu),
       bridgeMemoryBytes: bridge?.memoryBytes ?? null,
@@ -96,10 +98,3 @@ const since = (now: number, before = 0): number => (now >= before ? now - before
 
 const rounded = (value: number | null | undefined): number | null =>
   value === null || value === undefined ? null : Math.round(value * 1_000) / 1_000;
-
-export function percentiles(values: number[]): { readonly p50: number; readonly p99: number } | undefined {
-  if (values.length === 0) return undefined;
-  values.sort((a, b) => a - b);
-  const at = (share: number): number => rounded(values[Math.ceil(share * values.length) - 1]!)!;
-  return { p50: at(0.5), p99: at(0.99) };
-}

@@ -25,6 +25,10 @@ export class Metrics {
     'openmv_result_latency_seconds',
     "From a frame's arrival to the algorithm's result.",
   );
+  readonly #fromCapture = this.#histogram(
+    'openmv_capture_to_result_seconds',
+    "From the capture of a frame to the algorithm's result.",
+  );
   readonly #phase = this.#histogram(
     'openmv_result_phase_seconds',
     'The same in parts: waiting for a free worker, handing the frame over, from the call to its result.',
@@ -63,14 +67,18 @@ export class Metrics {
     this.#delivered.zero(labels);
     if (camera.bridge.options.runner !== undefined) {
       this.#total.zero(labels);
+      this.#fromCapture.zero(labels);
       for (const [, both] of phases) this.#phase.zero(both);
     }
     const meter = new FrameMeter(camera.bridge, {
       delivered: (ms) => this.#delivered.observe(labels, ms / 1_000),
       interval: (ms) => this.#interval.observe(labels, ms / 1_000),
-      result: (latency) => {
+      result: (latency, capturedBeforeMs) => {
         const { queueMs, transferMs, computeMs } = latency;
-        this.#total.observe(labels, (queueMs + transferMs + computeMs) / 1_000);
+        const ms = queueMs + transferMs + computeMs;
+        this.#total.observe(labels, ms / 1_000);
+        if (capturedBeforeMs !== undefined)
+          this.#fromCapture.observe(labels, (capturedBeforeMs + ms) / 1_000);
         for (const [name, both] of phases) this.#phase.observe(both, latency[name] / 1_000);
       },
     });
@@ -88,6 +96,7 @@ export class Metrics {
       this.#delivered.remove({ camera: camera.id });
       this.#interval.remove({ camera: camera.id });
       this.#total.remove({ camera: camera.id });
+      this.#fromCapture.remove({ camera: camera.id });
       for (const phase of PHASES) this.#phase.remove({ camera: camera.id, phase });
     }
   }

@@ -71,6 +71,7 @@ const COMMON = new Set([
   'async.ts',
   'files.ts',
   'json.ts',
+  'times.ts',
   'libc.ts',
   'libc-memory.ts',
   'pixels.ts',

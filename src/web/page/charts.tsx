@@ -50,6 +50,14 @@ const CHARTS: readonly Chart[] = [
     ],
   },
   {
+    title: 'Latency from capture to result',
+    unit: 'ms',
+    lines: [
+      { name: 'fromCaptureP50Ms', title: 'half are faster (p50), of a minute' },
+      { name: 'fromCaptureP99Ms', title: '99 of 100 are faster (p99), of a minute' },
+    ],
+  },
+  {
     title: 'Verdicts',
     unit: 'a second',
     lines: [

@@ -20,7 +20,7 @@ const answerSchema = z.object({
   timeMs: z.array(z.number()).meta({ description: 'when each sample was taken, Unix milliseconds' }),
   series: z.record(z.string(), z.array(z.number().nullable())).meta({
     description:
-      'by name, a value for each time, null where there was nothing to measure: framesPerSecond, bytesPerSecond, deliveredP50Ms, deliveredP99Ms (capture to delivery), resultP50Ms, resultP99Ms (arrival to result), dropped.REASON, resyncs, ok, ng, failed, skipped (each of that second), bridgeCpu, algorithmCpu (1: one core), bridgeMemoryBytes, algorithmMemoryBytes',
+      'by name, a value for each time, null where there was nothing to measure: framesPerSecond, bytesPerSecond, deliveredP50Ms, deliveredP99Ms (capture to delivery), resultP50Ms, resultP99Ms (arrival to result), fromCaptureP50Ms, fromCaptureP99Ms (capture to result, of the last minute), dropped.REASON, resyncs, ok, ng, failed, skipped (each of that second), bridgeCpu, algorithmCpu (1: one core), bridgeMemoryBytes, algorithmMemoryBytes',
   }),
 });
 

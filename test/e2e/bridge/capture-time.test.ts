@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Bridge } from '../../../src/bridge/bridge.js';
-import { frameLine } from '../../../src/bridge/json-lines.js';
+import type { BridgeStats } from '../../../src/bridge/events.js';
+import { frameLine, statsLine } from '../../../src/bridge/json-lines.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import type { Frame } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
 import { waitForShm } from '../../../src/shm/index.js';
 
+const PACED = fileURLToPath(new URL('../program/adapters/paced.mjs', import.meta.url));
 /** As the vendor's documentation shows it: without a header. */
 const PLAIN = fileURLToPath(new URL('../virtual/fixtures/docs_frame_channel.py', import.meta.url));
 
@@ -96,4 +98,28 @@ describe('in stores and files it is the time of the frame', () => {
       expect(Math.abs(statSync(file!).mtimeMs - takenAtMs)).toBeLessThan(0.01);
     }
   });
+});
+
+it('stats tell how long frames, and results, take from the capture', async () => {
+  const compressMs = 60;
+  bridge = await openBridge({
+    port: 'virtual',
+    shm: false,
+    frames: 25,
+    delivery: 'every',
+    runner: [process.execPath, PACED, '40'],
+    virtual: { compressMs, fps: 'max' },
+  });
+  const seconds: BridgeStats[] = [];
+  bridge.stats$.subscribe((stats) => seconds.push(stats));
+  expect(bridge.stats().latencyMs).toEqual({ delivered: null, result: null });
+  bridge.frames$.subscribe();
+  await bridge.done;
+  const { delivered, result } = seconds.at(-1)!.latencyMs;
+  expect(delivered!.p50).toBeGreaterThan(compressMs - 10);
+  expect(delivered!.p99).toBeGreaterThanOrEqual(delivered!.p50);
+  // Every third call takes 40 ms longer.
+  expect(result!.p50).toBeGreaterThan(delivered!.p50);
+  expect(result!.p99).toBeGreaterThan(compressMs + 30);
+  expect(statsLine(seconds.at(-1)!).latencyMs).toEqual({ delivered, result });
 });

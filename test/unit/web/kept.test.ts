@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { FrameOutcome } from '../../../src/bridge/index.js';
 import type { Frame } from '../../../src/frames/index.js';
 import { FrameRing, RING_BYTES, RING_FRAMES } from '../../../src/web/frame-ring.js';
-import { History, percentiles, SPAN_MS } from '../../../src/web/history.js';
+import { History, SPAN_MS } from '../../../src/web/history.js';
 import { KeptFrames } from '../../../src/web/kept-frames.js';
 import { UsageMeter, usageOf } from '../../../src/web/process-usage.js';
 import { RECENT, Results } from '../../../src/web/results.js';
@@ -191,12 +191,6 @@ describe('history', () => {
     expect(series['deliveredP50Ms']).toEqual([null, 30, null]);
     expect(series['resultP50Ms']).toEqual([null, 5, null]);
     expect(series['resultP99Ms']).toEqual([null, 60, null]);
-  });
-
-  it('knows percentiles', () => {
-    expect(percentiles([])).toBe(undefined);
-    expect(percentiles([7])).toEqual({ p50: 7, p99: 7 });
-    expect(percentiles(Array.from({ length: 100 }, (_, index) => 100 - index))).toEqual({ p50: 50, p99: 99 });
   });
 });
 
