@@ -1,5 +1,6 @@
-/** The cameras of a run: opened at the same time; one that is missing is waited for. */
-import { type Deferred, deferred } from '../async.js';
+/** The cameras of a run: opened at the same time; one that is missing is waited for. They may be replaced while it runs. */
+import { isDeepStrictEqual } from 'node:util';
+import { type Deferred, deferred, Mutex } from '../async.js';
 import { type Bridge, createBridge, type RemoteCalls } from '../bridge/index.js';
 import { mayCome } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
@@ -13,6 +14,8 @@ export interface CameraHandlers {
   waiting(port: string, error: BridgeError): void;
   /** A camera that was waited for cannot be used, or is not waited for any more. */
   gaveUp(error: BridgeError): void;
+  /** Each camera is there, or is waited for. */
+  begun?(): void;
 }
 
 export interface CamerasOptions {
@@ -31,11 +34,27 @@ interface Opening {
   /** Why it is not there; undefined: it is. */
   error: BridgeError | undefined;
   waits: boolean;
+  /** Put into a run that was under way, which goes on without it. */
+  readonly added: boolean;
+  /** Taken out of the run. */
+  readonly gone: AbortController;
+  bridge: Bridge | undefined;
+  /** Its attempts, and its bridge's life. Never rejects. */
+  over: Promise<unknown>;
+}
+
+/** What a change of the cameras comes to. */
+export interface Replaced {
+  /** How many were not touched. */
+  readonly kept: number;
+  /** Ports of those that were opened, and of those that were closed; one whose options changed is among both. */
+  readonly opened: readonly string[];
+  readonly closed: readonly string[];
 }
 
 export class Cameras {
   readonly bridges: Bridge[] = [];
-  readonly #openings: readonly Opening[];
+  #openings: readonly Opening[];
   readonly #options: CamerasOptions;
   readonly #handlers: CameraHandlers;
   readonly #end = new AbortController();
@@ -43,11 +62,20 @@ export class Cameras {
   /** The first attempts are under way. */
   #beginning = true;
   #running = 0;
+  readonly #changes = new Mutex();
+  /** Changes under way: meanwhile it may be that no camera runs. */
+  #changing = 0;
 
   constructor(inputs: readonly BridgeInput[], options: CamerasOptions, handlers: CameraHandlers) {
-    this.#openings = inputs.map((input) => ({ input, first: deferred(), error: undefined, waits: false }));
+    this.#openings = inputs.map((input) => opening(input));
     this.#options = options;
     this.#handlers = handlers;
+  }
+
+  /** How many there are, in words. */
+  get summary(): string {
+    const all = this.#openings.length;
+    return `${this.#running} of ${all} camera${all === 1 ? '' : 's'} connected`;
   }
 
   /** Why cameras are not there that never came. */
@@ -60,7 +88,7 @@ export class Cameras {
    * not waited for, in their order; then none stays open.
    */
   async run(): Promise<readonly PromiseSettledResult<void>[]> {
-    const opened = Promise.all(this.#openings.map((opening) => this.#open(opening)));
+    const opened = Promise.all(this.#openings.map((opening) => this.#begin(opening)));
     await Promise.all(this.#openings.map(({ first }) => first.promise));
     const { missing } = this;
     const alone = this.bridges.length === 0 && !this.#options.wait;
@@ -72,10 +100,62 @@ export class Cameras {
     this.#beginning = false;
     for (const opening of this.#openings) if (!this.#end.signal.aborted) this.#tell(opening);
     this.#endAlone();
-    await opened;
+    this.#handlers.begun?.();
+    await this.#allOver();
     const lives = await Promise.allSettled(this.bridges.map((bridge) => bridge.done));
     await this.close();
     return lives;
+  }
+
+  /**
+   * Goes on with these cameras: one whose options are the same is not touched, one that changed is closed in order and
+   * opened again, others are closed or opened. A camera that cannot be opened is waited for, or told as one that was lost.
+   */
+  async replace(inputs: readonly BridgeInput[]): Promise<Replaced> {
+    this.#changing++;
+    try {
+      return await this.#changes.run(() => this.#replace(inputs));
+    } finally {
+      this.#changing--;
+      this.#endAlone();
+    }
+  }
+
+  async #replace(inputs: readonly BridgeInput[]): Promise<Replaced> {
+    const left = [...this.#openings];
+    const same = inputs.map((input) => {
+      const index = left.findIndex((one) => isDeepStrictEqual(one.input, input));
+      return index < 0 ? undefined : left.splice(index, 1)[0];
+    });
+    await Promise.all(
+      left.map(async ({ gone, bridge, over }) => {
+        gone.abort();
+        await bridge?.stop();
+        await over;
+      }),
+    );
+    // What is not in the run any more does not count at its end.
+    const over = left.map(({ bridge }) => bridge);
+    this.bridges.splice(0, this.bridges.length, ...this.bridges.filter((bridge) => !over.includes(bridge)));
+    this.#openings = inputs.map((input, index) => same[index] ?? opening(input, true));
+    const fresh = this.#openings.filter((_one, index) => same[index] === undefined);
+    await Promise.all(
+      fresh.map((one) => {
+        void this.#begin(one);
+        return one.first.promise;
+      }),
+    );
+    const ports = (some: readonly Opening[]): string[] => some.map(({ input }) => String(input.port));
+    return { kept: inputs.length - fresh.length, opened: ports(fresh), closed: ports(left) };
+  }
+
+  /** Until every camera's life is over, those that come meanwhile included. */
+  async #allOver(): Promise<void> {
+    for (let known: readonly Opening[] = []; known !== this.#openings; ) {
+      known = this.#openings;
+      await Promise.all(known.map(({ over }) => over));
+      await this.#changes.run(async () => undefined);
+    }
   }
 
   /** Ends the waiting, and them all in order: calls under way may end. */
@@ -90,6 +170,12 @@ export class Cameras {
     await Promise.all(this.bridges.map((bridge) => bridge.close(signal && { signal })));
   }
 
+  #begin(opening: Opening): Promise<void> {
+    const opened = this.#open(opening);
+    opening.over = opened.then(() => opening.bridge?.done).catch(() => undefined);
+    return opened;
+  }
+
   /** Until it is open, or will not be. Never rejects. */
   async #open(opening: Opening): Promise<void> {
     const { input, first } = opening;
@@ -101,7 +187,7 @@ export class Cameras {
       if (!this.#beginning) this.#tell(opening);
       first.resolve();
     };
-    const { signal } = this.#end;
+    const signal = AbortSignal.any([this.#end.signal, opening.gone.signal]);
     const { runId, remote } = this.#options;
     try {
       signal.throwIfAborted();
@@ -111,7 +197,8 @@ export class Cameras {
       signal.addEventListener('abort', close);
       await bridge.open().finally(() => signal.removeEventListener('abort', close));
       opening.error = undefined;
-      await this.#opened(bridge);
+      opening.bridge = bridge;
+      await this.#opened(bridge, signal);
     } catch (cause) {
       if (!signal.aborted) this.#lost(opening, this.#named(asBridgeError(cause), input), wait);
     } finally {
@@ -119,8 +206,8 @@ export class Cameras {
     }
   }
 
-  async #opened(bridge: Bridge): Promise<void> {
-    if (this.#failed || this.#end.signal.aborted) {
+  async #opened(bridge: Bridge, signal: AbortSignal): Promise<void> {
+    if (this.#failed || signal.aborted) {
       await bridge.close();
       return;
     }
@@ -141,7 +228,7 @@ export class Cameras {
     if (!this.#beginning && error.code !== opening.error?.code) this.#handlers.gaveUp(error);
     opening.error = error;
     opening.waits = false;
-    if (wait && mayCome(error)) return;
+    if (opening.added || (wait && mayCome(error))) return;
     this.#failed = true;
     for (const bridge of this.bridges) void bridge.close();
     if (!this.#beginning) this.#end.abort();
@@ -154,7 +241,8 @@ export class Cameras {
 
   /** A camera that is missing is not waited for alone. */
   #endAlone(): void {
-    if (this.#running === 0 && !this.#beginning && !this.#options.wait) this.#end.abort();
+    if (this.#running === 0 && !this.#beginning && this.#changing === 0 && !this.#options.wait)
+      this.#end.abort();
   }
 
   /** Of several cameras the error says which one it is about. */
@@ -163,4 +251,18 @@ export class Cameras {
     const { code, message, context, cause } = error;
     return new BridgeError(code, `The camera on ${port}: ${message}`, { context, cause });
   }
+}
+
+function opening(input: BridgeInput, added = false): Opening {
+  const over = Promise.resolve();
+  return {
+    input,
+    first: deferred(),
+    error: undefined,
+    waits: false,
+    added,
+    gone: new AbortController(),
+    bridge: undefined,
+    over,
+  };
 }

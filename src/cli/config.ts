@@ -11,6 +11,7 @@ import {
   configSchema,
   type OptionSpec,
   optionProblems,
+  optionSpecs,
   parseOptions,
   type RunOptions,
   runOptionsSchema,
@@ -50,10 +51,28 @@ export async function runInputs(
   return { options, bridges };
 }
 
-/** A configuration file that says the same, with every default. */
+/** What stands for a secret in a configuration that is printed. */
+const MASK = '********';
+
+const SECRETS = optionSpecs(runOptionsSchema).filter(({ secret }) => secret);
+
+/** A configuration file that says the same, with every default; secrets are masked. */
 export function completeConfig({ options, bridges }: RunInputs): object {
   const cameras = bridges.map((input) => parseOptions(bridgeOptionsSchema, input));
-  return { $schema: packageFile('tools/config.schema.json'), ...options, cameras };
+  const masked: Record<string, unknown> = { ...options };
+  for (const { path } of SECRETS) if (masked[path[0]!] !== undefined) masked[path[0]!] = MASK;
+  return { $schema: packageFile('tools/config.schema.json'), ...masked, cameras };
+}
+
+/** OPTION_INVALID: a secret is the mask of a configuration that was printed. */
+export function refuseMasked(inputs: RunInputs): RunInputs {
+  const options: Given = { ...inputs.options };
+  const masked = SECRETS.find(({ path }) => options[path[0]!] === MASK);
+  if (!masked) return inputs;
+  throw new BridgeError(
+    'OPTION_INVALID',
+    `${masked.path[0]} in the config file is masked, as --print-config prints it: put the secret there, or give --${masked.flag}.`,
+  );
 }
 
 /** The options that a schema has. */

@@ -19,7 +19,7 @@ export interface OutputOptions {
 
 export class Output {
   readonly json: boolean;
-  readonly #threshold: number;
+  #threshold = 0;
   readonly #times: boolean;
   /** On a terminal: the lines at its end that change, by what they are about. */
   readonly #live = new Map<string, string>();
@@ -31,8 +31,13 @@ export class Output {
 
   constructor(options: OutputOptions) {
     this.json = options.json;
-    this.#threshold = LOG_LEVELS.indexOf(options.quiet ? 'error' : options.level);
+    this.set({ logLevel: options.level, quiet: options.quiet });
     this.#times = options.times ?? false;
+  }
+
+  /** From now on log lines of this level are told. */
+  set({ logLevel, quiet }: { readonly logLevel: Level; readonly quiet: boolean }): void {
+    this.#threshold = LOG_LEVELS.indexOf(quiet ? 'error' : logLevel);
   }
 
   /** One JSON object on a line of stdout. */

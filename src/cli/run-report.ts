@@ -33,8 +33,8 @@ const SOURCES = {
 
 export interface ReportOptions {
   readonly several: boolean;
-  /** Milliseconds between two statistics. */
-  readonly stats: number | 'off';
+  /** Milliseconds between two statistics; may change. */
+  stats(): number | 'off';
 }
 
 /** Subscribes to everything; ends with the bridge. What it gives back knows the verdicts. */
@@ -63,8 +63,8 @@ export function reportBridge(
     next: (stats) => {
       last = stats;
       verdicts.tick();
-      if (every !== 'off') seconds.push(stats);
-      if (seconds.length * STATS_MS >= Number(every)) tell();
+      if (every() !== 'off') seconds.push(stats);
+      if (seconds.length * STATS_MS >= Number(every())) tell();
     },
     complete: () => {
       tell();

@@ -4,7 +4,6 @@
  */
 import { EXIT } from './exit-status.js';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** How long the last words wait for a reader once the end was asked for. */
 const FLUSH_MS = 300;
 /** An end that takes no longer is not worth a word. */
@@ -13,6 +12,8 @@ const NOTE_MS = 500;
 /** What the command that runs does when it is to stop, and when it is to stop at once; undefined: nothing of its own. */
 let stop: (() => void) | undefined;
 let hurry: (() => void) | undefined;
+/** What SIGHUP means while the command can read its configuration again; undefined: the end. */
+let reload: (() => void) | undefined;
 let asked = 0;
 let failed = false;
 
@@ -41,7 +42,8 @@ function outputBroke(error: NodeJS.ErrnoException): void {
 
 /** Listens from now on, for as long as the process lives. */
 export function watchStops(): void {
-  for (const signal of SIGNALS) process.on(signal, wish);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, wish);
+  process.on('SIGHUP', () => (reload && asked === 0 ? reload() : wish()));
   // Without a listener the one would open a debugger's port, and the other end the process.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   process.stdout.on('error', outputBroke);
@@ -62,6 +64,11 @@ export function onStop(action: () => void, atOnce?: () => void): () => void {
     stop = undefined;
     hurry = undefined;
   };
+}
+
+/** Calls `action` at each SIGHUP instead of ending; undefined: SIGHUP ends the program again. */
+export function onReload(action: (() => void) | undefined): void {
+  reload = action;
 }
 
 /** Waits for an end in order; while that takes, it is said how to do without. */

@@ -43,6 +43,7 @@ export const runOptionsSchema = z.strictObject({
       .meta({
         flag: '--http-token TOKEN',
         description: 'who asks over HTTP must have it; needed for any host but 127.0.0.1, ::1 and localhost',
+        secret: true,
         needs: 'http',
       }),
     httpTokenFile: text.optional().meta({

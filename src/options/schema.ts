@@ -29,6 +29,8 @@ export const optionMetaSchema = z.strictObject({
   common: z.literal(true).optional(),
   /** How the value is written on the command line; a number without a unit counts in this one. */
   unit: z.enum(['bytes', 'ms', 's', 'octal', 'json']).optional(),
+  /** Not to be shown, as in a configuration that is printed. */
+  secret: z.literal(true).optional(),
   /** Path of the option without which this one has no effect; `a|b`: one of them is enough. */
   needs: z.string().optional(),
 });

@@ -51,6 +51,10 @@ const NEEDS = {
   },
   chromium: { present: () => CHROMIUM !== undefined, advice: 'apt-get install chromium' },
   tshark: { present: () => runs('tshark', '-v'), advice: 'apt-get install tshark' },
+  'systemd-analyze': {
+    present: () => runs('systemd-analyze', '--version'),
+    advice: 'apt-get install systemd',
+  },
   promtool: { present: () => runs('promtool', '--version'), advice: 'apt-get install prometheus' },
   'nats-server': {
     present: () => runs('nats-server', '--version'),

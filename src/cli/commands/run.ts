@@ -1,6 +1,7 @@
 /** `openmv-bridge run`, which is also what it does without a subcommand. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
+import { deferred } from '../../async.js';
 import { startLine } from '../../bridge/index.js';
 import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
@@ -10,12 +11,14 @@ import type { Recorder } from '../../recording/index.js';
 import type { WebServer } from '../../web/index.js';
 import { Cameras } from '../cameras.js';
 import { withOutput } from '../command.js';
-import { completeConfig, type RunInputs, runInputs } from '../config.js';
+import { completeConfig, type RunInputs, refuseMasked, runInputs } from '../config.js';
 import { EXIT, exitStatus } from '../exit-status.js';
 import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
+import { reload } from '../reload.js';
 import { attachControl, brokerReport, reportBridge } from '../run-report.js';
-import { onStop, stopAsked, untilStopped } from '../stop-signals.js';
+import { ServiceManager } from '../sd-notify.js';
+import { onReload, onStop, stopAsked, untilStopped } from '../stop-signals.js';
 import type { VerdictReport } from '../verdict-report.js';
 
 /** Permission to write for everybody. */
@@ -37,11 +40,14 @@ export function configure(command: Command, algorithm: readonly string[]): void 
           output.text(`${JSON.stringify(completeConfig(await inputs()), null, 2)}\n`);
           return EXIT.done;
         });
-      } else process.exitCode = await run(inputs, given());
+      } else
+        process.exitCode = await run(async () => refuseMasked(await inputs()), given(), config !== undefined);
     });
 }
 
-async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<number> {
+/** `reloadable`: there is a configuration file, which SIGHUP has it read again. */
+async function run(inputs: () => Promise<RunInputs>, flags: Given, reloadable: boolean): Promise<number> {
+  const manager = new ServiceManager();
   const runId = randomUUID();
   // What is wrong with the configuration is said as the flags want it.
   let output = openOutput(flags, runId);
@@ -55,6 +61,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     () => {
       // Before anything is open there is nothing to close; the exit hooks see to the rest.
       if (!cameras) process.exit(EXIT.done);
+      manager.stopping();
       void untilStopped(cameras.stop(), output);
     },
     () => void cameras?.close(AbortSignal.abort()),
@@ -62,11 +69,13 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
   /** What people have read as the reason of a disconnection. */
   const told = new Set<string>();
   const reports: VerdictReport[] = [];
+  const begun = deferred();
   try {
-    const { options, bridges } = await inputs();
+    let configuration = await inputs();
+    const { options, bridges } = configuration;
     if (output.json) output = outputOf(options);
     else output = openOutput(options, runId);
-    const several = bridges.length > 1;
+    const several = (): boolean => configuration.bridges.length > 1;
     control = await openControl(options);
     web = await openWeb(options, runId);
     recorder = await openRecorder(options, runId, output);
@@ -81,14 +90,21 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     if (options.mqtt !== undefined) {
       mqtt = await openMqtt({ ...options, mqtt: options.mqtt }, brokerReport(output, 'mqtt'));
     }
-    cameras = new Cameras(
+    const running: Cameras = new Cameras(
       bridges,
       { runId, wait: bridges.some((bridge) => bridge.wait), remote: nats?.remote },
       {
         opened: async (bridge) => {
-          bridge.events$.subscribe((event) => event.type === 'disconnected' && told.add(event.message));
-          reports.push(reportBridge(bridge, output, { several, stats: options.stats }));
-          if (control) attachControl(control, bridge, output, several);
+          bridge.events$.subscribe((event) => {
+            if (event.type === 'connected') manager.status(running.summary);
+            if (event.type !== 'disconnected') return;
+            told.add(event.message);
+            manager.status(`disconnected: ${event.message}`);
+          });
+          reports.push(
+            reportBridge(bridge, output, { several: several(), stats: () => configuration.options.stats }),
+          );
+          if (control) attachControl(control, bridge, output, several());
           web?.add(bridge);
           recorder?.add(bridge);
           mqtt?.add(bridge);
@@ -107,12 +123,26 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
         waiting: (port, error) => {
           output.error(error);
           web?.waiting(port, error);
-          const others = several ? '; the others go on' : '';
+          const others = several() ? '; the others go on' : '';
           output.log('info', `waiting for the camera on ${port}${others}`);
         },
         gaveUp: (error) => output.error(error),
+        begun: () => {
+          manager.ready(running.summary);
+          begun.resolve();
+        },
       },
     );
+    cameras = running;
+    // Not before the first attempts are over.
+    let reloads = begun.promise;
+    if (reloadable) {
+      onReload(() => {
+        reloads = reloads.then(async () => {
+          configuration = await reload(configuration, { read: inputs, cameras: running, output, manager });
+        });
+      });
+    }
     const ends = await cameras.run();
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) {
@@ -134,6 +164,8 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
     for (const one of errors) report(one, output);
     return exitStatus(errors[0]!);
   } finally {
+    onReload(undefined);
+    manager.stopping();
     output.endLive();
     await Promise.all([
       control?.close(),
@@ -143,6 +175,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given): Promise<numb
       endRecording(recorder, output),
     ]);
     stopListening();
+    manager.close();
   }
 }
 
