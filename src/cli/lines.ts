@@ -56,6 +56,22 @@ export const reportLines = {
     manufacturer: text('of its USB identity').optional(),
     firmware: text('its version, when it is too old; not asked for while a program has the port').optional(),
   }),
+  camera: line('camera', '`fleet`: a camera of the site; with `--watch` each second.', {
+    site: text('its site'),
+    cameraId: text('its name'),
+    status: z.enum(['online', 'offline', 'silent']).meta({
+      description: 'silent: nothing was heard for three intervals of its status',
+    }),
+    state: text('of the connection to the camera: streaming, paused, reconnecting ...'),
+    version: text('of the program that serves it'),
+    framesPerSecond: rate,
+    delivered: number('frames'),
+    dropped: number('captured frames that were not delivered'),
+    algorithm: orNull(
+      z.strictObject({ ok: z.number(), ng: z.number(), failed: z.number(), skipped: z.number() }),
+      'its verdicts; null: there is none',
+    ),
+  }),
   info: line('info', '`info`: what a camera says of itself.', {
     cameraId: text('its name'),
     port: text('its port'),

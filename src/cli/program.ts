@@ -54,8 +54,12 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     load: () => import('./commands/inspect.js'),
   },
   ctl: {
-    text: 'send a command to the control socket of a running bridge',
+    text: 'send a command to a running bridge: by its control socket, or over NATS',
     load: () => import('./commands/ctl.js'),
+  },
+  fleet: {
+    text: 'the cameras of a site at a NATS server: state, frames a second, verdicts, versions',
+    load: () => import('./commands/fleet.js'),
   },
   mcp: {
     text: 'serve cameras as tools of the Model Context Protocol on stdin and stdout',

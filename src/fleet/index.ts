@@ -1,15 +1,19 @@
 /** Cameras beyond one machine: NATS and MQTT. What a broker needs is loaded when it is used. */
-
+import type { BridgeError } from '../errors.js';
 import type { AlgorithmOptions, BrokerOptions, NatsClientOptions } from '../options/index.js';
 import type { BrokerHandlers } from './broker-handlers.js';
 import type { MqttOptions, MqttPublisher } from './mqtt/publisher.js';
 import type { CallServer, CallServerHandlers } from './nats/call-server.js';
+import type { RemoteCommand } from './nats/client.js';
+import type { FleetCamera } from './nats/fleet-view.js';
 import type { NatsPublishing } from './nats/publishing.js';
 
 export type { BrokerHandlers } from './broker-handlers.js';
 export type { MqttOptions, MqttPublisher } from './mqtt/publisher.js';
 export { type CameraName, checkedName, subjectOf, topicOf } from './names.js';
 export type { CallServer, CallServerHandlers } from './nats/call-server.js';
+export type { RemoteCommand } from './nats/client.js';
+export type { FleetCamera } from './nats/fleet-view.js';
 export type { NatsPublishing } from './nats/publishing.js';
 
 /** Connects a run to NATS; see `NatsPublishing.open`. */
@@ -34,4 +38,43 @@ export async function openCallServer(
 ): Promise<CallServer> {
   const { CallServer } = await import('./nats/call-server.js');
   return CallServer.open(access, camera, command, options, handlers);
+}
+
+/** Sends a command to a camera at a NATS server; see `sendNatsCommand`. */
+export async function sendRemoteCommand(access: NatsClientOptions, command: RemoteCommand): Promise<string> {
+  const { sendNatsCommand } = await import('./nats/client.js');
+  return sendNatsCommand(access, command);
+}
+
+export interface OpenFleetView {
+  /** Those that were heard up to now. */
+  readonly cameras: readonly FleetCamera[];
+  close(): Promise<void>;
+}
+
+/**
+ * Hears the cameras of a site at a NATS server, also when that comes back. BROKER_FAILED, BROKER_DENIED: it cannot be used
+ * at first; `away` is told later ones.
+ */
+export async function openFleetView(
+  access: NatsClientOptions,
+  away: (error: BridgeError) => void,
+): Promise<OpenFleetView> {
+  const [{ NatsBroker }, { FleetView }] = await Promise.all([
+    import('./nats/broker.js'),
+    import('./nats/fleet-view.js'),
+  ]);
+  const broker = await NatsBroker.open(access, 'openmv-bridge fleet');
+  if (!broker.connection) {
+    await broker.close();
+    throw broker.failure;
+  }
+  const view = new FleetView(access.site);
+  broker.follow({ connected: (connection) => void view.listen(connection), away });
+  return {
+    get cameras() {
+      return view.cameras;
+    },
+    close: () => broker.close(),
+  };
 }

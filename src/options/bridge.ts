@@ -89,7 +89,6 @@ export const bridgeOptionsSchema = z.strictObject({
     pipelineDelivery: z.enum(['latest', 'every']).default('latest').meta({
       flag: '--pipeline-delivery POLICY',
       description: 'a busy pipeline loses frames, or the sensor waits for it',
-      common: true,
       needs: PIPELINE,
     }),
     pipelineFinishTimeoutMs: milliseconds.default(30_000).meta({

@@ -9,7 +9,9 @@ import {
   VIZION_CONTROL_PATH,
 } from '../../control/index.js';
 import { BridgeError } from '../../errors.js';
-import { withOutput } from '../command.js';
+import { sendRemoteCommand } from '../../fleet/index.js';
+import { natsClientShape } from '../../options/index.js';
+import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 
 /** Longest wait for a reply, in seconds. A script is sent to the camera, and a pipeline started or finished, before some. */
@@ -22,6 +24,7 @@ interface CtlFlags {
   controlName?: 'openmv' | 'vizion';
   camera?: string;
   timeout?: string;
+  nats?: string;
 }
 
 export function configure(command: Command): void {
@@ -43,17 +46,25 @@ export function configure(command: Command): void {
     )
     .option('--completion', 'the same as `openmv-bridge completion bash`')
     .addHelpText('after', `\nCommands:\n${commandList()}`);
+  const access = ownFlags(command, natsClientShape);
   command.action((name: string | undefined, parameters: string[], flags: CtlFlags) =>
     withOutput(false, async () => {
       const request = {
         command: findCommand(name),
         ...(parameters.length > 0 && { params: parameterValues(parameters) }),
-        ...(flags.camera !== undefined && { camera: flags.camera }),
+        camera: flags.camera,
       };
       const wait = LONG.has(request.command) ? LONG_WAIT_S : WAIT_S;
       const timeoutMs = Number(flags.timeout ?? wait) * 1_000;
       if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
         throw new BridgeError('OPTION_INVALID', `--timeout takes seconds, not "${flags.timeout}".`);
+      }
+      if (flags.nats !== undefined) {
+        const { camera, ...rest } = request;
+        const { site } = access();
+        const text = await sendRemoteCommand(access(), { site, camera, request: rest, timeoutMs });
+        process.stdout.write(`${text}\n`);
+        return succeeded(text) ? EXIT.done : EXIT.no;
       }
       const path = flags.socket ?? (flags.controlName === 'vizion' ? VIZION_CONTROL_PATH : undefined);
       return (await send(request, { path, timeoutMs })) ? EXIT.done : EXIT.no;
@@ -63,16 +74,20 @@ export function configure(command: Command): void {
 
 /** Prints each reply; true: the command succeeded. */
 async function send(request: { readonly command: string }, options: SendOptions): Promise<boolean> {
-  let succeeded: boolean | undefined;
+  let done: boolean | undefined;
   const reply = (text: string): boolean => {
     process.stdout.write(`${text}\n`);
-    succeeded ??= (JSON.parse(text) as { status?: unknown }).status === 'success';
-    return succeeded && request.command === 'subscribe';
+    done ??= succeeded(text);
+    return done && request.command === 'subscribe';
   };
   await sendCommand(request, reply, options);
-  if (succeeded !== undefined) return succeeded;
+  if (done !== undefined) return done;
   throw new BridgeError('PORT_CLOSED', 'The bridge ended before it answered.');
 }
+
+/** Whether a reply says so. */
+const succeeded = (reply: string): boolean =>
+  (JSON.parse(reply) as { status?: unknown }).status === 'success';
 
 /** The command of that name, or the only one that begins so. */
 function findCommand(name: string | undefined): string {

@@ -5,12 +5,14 @@ import { BridgeError } from '../../errors.js';
 import type { BrokerOptions } from '../../options/index.js';
 import { checkedName } from '../names.js';
 import { NatsBroker } from './broker.js';
+import { NatsControl } from './control.js';
 import { NatsPublisher } from './publisher.js';
 import { RemotePool } from './remote-pool.js';
 import { NatsStream } from './stream.js';
 
 export class NatsPublishing {
   readonly broker: NatsBroker;
+  readonly #control: NatsControl;
   readonly #options: BrokerOptions;
   readonly #publishers: NatsPublisher[] = [];
   readonly #streams = new WeakMap<NatsConnection, Promise<NatsStream>>();
@@ -29,6 +31,7 @@ export class NatsPublishing {
 
   private constructor(broker: NatsBroker, options: BrokerOptions) {
     this.broker = broker;
+    this.#control = new NatsControl(broker, options.site);
     this.#options = options;
   }
 
@@ -39,6 +42,7 @@ export class NatsPublishing {
       natsStream === undefined ? undefined : (to: NatsConnection) => this.#stream(to, natsStream);
     const settings = { site, every: natsDelivery === 'every', stream };
     this.#publishers.push(await NatsPublisher.attach(bridge, this.broker, settings));
+    this.#control.add(bridge);
   }
 
   /** Calls the workers at this server for the frames of one camera. */

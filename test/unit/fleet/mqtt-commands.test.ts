@@ -71,7 +71,7 @@ describe('commands on a topic', () => {
     ['JSON object', '[1]'],
     ['JSON object', 'null'],
     ['nested', `${'['.repeat(1_000)}`],
-    ['topics beside this one', { command: 'subscribe' }],
+    ['published beside this', { command: 'subscribe' }],
     ['on the control socket', { command: 'set_pipeline', params: { pipeline: 'x' } }],
     ["file of the bridge's machine", { command: 'snapshot', params: { path: '/etc/passwd' } }],
     ['without retain', { command: 'start_stream' }, { retain: true }],
