@@ -63,7 +63,8 @@ async function subcommands() {
       if (rows.length > 0) parts.push(table(['option', 'what it does'], rows));
       const groups = one.options.flatMap((option) => option.helpGroupHeading?.slice(0, -1) ?? []);
       const shared = [...new Set(groups)].filter((group) => !['Options', 'Output', 'Run'].includes(group));
-      if (name !== 'run' && shared.length > 0)
+      if (name === 'record') parts.push('As well all other options of run.');
+      else if (name !== 'run' && shared.length > 0)
         parts.push(`As well the options of run under: ${shared.join(', ')}.`);
     }
   }

@@ -1,4 +1,6 @@
 /** A bridge: a camera's frames into sinks and to subscribers, and one outcome for each. */
+
+export type { LineTap } from '../link/index.js';
 export { Algorithm, type AlgorithmHandlers } from './algorithm.js';
 export { runnerOptions } from './algorithm-options.js';
 export type { Bridge } from './bridge.js';

@@ -1,7 +1,7 @@
 /** The cameras of a run: opened at the same time; one that is missing is waited for. They may be replaced while it runs. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Deferred, deferred, Mutex } from '../async.js';
-import { type Bridge, createBridge, type RemoteCalls } from '../bridge/index.js';
+import { type Bridge, createBridge, type LineTap, type RemoteCalls } from '../bridge/index.js';
 import { mayCome } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { BridgeInput } from '../options/index.js';
@@ -9,7 +9,9 @@ import type { BridgeInput } from '../options/index.js';
 /** What a run does with its cameras. */
 export interface CameraHandlers {
   /** Called for each camera in the moment it is there, before its first frame. */
-  opened(bridge: Bridge): void | Promise<void>;
+  opened(bridge: Bridge, tap: LineTap | undefined): void | Promise<void>;
+  /** What is to see the bytes of a camera's line; `opened` says which camera it is. */
+  tap(): LineTap | undefined;
   /** A camera is missing and waited for; once for each reason. */
   waiting(port: string, error: BridgeError): void;
   /** A camera that was waited for cannot be used, or is not waited for any more. */
@@ -191,14 +193,15 @@ export class Cameras {
     const { runId, remote } = this.#options;
     try {
       signal.throwIfAborted();
-      const bridge = createBridge({ ...input, wait }, { runId, remote, waiting });
+      const tap = this.#handlers.tap();
+      const bridge = createBridge({ ...input, wait }, { runId, remote, waiting, tap });
       // One that is open ends by itself, or in `stop` and `close`.
       const close = (): void => void bridge.close();
       signal.addEventListener('abort', close);
       await bridge.open().finally(() => signal.removeEventListener('abort', close));
       opening.error = undefined;
       opening.bridge = bridge;
-      await this.#opened(bridge, signal);
+      await this.#opened(bridge, tap, signal);
     } catch (cause) {
       if (!signal.aborted) this.#lost(opening, this.#named(asBridgeError(cause), input), wait);
     } finally {
@@ -206,7 +209,7 @@ export class Cameras {
     }
   }
 
-  async #opened(bridge: Bridge, signal: AbortSignal): Promise<void> {
+  async #opened(bridge: Bridge, tap: LineTap | undefined, signal: AbortSignal): Promise<void> {
     if (this.#failed || signal.aborted) {
       await bridge.close();
       return;
@@ -218,7 +221,7 @@ export class Cameras {
       this.#endAlone();
     };
     bridge.done.then(over, over);
-    await this.#handlers.opened(bridge);
+    await this.#handlers.opened(bridge, tap);
     // `done` tells what it ends in.
     void bridge.start().catch(() => undefined);
   }

@@ -19,6 +19,14 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'pull frames, put them into shared memory, hand them to an algorithm',
     load: () => import('./commands/run.js'),
   },
+  record: {
+    text: 'record a camera to a file that Foxglove and Lichtblick open',
+    load: () => import('./commands/record.js'),
+  },
+  recover: {
+    text: 'finish recordings whose program was killed',
+    load: () => import('./commands/recover.js'),
+  },
   algo: {
     text: 'examine an algorithm, or run it on files; needs no camera',
     load: () => import('./commands/algo.js'),

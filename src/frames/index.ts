@@ -3,6 +3,7 @@
 export { checkJpeg, type JpegCheck, type JpegHeader } from '../jpeg.js';
 export { Frame, type FrameFields } from './frame.js';
 export { scriptEnded } from './frame-channel.js';
+export { unixTime } from './frame-ledger.js';
 export { FramePuller } from './frame-puller.js';
 export {
   disablePreview,

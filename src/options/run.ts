@@ -71,6 +71,12 @@ export const runOptionsSchema = z.strictObject({
       description: 'record frames, results, events, figures and log to an MCAP file',
       common: true,
     }),
+    recordWire: z.boolean().default(false).meta({
+      flag: '--record-wire',
+      description: 'record all bytes between host and camera as well',
+      common: true,
+      needs: 'record',
+    }),
   }),
   ...group('Output', {
     json: z.boolean().default(false).meta({

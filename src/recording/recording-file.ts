@@ -17,21 +17,21 @@ export class RecordingFile {
   /** Up to here the file is whole. */
   #length = 0;
 
-  private constructor(path: string, handle: FileHandle) {
+  /** How the file begins; undefined: that is written. */
+  #head: Uint8Array | undefined;
+
+  private constructor(path: string, handle: FileHandle, metadata: ReadonlyMap<string, string>) {
     this.path = path;
     this.#handle = handle;
+    this.#head = this.#mcap.begin(`openmv-bridge/${packageVersion()}`, metadata);
   }
 
   /** Begins a file; `metadata` tells of the run. FILE_FAILED. */
   static async open(path: string, metadata: ReadonlyMap<string, string>): Promise<RecordingFile> {
-    let handle: FileHandle | undefined;
     try {
-      handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o666);
-      const file = new RecordingFile(path, handle);
-      await file.#append(file.#mcap.begin(`openmv-bridge/${packageVersion()}`, metadata));
-      return file;
+      const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o666);
+      return new RecordingFile(path, handle, metadata);
     } catch (cause) {
-      await handle?.close().catch(() => undefined);
       throw await fileFailure(CANNOT_RECORD, path, cause);
     }
   }
@@ -57,6 +57,8 @@ export class RecordingFile {
 
   /** Writes the chunk under way. Rejects as the file system does; then the file takes no more. */
   async flush(): Promise<void> {
+    if (this.#head) await this.#append(this.#head);
+    this.#head = undefined;
     const chunk = this.#mcap.take(this.#length);
     if (!chunk) return;
     await this.#append(chunk.bytes);
@@ -77,6 +79,7 @@ export class RecordingFile {
   async giveUp(): Promise<void> {
     try {
       await this.#handle.truncate(this.#length);
+      if (this.#head) return;
       await this.#append(this.#mcap.end(this.#length), this.#length);
     } catch {
       // It can be read, and finished later, all the same.

@@ -3,7 +3,7 @@ import { Signal, within } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { fileFailure } from '../files.js';
 import type { Message } from './messages.js';
-import { CANNOT_RECORD, RecordingFile } from './recording-file.js';
+import { RecordingFile } from './recording-file.js';
 
 /** Half of the second within which messages reach the file: the other half is for a busy machine. */
 const FLUSH_MS = 500;
@@ -17,37 +17,31 @@ const ROOM_AGAIN = MAX_QUEUED / 2;
 /** For a disk that does not answer when the recording ends. */
 const FINISH_MS = 5_000;
 
-export interface RecordingHandlers {
-  /** It has ended by itself, because of the disk. */
-  failed(error: BridgeError): void;
-}
-
 export class Recording {
   readonly #path: string;
-  readonly #handlers: RecordingHandlers;
   readonly #wake = new Signal();
-  readonly #done: Promise<void>;
+  /** Resolves when it has ended: to the reason, where that was the disk. */
+  readonly failed: Promise<BridgeError | undefined>;
   #file: RecordingFile;
   #queue: Message[] = [];
   #queued = 0;
   #full = false;
   #closing = false;
   #over = false;
+  /** Nothing of it is under way any more. */
+  ended = false;
 
-  private constructor(path: string, file: RecordingFile, handlers: RecordingHandlers) {
+  private constructor(path: string, file: RecordingFile) {
     this.#path = path;
     this.#file = file;
-    this.#handlers = handlers;
-    this.#done = this.#run();
+    this.failed = this.#run().finally(() => {
+      this.ended = true;
+    });
   }
 
   /** Begins a file; FILE_FAILED. */
-  static async open(
-    path: string,
-    metadata: ReadonlyMap<string, string>,
-    handlers: RecordingHandlers,
-  ): Promise<Recording> {
-    return new Recording(path, await RecordingFile.open(path, metadata), handlers);
+  static async open(path: string, metadata: ReadonlyMap<string, string>): Promise<Recording> {
+    return new Recording(path, await RecordingFile.open(path, metadata));
   }
 
   /** The file that is written now. */
@@ -73,12 +67,12 @@ export class Recording {
     return true;
   }
 
-  /** Writes what waits, and ends the file. FILE_FAILED: the disk did not answer, or is full. */
+  /** Writes what waits, and ends the file. FILE_FAILED: the disk does not answer. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#wake.set();
     await within(
-      this.#done,
+      this.failed,
       FINISH_MS,
       () =>
         new BridgeError(
@@ -89,7 +83,7 @@ export class Recording {
     );
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<BridgeError | undefined> {
     try {
       while (!this.#closing) {
         await this.#wake.wait(FLUSH_MS);
@@ -97,13 +91,12 @@ export class Recording {
       }
       await this.#write();
       await this.#file.finish();
-      this.#over = true;
+      return undefined;
     } catch (cause) {
       this.#over = true;
       this.#queue = [];
-      const error = await fileFailure(CANNOT_RECORD, this.#path, cause);
       await this.#file.giveUp();
-      this.#handlers.failed(error);
+      return fileFailure('The recording has ended: nothing can be written', this.#path, cause);
     }
   }
 

@@ -7,7 +7,7 @@ import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { type MqttPublisher, type NatsPublishing, openMqtt, openNats } from '../../fleet/index.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
-import type { Recorder } from '../../recording/index.js';
+import type { Recorder, WireTap } from '../../recording/index.js';
 import type { WebServer } from '../../web/index.js';
 import { Cameras } from '../cameras.js';
 import { withOutput } from '../command.js';
@@ -15,6 +15,7 @@ import { completeConfig, type RunInputs, refuseMasked, runInputs } from '../conf
 import { EXIT, exitStatus } from '../exit-status.js';
 import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
+import { endRecorder, openRecorder } from '../recorder.js';
 import { reload } from '../reload.js';
 import { attachControl, brokerReport, reportBridge } from '../run-report.js';
 import { ServiceManager } from '../sd-notify.js';
@@ -27,26 +28,53 @@ const WRITABLE_BY_ALL = 0o002;
 /** `algorithm`: the words behind `--`. */
 export function configure(command: Command, algorithm: readonly string[]): void {
   command.usage('--port PATH|auto|virtual [options] [-- ALGORITHM ARGS...]');
+  configureRun(command, algorithm);
+}
+
+/** A run whose job is to record: the options but `record`, which `complete` adds from the flags and the command's argument. */
+export function configureRun(
+  command: Command,
+  algorithm: readonly string[],
+  complete?: (flags: Given, file: string) => Given,
+): void {
   const specs = optionSpecs(configSchema);
-  const given = addFlags(command, specs);
+  const flags = addFlags(
+    command,
+    specs.filter(({ path }) => !complete || path[0] !== 'record'),
+  );
+  const given = (): Given => complete?.(flags(), command.args[0]!) ?? flags();
   command
     .optionsGroup('Options:')
     .option('--config <FILE>', 'JSON file with any of these options; flags win over it')
     .option('--print-config', 'print a configuration file that says the same with every default, and end')
-    .action(async ({ config, printConfig }: { config?: string; printConfig?: boolean }) => {
+    .action(async () => {
+      const { config, printConfig } = command.opts<{ config?: string; printConfig?: boolean }>();
       const inputs = () => runInputs(specs, given(), algorithm, config);
       if (printConfig) {
         await withOutput(false, async (output) => {
           output.text(`${JSON.stringify(completeConfig(await inputs()), null, 2)}\n`);
           return EXIT.done;
         });
-      } else
-        process.exitCode = await run(async () => refuseMasked(await inputs()), given(), config !== undefined);
+      } else {
+        const checked = async (): Promise<RunInputs> => refuseMasked(await inputs());
+        const reloadable = config !== undefined;
+        process.exitCode = await run(checked, given(), { reloadable, records: complete !== undefined });
+      }
     });
 }
 
-/** `reloadable`: there is a configuration file, which SIGHUP has it read again. */
-async function run(inputs: () => Promise<RunInputs>, flags: Given, reloadable: boolean): Promise<number> {
+interface RunKind {
+  /** There is a configuration file, which SIGHUP has it read again. */
+  readonly reloadable: boolean;
+  /** To record is its job. Else a recording that ends before its time is no reason to fail. */
+  readonly records: boolean;
+}
+
+async function run(
+  inputs: () => Promise<RunInputs>,
+  flags: Given,
+  { reloadable, records }: RunKind,
+): Promise<number> {
   const manager = new ServiceManager();
   const runId = randomUUID();
   // What is wrong with the configuration is said as the flags want it.
@@ -94,7 +122,8 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given, reloadable: b
       bridges,
       { runId, wait: bridges.some((bridge) => bridge.wait), remote: nats?.remote },
       {
-        opened: async (bridge) => {
+        tap: () => recorder?.tap(),
+        opened: async (bridge, tap) => {
           bridge.events$.subscribe((event) => {
             if (event.type === 'connected') manager.status(running.summary);
             if (event.type !== 'disconnected') return;
@@ -106,7 +135,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given, reloadable: b
           );
           if (control) attachControl(control, bridge, output, several());
           web?.add(bridge);
-          recorder?.add(bridge);
+          recorder?.add(bridge, tap as WireTap | undefined);
           mqtt?.add(bridge);
           const { earlierFrames } = bridge;
           if ((bridge.options.shmMode & WRITABLE_BY_ALL) !== 0) {
@@ -144,6 +173,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given, reloadable: b
       });
     }
     const ends = await cameras.run();
+    await endRecorder(recorder, output);
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) {
       const error = asBridgeError(failed.reason);
@@ -157,6 +187,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given, reloadable: b
     // These have been reported when they happened.
     const unfinished = cameras.bridges.map(({ pipeline }) => pipeline.error).find((error) => error);
     if (unfinished) return exitStatus(unfinished);
+    if (records && recorder?.failure) return exitStatus(recorder.failure);
     const [missing] = stopAsked() ? [] : cameras.missing;
     return missing ? exitStatus(missing) : EXIT.done;
   } catch (error) {
@@ -172,7 +203,7 @@ async function run(inputs: () => Promise<RunInputs>, flags: Given, reloadable: b
       web?.close(),
       nats?.close(),
       mqtt?.close(),
-      endRecording(recorder, output),
+      endRecorder(recorder, output),
     ]);
     stopListening();
     manager.close();
@@ -201,30 +232,6 @@ async function openWeb(options: RunOptions, runId: string): Promise<WebServer | 
   if (http === undefined) return undefined;
   const { WebServer } = await import('../../web/index.js');
   return WebServer.open({ http, httpToken, httpTokenFile, keepNg, keepNgDir, runId });
-}
-
-/** Loaded when it is asked for. */
-async function openRecorder(
-  { record: path }: RunOptions,
-  runId: string,
-  output: Output,
-): Promise<Recorder | undefined> {
-  if (path === undefined) return undefined;
-  const { Recorder } = await import('../../recording/index.js');
-  const recorder = await Recorder.open({ path, runId });
-  output.log('info', `recording to ${recorder.path}`);
-  if (recorder.earlier !== undefined) {
-    output.log('info', `an earlier recording was moved to ${recorder.earlier}`);
-  }
-  return recorder;
-}
-
-async function endRecording(recorder: Recorder | undefined, output: Output): Promise<void> {
-  try {
-    await recorder?.close();
-  } catch (error) {
-    output.error(asBridgeError(error));
-  }
 }
 
 const asEach = (error: unknown): BridgeError => asBridgeError(error);

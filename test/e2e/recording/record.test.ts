@@ -2,9 +2,10 @@
 import { readdirSync } from 'node:fs';
 import { crc32 } from 'crc';
 import { expect, it } from 'vitest';
+import { StreamDecoder } from '../../../src/protocol/index.js';
 import { ofKind, readUpTo, readWhole } from '../../support/recording.js';
 import { Program, run } from '../program/program.js';
-import { PORT, useScratch } from '../program/support.js';
+import { expectSequence, PORT, useScratch } from '../program/support.js';
 
 const scratch = useScratch();
 const ALGORITHM = ['--', process.execPath, 'test/e2e/program/adapters/paced.mjs', '0', 'odd-ng'];
@@ -85,5 +86,39 @@ it('is refused where no file can be', async () => {
   const { status, stderr } = await run(['--port', 'virtual', '--no-shm', '--record', '/proc/nothing/a.mcap']);
   expect(stderr).toContain('The recording cannot be written to /proc/nothing/a.mcap');
   expect(stderr).toContain('[FILE_FAILED]');
+  expect(status).toBe(6);
+});
+
+it('--record-wire records the bytes of both directions, from the first one on', async () => {
+  const file = scratch.path('wire.mcap');
+  const args = ['record', file, '--port', 'virtual', '--record-wire', '--json', '--frames', '10'];
+  const program = new Program(args);
+  expect((await program.ended).status, program.stderr).toBe(0);
+  const wire = ofKind(await readWhole(file), 'wire').map(({ value }) => value);
+  for (const fromCamera of [false, true]) {
+    const decoder = new StreamDecoder({ packet: () => undefined }, 16_384);
+    for (const one of wire) if (one.from_camera === fromCamera) decoder.push(one.data);
+    expect(decoder.stats.packets).toBeGreaterThan(10);
+    expect(decoder.stats.discardedBytes).toBe(0);
+  }
+  expect(new Set(wire.map(({ connection }) => connection))).toEqual(new Set([1]));
+  const [first] = wire;
+  expect(first.from_camera).toBe(false);
+  const frames = program.of('frame');
+  const times = wire.map(({ timestamp: { seconds, nanos } }) => seconds * 1_000 + nanos / 1e6);
+  expect(times[0]).toBeLessThan(frames[0]!['timestampMs']);
+  expect(times.at(-1)).toBeGreaterThan(frames[0]!['timestampMs']);
+});
+
+it('a disk that is full ends the recording, not the run; `record` says so with its status', async () => {
+  const args = ['--port', 'virtual', '--no-shm', '--json', '--frames', '40', '--stats', '1s'];
+  const program = new Program([...args, '--record', '/dev/full']);
+  expect((await program.ended).status, program.stderr).toBe(0);
+  expectSequence(program.of('frame'), 40);
+  const errors = program.of('error');
+  expect(errors).toEqual([
+    expect.objectContaining({ code: 'FILE_FAILED', message: expect.stringContaining('the disk is full') }),
+  ]);
+  const { status } = await run(['record', '/dev/full', '--port', 'virtual', '--frames', '40', '--quiet']);
   expect(status).toBe(6);
 });
