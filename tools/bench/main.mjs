@@ -12,6 +12,7 @@ const benches = {
   host: './host.mjs',
   cameras: './cameras.mjs',
   sensor: './sensor.mjs',
+  http: './http.mjs',
   work: './work.mjs',
   decode: './decode.mjs',
   shm: './shm.mjs',

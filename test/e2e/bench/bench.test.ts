@@ -36,6 +36,7 @@ const PARTS = [
   ['line', 18, 'full speed, 1 MB/s, 1 ms, 25 KB'],
   ['host', 8, 'virtual camera, acks on: bridge, default'],
   ['cameras', 3, '2 cameras at 30 frames/s: processor'],
+  ['http', 4, '3 viewers of /stream.mjpg'],
   ['work', 3, 'default: promises a frame'],
   ['decode', 2, '1 x 1080p at 30 frames/s, rgb3 and arrays'],
   ['shm', 17, 'every 5 ms: VIZN to Python'],
