@@ -38,8 +38,7 @@ export const bridgeOptionsSchema = z.strictObject({
     }),
     stale: z.enum(['drop', 'deliver']).default('drop').meta({
       flag: '--stale WHAT',
-      description:
-        'a frame that waited at the camera while no host was connected: drop it, or deliver it with its true capture time',
+      description: 'a frame that waited at the camera before the connection: drop or deliver it',
     }),
     previewRaw: z
       .string()

@@ -47,7 +47,7 @@ export interface BridgeInput extends CameraInput {
   channel?: string | undefined;
   /** Where frames come from: the script's channel, or the firmware's preview; default: what the script has. */
   source?: 'frame' | 'preview' | undefined;
-  /** A frame that waited at the camera while no host was connected: drop it, or deliver it with its true capture time. Default: "drop". */
+  /** A frame that waited at the camera before the connection: drop or deliver it. Default: "drop". */
   stale?: 'drop' | 'deliver' | undefined;
   /** Previews as pixels, larger pictures made smaller to fit; default: JPEGs that the camera makes. */
   previewRaw?: string | undefined;

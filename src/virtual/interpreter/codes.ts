@@ -15,6 +15,9 @@ export const INTERRUPTED = -100;
 export const NO_ROOM = -1;
 export const COMPRESSION_FAILED = -2;
 
+/** Added to bounds of colours, which may be negative: shared words are not. */
+export const BOUND_OFFSET = 1_000;
+
 /** A channel's methods: bits in the mask that `register` passes, and numbers in calls of `dispatch`. */
 export const Method = {
   POLL: 0,

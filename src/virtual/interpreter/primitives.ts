@@ -48,6 +48,11 @@ export function createPrimitives(
     jpeg: (quality: number, fullChroma: number, copy: number) =>
       machine().sensor.jpeg(quality, fullChroma !== 0, copy !== 0),
     pixels: () => machine().sensor.pixels(),
+    blob_bounds: (more: number) => machine().sensor.blobs.addBounds(more !== 0),
+    blob_region: (strideX: number, strideY: number) => machine().sensor.blobs.setRegion(strideX, strideY),
+    blob_find: (invert: number, leastArea: number, leastPixels: number, margin: number) =>
+      machine().sensor.blobs.find(invert !== 0, leastArea, leastPixels, margin),
+    blob_get: (index: number) => machine().sensor.blobs.get(index),
   };
   const guarded = Object.entries(primitives).map(([name, primitive]) => [
     name,

@@ -10,6 +10,8 @@ import type { Interpreter } from '../interpreter/interpreter.js';
 import type { Capture } from '../interpreter/messages.js';
 import { PictureShelf } from '../pictures/picture-shelf.js';
 import { loopLength, type PictureSpec } from '../pictures/picture-spec.js';
+import { BlobSearch } from './blob-search.js';
+import type { Picture } from './blobs.js';
 import { STAMP_SIZE, stampJpeg } from './capture-stamp.js';
 import { FrameBuffer } from './frame-buffer.js';
 import { FrameClock } from './frame-clock.js';
@@ -50,6 +52,7 @@ export class Sensor {
   /** Captures since the camera was opened. */
   captures: number;
   readonly shelf: PictureShelf;
+  readonly blobs: BlobSearch;
   readonly #options: SensorOptions;
   readonly #interpreter: Interpreter;
   readonly #board: SensorBoard;
@@ -76,6 +79,7 @@ export class Sensor {
     this.#look = this.#looks.at(0);
     const ask = board.askPicture.bind(board);
     this.shelf = new PictureShelf(ask);
+    this.blobs = new BlobSearch(interpreter, () => this.#pixelsNow());
   }
 
   set(name: string, first: number, second: number): number {
@@ -179,6 +183,15 @@ export class Sensor {
     writePixels(this.#interpreter.bytes.subarray(address), picture, pixformat, window.w);
     this.#drawn = true;
     return 0;
+  }
+
+  /** What lies in the frame buffer, as a script has drawn it or changed it. */
+  #pixelsNow(): Picture {
+    const { pixformat, window } = this.#settings;
+    const address = this.#buffer.frame(0);
+    const bytes = window.w * window.h * bytesAPixel(pixformat);
+    const pixels = this.#interpreter.bytes.subarray(address, address + bytes);
+    return { pixels, width: window.w, height: window.h, grey: pixformat === PixelFormat.GRAYSCALE };
   }
 
   #due(): number {

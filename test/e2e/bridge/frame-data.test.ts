@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { pause } from '../../../src/async.js';
 import type { Bridge } from '../../../src/bridge/bridge.js';
@@ -11,6 +12,7 @@ import { frameLine } from '../../../src/bridge/json-lines.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import type { Frame } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
+import { packageFile } from '../../../src/package.js';
 import { openVirtualCamera, serveVirtualCamera } from '../../../src/virtual/index.js';
 import { openPty } from '../../../src/virtual/line/pty.js';
 
@@ -147,5 +149,40 @@ describe('frame.data', () => {
     const errors = events.flatMap((event) => (event.type === 'error' ? [event.error.code] : []));
     expect(errors).toEqual(['FRAME_DATA_INVALID']);
     expect(bridge.stats()).toMatchObject({ damagedData: 10, delivered: 10 });
+  });
+});
+
+describe('firmware/examples/blobs.py', () => {
+  it('attaches to each frame where its brass parts are', async () => {
+    const { bridge, frames } = await bridgeOf({
+      port: 'virtual',
+      frames: 8,
+      script: packageFile('firmware/examples/blobs.py'),
+    });
+    await bridge.done;
+    const places = new Set<number>();
+    for (const frame of frames) {
+      const { data, info } = await sharp(frame.jpeg).raw().toBuffer({ resolveWithObject: true });
+      const isBrass = (x: number, y: number): boolean => {
+        const [red, green, blue] = data.subarray(3 * (y * info.width + x)) as unknown as [
+          number,
+          number,
+          number,
+        ];
+        return red > 100 && red > green && red - blue > 50;
+      };
+      const { blobs } = frame.data as { blobs: { rect: [number, number, number, number] }[] };
+      expect(blobs.length).toBeGreaterThan(0);
+      // Parts are 64 apart and move by 8 from frame to frame: those of another frame are elsewhere.
+      for (const { rect } of blobs) {
+        const [x, y, w, h] = rect;
+        if (x < 6 || x + w > info.width - 6) continue;
+        const middle = y + Math.floor(h / 2);
+        expect(isBrass(x + 3, middle) && isBrass(x + w - 4, middle)).toBe(true);
+        expect(isBrass(x - 4, middle) || isBrass(x + w + 3, middle)).toBe(false);
+        places.add(x);
+      }
+    }
+    expect(places.size).toBeGreaterThan(4);
   });
 });
