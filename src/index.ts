@@ -33,6 +33,7 @@ export {
 } from './camera/index.js';
 export { ControlServer } from './control/index.js';
 export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';
+export { type SubscribedFrame, type SubscribeOptions, subscribeFrames } from './fleet/index.js';
 export { checkJpeg, type DropReason, type Frame, type JpegCheck, type JpegHeader } from './frames/index.js';
 export type { LineTap, LinkStats } from './link/index.js';
 export type { BridgeInput, BridgeOptions, CameraInput, CameraOptions } from './options/index.js';

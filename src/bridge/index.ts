@@ -25,7 +25,8 @@ export {
   statsLine,
 } from './json-lines.js';
 export { createBridge, openBridge, openBridges } from './open-bridge.js';
-export type { RemoteCalls } from './open-sinks.js';
+export { openMemory, type RemoteCalls } from './open-sinks.js';
 export { CAMERA_PLACEHOLDER } from './pipeline.js';
 export type { AttachedSink, Sink, SinkKind, SinkStats } from './sink.js';
+export { FrameSinks } from './sinks.js';
 export type { State } from './states.js';

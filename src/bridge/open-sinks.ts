@@ -35,9 +35,8 @@ export async function openSinks(
   reports: Reports,
   remote?: RemoteCalls,
 ): Promise<Parts> {
-  checkNames(options);
   const pool = remotePool(options, cameraId, remote);
-  const { shmMode: mode, ring, ringSlots: slots, ringSlotSize: slotSize, arrays, save, runner } = options;
+  const { save, runner } = options;
   const { saveAnnotated: annotated } = options;
   // What another process may hold, or a person may have mistyped, comes before what takes long.
   const { pipelineDelivery: delivery, pipelineFinishTimeoutMs: finishMs } = options;
@@ -51,16 +50,7 @@ export async function openSinks(
     },
   );
   await sinks.add('pipeline', () => pipeline);
-  if (options.shm) await sinks.add('segment', segmentSink(options));
-  if (ring !== undefined) {
-    await sinks.add('ring', () => storeSink(openRingWriter({ name: ring, slots, slotSize, mode })));
-  }
-  if (arrays !== undefined) {
-    const { takeOver } = options;
-    await sinks.add('arrays', (failed, again) =>
-      storeSink(openDecodedArrays({ base: arrays, mode, takeOver, onlyFree: again }, failed)),
-    );
-  }
+  await openMemory(options, sinks);
   checkSaving(options);
   const parts: { -readonly [Part in keyof Parts]: Parts[Part] } = {
     pipeline,
@@ -96,6 +86,22 @@ export async function openSinks(
     });
   }
   return parts;
+}
+
+/** Opens the places in shared memory that the options ask for. SHM_*, OPTION_INVALID. */
+export async function openMemory(options: BridgeOptions, sinks: FrameSinks): Promise<void> {
+  checkNames(options);
+  const { shmMode: mode, ring, ringSlots: slots, ringSlotSize: slotSize, arrays } = options;
+  if (options.shm) await sinks.add('segment', segmentSink(options));
+  if (ring !== undefined) {
+    await sinks.add('ring', () => storeSink(openRingWriter({ name: ring, slots, slotSize, mode })));
+  }
+  if (arrays !== undefined) {
+    const { takeOver } = options;
+    await sinks.add('arrays', (failed, again) =>
+      storeSink(openDecodedArrays({ base: arrays, mode, takeOver, onlyFree: again }, failed)),
+    );
+  }
 }
 
 /** A sink for frames with their results drawn on them: it gets them from the algorithm. */

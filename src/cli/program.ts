@@ -81,6 +81,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'what would keep a run from its work, each with the command that puts it right',
     load: () => import('./commands/doctor.js'),
   },
+  mirror: {
+    text: "frames of a camera at a NATS server in this machine's shared memory",
+    load: () => import('./commands/mirror.js'),
+  },
   worker: {
     text: 'run an algorithm for bridges on other machines that call it over NATS (--runner nats:)',
     load: () => import('./commands/worker.js'),
@@ -94,7 +98,7 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     load: () => import('./commands/completion.js'),
   },
   watch: {
-    text: 'show what is in a shared-memory segment: rate, age, drops, sizes',
+    text: 'show what is in a shared-memory segment, or comes of a camera at a NATS server: rate, age, drops, sizes',
     load: () => import('./commands/watch.js'),
   },
 };

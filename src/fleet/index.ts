@@ -7,6 +7,7 @@ import type { CallServer, CallServerHandlers } from './nats/call-server.js';
 import type { RemoteCommand } from './nats/client.js';
 import type { FleetCamera } from './nats/fleet-view.js';
 import type { NatsPublishing } from './nats/publishing.js';
+import type { SubscribedFrame, SubscribeOptions } from './nats/subscribe.js';
 
 export type { BrokerHandlers } from './broker-handlers.js';
 export type { MqttOptions, MqttPublisher } from './mqtt/publisher.js';
@@ -14,7 +15,9 @@ export { type CameraName, checkedName, subjectOf, topicOf } from './names.js';
 export type { CallServer, CallServerHandlers } from './nats/call-server.js';
 export type { RemoteCommand } from './nats/client.js';
 export type { FleetCamera } from './nats/fleet-view.js';
+export type { RemoteFrame } from './nats/frame-message.js';
 export type { NatsPublishing } from './nats/publishing.js';
+export type { SubscribedFrame, SubscribeOptions } from './nats/subscribe.js';
 
 /** Connects a run to NATS; see `NatsPublishing.open`. */
 export async function openNats(options: BrokerOptions & { readonly nats: string }): Promise<NatsPublishing> {
@@ -77,4 +80,17 @@ export async function openFleetView(
     },
     close: () => broker.close(),
   };
+}
+
+/**
+ * Frames of `camera` at the NATS server `url`, which a bridge publishes there: whole, in order, none twice, over any number of
+ * connections and runs. Ends with `options.signal`. OPTION_INVALID: a wrong URL, camera, site or file.
+ */
+export async function* subscribeFrames(
+  url: string,
+  camera: string,
+  options: SubscribeOptions = {},
+): AsyncGenerator<SubscribedFrame, void, undefined> {
+  const { subscribeFrames: subscribe } = await import('./nats/subscribe.js');
+  yield* subscribe(url, camera, options);
 }

@@ -68,6 +68,7 @@ const NEEDS = {
     present: () => spawnSync('mosquitto_sub', ['--help']).error === undefined,
     advice: 'apt-get install mosquitto-clients',
   },
+  'nats-py': { present: () => runs('python3', '-c', 'import nats'), advice: 'pip install nats-py' },
   openssl: { present: () => runs('openssl', 'version'), advice: 'apt-get install openssl' },
   root: { present: () => process.geteuid?.() === 0, advice: 'run the tests as root' },
   'a mount namespace': {

@@ -13,7 +13,7 @@ const DRAIN_MS = 2_000;
 export interface BrokerFollower {
   /** There is a connection, also later ones. */
   connected?(connection: NatsConnection): void;
-  /** It was lost, or could not be had; once, until there is one, or another reason. */
+  /** It was lost, or could not be had; once, until there is one, or it is for an error of another code. */
   away?(error: BridgeError): void;
 }
 
@@ -122,7 +122,7 @@ export class NatsBroker {
     this.#change = deferred();
     for (const follower of [...this.#followers]) {
       if (connection) follower.connected?.(connection);
-      else if (failure && failure.message !== before?.message) follower.away?.(failure);
+      else if (failure && failure.code !== before?.code) follower.away?.(failure);
     }
   }
 }
