@@ -1,19 +1,30 @@
 /** The recording that a run's options ask for. Loaded when it is asked for. */
+import { BridgeError } from '../errors.js';
 import { exitNow } from '../libc.js';
-import type { RunOptions } from '../options/index.js';
+import type { BridgeInput, RunOptions } from '../options/index.js';
 import type { Recorder } from '../recording/index.js';
 import type { Output } from './output.js';
 import { flushOutput } from './stop-signals.js';
 
-/** Begins it, and says where; FILE_FAILED. undefined: none is asked for. */
+/** Begins it, and says where. FILE_FAILED, OPTION_INVALID. undefined: none is asked for. */
 export async function openRecorder(
-  { record: path, recordWire: wire }: RunOptions,
+  options: RunOptions,
+  bridges: readonly BridgeInput[],
   runId: string,
   output: Output,
 ): Promise<Recorder | undefined> {
+  const { record: path, recordWire: wire, recordWhen, recordAroundMs } = options;
   if (path === undefined) return undefined;
+  if (recordWhen === 'ng' && bridges.every(({ runner }) => runner === undefined)) {
+    throw new BridgeError('OPTION_INVALID', 'recordWhen ng needs an algorithm, whose outcomes decide.', {
+      context: { options: ['recordWhen', 'runner'] },
+    });
+  }
   const { Recorder } = await import('../recording/index.js');
-  const recorder = await Recorder.open({ path, wire, runId });
+  const { recordSplitBytes: splitBytes, recordSplitMs: splitMs, recordMaxBytes: maxBytes } = options;
+  const limits = { splitBytes, splitMs, maxBytes };
+  const aroundNgMs = recordWhen === 'ng' ? recordAroundMs : undefined;
+  const recorder = await Recorder.open({ path, limits, aroundNgMs, wire, runId });
   output.log('info', `recording to ${recorder.path}`);
   if (recorder.earlier !== undefined) {
     output.log('info', `an earlier recording was moved to ${recorder.earlier}`);

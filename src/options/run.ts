@@ -67,9 +67,47 @@ export const runOptionsSchema = z.strictObject({
   ...mqttShape,
   ...group('Recording', {
     record: text.optional().meta({
-      flag: '--record FILE',
-      description: 'record frames, results, events, figures and log to an MCAP file',
+      flag: '--record PATH',
+      description:
+        'record frames, results, events, figures and log to this .mcap file, or to segments in this folder',
       common: true,
+    }),
+    recordSplitBytes: z
+      .int()
+      .min(2 ** 16)
+      .default(2 ** 30)
+      .meta({
+        flag: '--record-split-bytes BYTES',
+        description: 'in a folder: another segment begins at this size',
+        unit: 'bytes',
+        needs: 'record',
+      }),
+    recordSplitMs: milliseconds.optional().meta({
+      flag: '--record-split-time TIME',
+      description: 'in a folder: another segment begins after this time',
+      unit: 's',
+      needs: 'record',
+    }),
+    recordMaxBytes: z
+      .int()
+      .min(2 ** 18)
+      .optional()
+      .meta({
+        flag: '--record-max-bytes BYTES',
+        description: 'in a folder: room for all segments, also of earlier runs; the oldest are removed',
+        unit: 'bytes',
+        needs: 'record',
+      }),
+    recordWhen: z.enum(['all', 'ng']).default('all').meta({
+      flag: '--record-when WHICH',
+      description: 'everything, or frames and results only around each NG',
+      needs: 'record',
+    }),
+    recordAroundMs: milliseconds.max(600_000).default(5_000).meta({
+      flag: '--record-around TIME',
+      description: 'with `--record-when ng`: so long before and behind each',
+      unit: 's',
+      needs: 'record',
     }),
     recordWire: z.boolean().default(false).meta({
       flag: '--record-wire',

@@ -1,21 +1,18 @@
 /** Records bridges: the sink of their frames, and the subscriber of all else that they tell. */
-import type { Bridge, Sink } from '../bridge/index.js';
-import { asBridgeError, BridgeError } from '../errors.js';
-import type { Frame } from '../frames/index.js';
-import {
-  eventMessages,
-  frameLineMessage,
-  frameMessage,
-  type Message,
-  outcomeMessages,
-  statsMessage,
-} from './messages.js';
+import type { Bridge } from '../bridge/index.js';
+import { asBridgeError, type BridgeError } from '../errors.js';
+import { eventMessages, frameLineMessage, type Message, outcomeMessages, statsMessage } from './messages.js';
 import { Recording } from './recording.js';
-import { moveEarlier } from './recording-file.js';
+import { RecordingSink } from './recording-sink.js';
+import { recordingTarget, type SegmentLimits } from './target.js';
 import { WireTap } from './wire-tap.js';
 
 export interface RecorderOptions {
+  /** A file, or a folder of segments: see `recordingTarget`. */
   readonly path: string;
+  readonly limits?: SegmentLimits;
+  /** Milliseconds before and behind each NG: of all else only events, figures and log are recorded. undefined: everything. */
+  readonly aroundNgMs?: number | undefined;
   /** The bytes between host and camera as well. */
   readonly wire?: boolean;
   readonly runId: string;
@@ -25,7 +22,7 @@ export class Recorder {
   /** Where an earlier recording of that name was moved to; undefined: there was none. */
   readonly earlier: string | undefined;
   readonly #recording: Recording;
-  readonly #wire: boolean;
+  readonly #options: RecorderOptions;
   /** How each bridge is told that the recording has ended. */
   readonly #failed = new Set<(error: BridgeError) => void>();
   #failure: BridgeError | undefined;
@@ -33,16 +30,16 @@ export class Recorder {
 
   private constructor(options: RecorderOptions, recording: Recording, earlier: string | undefined) {
     this.#recording = recording;
-    this.#wire = options.wire ?? false;
+    this.#options = options;
     this.earlier = earlier;
     void recording.failed.then((error) => error && this.#fail(error));
   }
 
   /** FILE_FAILED. */
   static async open(options: RecorderOptions): Promise<Recorder> {
-    const earlier = await moveEarlier(options.path);
-    const recording = await Recording.open(options.path, new Map([['runId', options.runId]]));
-    return new Recorder(options, recording, earlier);
+    const { path, limits = { splitBytes: Number.POSITIVE_INFINITY }, runId } = options;
+    const target = await recordingTarget(path, new Map([['runId', runId]]), limits);
+    return new Recorder(options, await Recording.open(target), target.earlier);
   }
 
   /** The file that is written now. */
@@ -57,19 +54,30 @@ export class Recorder {
 
   /** For a bridge that is about to be opened: sees its line from the first byte on. undefined: that is not recorded. */
   tap(): WireTap | undefined {
-    return this.#wire ? new WireTap() : undefined;
+    return this.#options.wire ? new WireTap() : undefined;
   }
 
   /** Records a bridge that is open from now on, until it is closed. `tap`: the one that it was opened with. */
   add(bridge: Bridge, tap?: WireTap): void {
-    const push = (...messages: readonly Message[]): boolean => this.#recording.push(...messages);
-    tap?.named(bridge.cameraId, push);
-    bridge.frames$.subscribe((frame) => push(frameLineMessage(frame)));
-    bridge.events$.subscribe((event) => push(...eventMessages(event)));
-    bridge.stats$.subscribe((stats) => push(statsMessage(stats)));
-    bridge.outcomes$.subscribe((outcome) => push(...outcomeMessages(outcome)));
+    const push = (messages: readonly Message[]): boolean => this.#recording.push(...messages);
+    const { aroundNgMs } = this.#options;
+    const sink = new RecordingSink(this.#recording, aroundNgMs);
+    tap?.named(bridge.cameraId, (message) => sink.take(message));
+    bridge.frames$.subscribe((frame) => sink.take(frameLineMessage(frame)));
+    bridge.events$.subscribe((event) => push(eventMessages(event)));
+    bridge.stats$.subscribe((stats) => push([statsMessage(stats)]));
+    bridge.outcomes$.subscribe((outcome) => {
+      const messages = outcomeMessages(outcome);
+      for (const message of messages) sink.take(message);
+      if (outcome.outcome === 'ng') sink.moment(messages[0]!.logTime);
+    });
     // A bridge that is closed meanwhile has no frames to record.
-    void bridge.attach('recording', ({ failed }) => this.#sink(failed)).catch(() => undefined);
+    const attached = bridge.attach('recording', (told) => {
+      this.#failed.add(told.failed);
+      if (this.#failure) told.failed(this.#failure);
+      return sink.opened(told, () => this.#failed.delete(told.failed));
+    });
+    attached.catch(() => undefined);
   }
 
   /** `close` was called. */
@@ -99,26 +107,4 @@ export class Recorder {
     this.#failure ??= error;
     for (const failed of this.#failed) failed(error);
   }
-
-  #sink(failed: (error: BridgeError) => void): Sink {
-    const recording = this.#recording;
-    this.#failed.add(failed);
-    if (this.#failure) failed(this.#failure);
-    return {
-      get active() {
-        return !recording.over;
-      },
-      write: (frame: Frame) => {
-        if (!recording.push(frameMessage(frame))) throw tooSlow(recording.path);
-      },
-      close: () => void this.#failed.delete(failed),
-    };
-  }
 }
-
-const tooSlow = (path: string): BridgeError =>
-  new BridgeError(
-    'FILE_FAILED',
-    `Frames are missing in the recording ${path}: the disk is too slow, or does not answer. The camera goes on. Record to a faster disk.`,
-    { context: { path } },
-  );

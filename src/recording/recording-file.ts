@@ -41,6 +41,11 @@ export class RecordingFile {
     return this.#length + this.#mcap.size;
   }
 
+  /** It has no messages yet. */
+  get empty(): boolean {
+    return this.messages === 0 && this.pending === 0;
+  }
+
   /** Bytes in the chunk under way. */
   get pending(): number {
     return this.#mcap.size;

@@ -3,7 +3,8 @@ import { Signal, within } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { fileFailure } from '../files.js';
 import type { Message } from './messages.js';
-import { RecordingFile } from './recording-file.js';
+import type { RecordingFile } from './recording-file.js';
+import type { RecordingTarget } from './target.js';
 
 /** Half of the second within which messages reach the file: the other half is for a busy machine. */
 const FLUSH_MS = 500;
@@ -18,7 +19,7 @@ const ROOM_AGAIN = MAX_QUEUED / 2;
 const FINISH_MS = 5_000;
 
 export class Recording {
-  readonly #path: string;
+  readonly #target: RecordingTarget;
   readonly #wake = new Signal();
   /** Resolves when it has ended: to the reason, where that was the disk. */
   readonly failed: Promise<BridgeError | undefined>;
@@ -31,17 +32,17 @@ export class Recording {
   /** Nothing of it is under way any more. */
   ended = false;
 
-  private constructor(path: string, file: RecordingFile) {
-    this.#path = path;
+  private constructor(target: RecordingTarget, file: RecordingFile) {
+    this.#target = target;
     this.#file = file;
     this.failed = this.#run().finally(() => {
       this.ended = true;
     });
   }
 
-  /** Begins a file; FILE_FAILED. */
-  static async open(path: string, metadata: ReadonlyMap<string, string>): Promise<Recording> {
-    return new Recording(path, await RecordingFile.open(path, metadata));
+  /** Begins its first file; FILE_FAILED. */
+  static async open(target: RecordingTarget): Promise<Recording> {
+    return new Recording(target, await target.open());
   }
 
   /** The file that is written now. */
@@ -96,7 +97,7 @@ export class Recording {
       this.#over = true;
       this.#queue = [];
       await this.#file.giveUp();
-      return fileFailure('The recording has ended: nothing can be written', this.#path, cause);
+      return fileFailure('The recording has ended: nothing can be written', this.path, cause);
     }
   }
 
@@ -111,6 +112,11 @@ export class Recording {
       if (this.#queued < ROOM_AGAIN) this.#full = false;
     };
     for (const message of messages) {
+      if (this.#target.full(this.#file)) {
+        await flush();
+        await this.#file.finish();
+        this.#file = await this.#target.open();
+      }
       this.#file.add(message);
       bytes += message.data.length;
       if (this.#file.pending >= CHUNK_BYTES) await flush();

@@ -1,6 +1,7 @@
 /** Reads recordings with readers that the writer does not use: MCAP's own, and protobufjs for what a schema says of itself. */
 import { readFileSync } from 'node:fs';
 import { McapIndexedReader, McapStreamReader, type McapTypes } from '@mcap/core';
+import { crc32 } from 'crc';
 import protobuf from 'protobufjs';
 import 'protobufjs/ext/descriptor.js';
 
@@ -85,3 +86,10 @@ function readable(channel: Channel, schema: Schema, message: McapTypes.Message):
 /** Those of one kind of channel, such as `frame`. */
 export const ofKind = (messages: readonly ReadMessage[], kind: string): ReadMessage[] =>
   messages.filter(({ topic }) => topic.endsWith(`/${kind}`));
+
+/** What to compare of many messages: their bytes as a checksum. */
+export const inShort = (messages: readonly ReadMessage[]): unknown[] =>
+  messages.map(({ topic, sequence, logTime, value }) => {
+    const data: unknown = value.data;
+    return [topic, sequence, logTime, data instanceof Uint8Array ? crc32(Buffer.from(data)) : value];
+  });

@@ -106,7 +106,7 @@ async function run(
     const several = (): boolean => configuration.bridges.length > 1;
     control = await openControl(options);
     web = await openWeb(options, runId);
-    recorder = await openRecorder(options, runId, output);
+    recorder = await openRecorder(options, bridges, runId, output);
     if (web) output.log('info', `page: ${web.url}${web.needsToken ? '?token=TOKEN' : ''}`);
     if (web?.reachable) {
       output.log(

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, statSync, truncateSync, utimesSync, writeFi
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { recoverFile } from '../../../src/recording/index.js';
-import { ofKind, type ReadMessage, readUpTo, readWhole } from '../../support/recording.js';
+import { inShort, ofKind, type ReadMessage, readUpTo, readWhole } from '../../support/recording.js';
 import { Program, run } from '../program/program.js';
 import { PORT, useScratch } from '../program/support.js';
 
@@ -71,7 +71,7 @@ it('`recover` finishes a file that ends anywhere, and leaves alone what is whole
     rest(file);
     expect((await recoverFile(file)).whole, `of ${length} bytes`).toBe(false);
     const messages = await readWhole(file);
-    expect(messages).toEqual(all.filter((_, index) => index < messages.length));
+    expect(inShort(messages)).toEqual(inShort(all.slice(0, messages.length)));
     if (length > size - 4_000) expect(messages).toHaveLength(all.length);
   }
   rest(whole);
@@ -104,6 +104,6 @@ it('`recover` keeps what stands behind damage, and does not touch a recording th
   rest(file);
   const { messages, cut, rest: kept } = await recoverFile(file);
   expect(messages).toBeGreaterThan(0);
-  expect(await readWhole(file)).toEqual(all.slice(0, messages));
-  expect(readFileSync(kept!)).toEqual(bytes.subarray(bytes.length - cut));
+  expect(inShort(await readWhole(file))).toEqual(inShort(all.slice(0, messages)));
+  expect(readFileSync(kept!).equals(bytes.subarray(bytes.length - cut))).toBe(true);
 });

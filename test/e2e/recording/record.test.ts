@@ -1,5 +1,6 @@
 /** `--record FILE`: everything that a run tells is in the file, and a reader of others finds it. */
 import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { crc32 } from 'crc';
 import { expect, it } from 'vitest';
 import { StreamDecoder } from '../../../src/protocol/index.js';
@@ -8,6 +9,8 @@ import { Program, run } from '../program/program.js';
 import { expectSequence, PORT, useScratch } from '../program/support.js';
 
 const scratch = useScratch();
+/** The thirtieth frame is NG. */
+const ONE_NG = fileURLToPath(new URL('fixtures/one-ng.mjs', import.meta.url));
 const ALGORITHM = ['--', process.execPath, 'test/e2e/program/adapters/paced.mjs', '0', 'odd-ng'];
 
 it('records frames, results, annotations, events, figures and log, with a schema for each', async () => {
@@ -121,4 +124,48 @@ it('a disk that is full ends the recording, not the run; `record` says so with i
   ]);
   const { status } = await run(['record', '/dev/full', '--port', 'virtual', '--frames', '40', '--quiet']);
   expect(status).toBe(6);
+});
+
+it('--record-when ng records frames and results only around each NG, into a folder', async () => {
+  const folder = scratch.path('around');
+  const program = new Program([
+    ...[
+      'record',
+      folder,
+      '--port',
+      'virtual',
+      '--json',
+      '--camera-id',
+      'cam',
+      '--frames',
+      '60',
+      '--delivery',
+      'every',
+    ],
+    ...['--record-when', 'ng', '--record-around', '200ms', '--', process.execPath, ONE_NG],
+  ]);
+  expect((await program.ended).status, program.stderr).toBe(0);
+  const [name, ...others] = readdirSync(folder);
+  expect(others).toEqual([]);
+  const messages = await readWhole(scratch.path(`around/${name}`));
+  const frames = ofKind(messages, 'frame').map(({ sequence }) => sequence);
+  const [ng] = program.of('result').filter((one) => one['resultStatus'] === 'NG');
+  expect(ng).toBeDefined();
+  expect(frames).toContain(ng!['sequence']);
+  expect(frames.length).toBeLessThan(60);
+  expect(frames).toEqual(frames.map((_, index) => frames[0]! + index));
+  const results = ofKind(messages, 'result').map(({ value }) => value.resultStatus);
+  expect(results).toContain('NG');
+  expect(ofKind(messages, 'stats').at(-1)!.value.sinks.recording).toMatchObject({
+    written: frames.length,
+    lost: 0,
+  });
+  expect(ofKind(messages, 'event').some(({ value }) => value.type === 'connected')).toBe(true);
+});
+
+it('--record-when ng without an algorithm is refused', async () => {
+  const args = ['record', scratch.path('no.mcap'), '--port', 'virtual', '--record-when', 'ng'];
+  const { status, stderr } = await run(args);
+  expect(stderr).toContain('needs an algorithm, whose outcomes decide. (--runner, --record-when)');
+  expect(status).toBe(2);
 });
