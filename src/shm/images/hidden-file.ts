@@ -20,12 +20,19 @@ const F_SETLEASE = 1_024;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
 
+let tells: boolean | undefined;
+
+/** Whether this system tells who else has a file. */
+export function tellsSharing(): boolean {
+  tells ??= process.platform === 'linux' && hasLibc();
+  return tells;
+}
+
 export class HiddenFile {
   readonly path: string;
   readonly #fd: number;
   #size = 0;
-  /** Its descriptor is open: it can be written. */
-  open = true;
+  #open = true;
 
   /** Throws the errors of `node:fs`. */
   constructor(directory: string, mode: number) {
@@ -50,9 +57,13 @@ export class HiddenFile {
     this.#size = bytes.length;
   }
 
-  /** Whether it has no other name, opening or mapping; false as well where the system does not tell. */
-  get unshared(): boolean {
-    if (!this.open || process.platform !== 'linux' || !hasLibc()) return false;
+  /** Its descriptor is open: it can be written. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Whether it has no other name, opening or mapping. Only of an open one, and where `tellsSharing()`. */
+  isUnshared(): boolean {
     if (fstatSync(this.#fd).nlink !== 1) return false;
     const { fcntl } = libc();
     // One who opens it while the lease stands makes the system send a signal, whose usual one would end this process.
@@ -63,8 +74,8 @@ export class HiddenFile {
 
   /** Lets go of the descriptor: it is not written again. Idempotent. */
   close(): void {
-    if (!this.open) return;
-    this.open = false;
+    if (!this.#open) return;
+    this.#open = false;
     closeSync(this.#fd);
   }
 

@@ -12,7 +12,7 @@ import { types } from 'node:util';
 import { BridgeError } from '../../errors.js';
 import { closeAtExit } from '../memory/cleanup.js';
 import { systemCode } from '../memory/system-errors.js';
-import { HiddenFile, removeQuietly } from './hidden-file.js';
+import { HiddenFile, removeQuietly, tellsSharing } from './hidden-file.js';
 import {
   closeImageDirectory,
   type ImageDirectory,
@@ -122,7 +122,7 @@ export class ImageFiles {
         file.write(jpeg);
         // In one step, and never over a file that is there.
         linkSync(file.path, path);
-        if (this.#kept >= MAX_KEPT) file.close();
+        if (this.#kept >= MAX_KEPT || !tellsSharing()) file.close();
         else this.#kept++;
         if (restored) this.#onRemoved(removed(this.dir));
         return file;
@@ -146,7 +146,7 @@ export class ImageFiles {
   /** One that may be written again; it does not count as kept then. Those that a reader still has are let go. */
   #freeFile(): HiddenFile | undefined {
     for (let file = this.#free.shift(); file; file = this.#free.shift()) {
-      if (file.unshared) {
+      if (file.isUnshared()) {
         this.#kept--;
         return file;
       }
