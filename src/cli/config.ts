@@ -21,7 +21,7 @@ import { type Given, refuseIdle, withAlgorithm } from './flags.js';
 
 export interface RunInputs {
   readonly options: RunOptions;
-  /** One a camera. */
+  /** One a camera; none: those of other machines are shown. */
   readonly bridges: readonly BridgeInput[];
 }
 
@@ -45,7 +45,9 @@ export async function runInputs(
   refuseIdle(specs, flags, { ...Object.assign({}, ...(config.cameras ?? [])), ...merged, control });
   const options = parseOptions(runOptionsSchema, only(merged, runOptionsSchema));
   const common: BridgeInput = only(merged, bridgeOptionsSchema);
-  const ports = [config.cameras ?? merged.port ?? 'auto'].flat();
+  // The page shows cameras of other machines then.
+  const elsewhere = merged.http !== undefined && merged.nats !== undefined && merged.runner === undefined;
+  const ports = [config.cameras ?? merged.port ?? (elsewhere ? [] : 'auto')].flat();
   const bridges = ports.map((one, index) => camera(common, flags, one, index));
   if (bridges.length > 1) refuseShared(bridges);
   return { options, bridges };
@@ -60,8 +62,16 @@ const SECRETS = optionSpecs(runOptionsSchema).filter(({ secret }) => secret);
 export function completeConfig({ options, bridges }: RunInputs): object {
   const cameras = bridges.map((input) => parseOptions(bridgeOptionsSchema, input));
   const masked: Record<string, unknown> = { ...options };
-  for (const { path } of SECRETS) if (masked[path[0]!] !== undefined) masked[path[0]!] = MASK;
-  return { $schema: packageFile('tools/config.schema.json'), ...masked, cameras };
+  for (const { path } of SECRETS) {
+    const [name = ''] = path;
+    // A URL is one only with credentials in it.
+    if (masked[name] !== undefined && !/^[a-z]+:\/\/[^@]*$/.test(String(masked[name]))) masked[name] = MASK;
+  }
+  return {
+    $schema: packageFile('tools/config.schema.json'),
+    ...masked,
+    ...(cameras.length > 0 && { cameras }),
+  };
 }
 
 /** OPTION_INVALID: a secret is the mask of a configuration that was printed. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Bridge, BridgeStats, FrameResult } from '../bridge/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import type { Command, CommandContext, Reply, Target } from './command.js';
+import type { Command, CommandContext, Reply } from './command.js';
 import { OBJECT } from './message-reader.js';
 import { ownCommands } from './own-commands.js';
 import { problems } from './parameters.js';
@@ -27,11 +27,16 @@ const requestSchema = z.object(
 const OUTPUT_CHARACTERS = 16_384;
 const KEPT_RESULTS = 20;
 
+/** Carries out a command for a camera that is elsewhere. Rejects when it is refused there. */
+export type Forward = (command: string, params: unknown) => Promise<Reply>;
+
 interface Kept {
   readonly bridge: Bridge;
   stats: BridgeStats | undefined;
   output: string;
   readonly results: FrameResult[];
+  /** Where its commands are carried out; undefined: here. */
+  readonly forward: Forward | undefined;
 }
 
 /** An error's reply. */
@@ -45,9 +50,9 @@ export class ControlService {
   /** What each camera's subscriptions keep, and how they end. */
   readonly #targets = new Map<Kept, () => void>();
 
-  /** Adds a camera, until its bridge has ended. */
-  add(bridge: Bridge): void {
-    const target: Kept = { bridge, stats: undefined, output: '', results: [] };
+  /** Adds a camera, until its bridge has ended. `forward`: for one that is elsewhere. */
+  add(bridge: Bridge, forward?: Forward): void {
+    const target: Kept = { bridge, stats: undefined, output: '', results: [], forward };
     const subscriptions = [
       bridge.stats$.subscribe((stats) => {
         target.stats = stats;
@@ -114,6 +119,7 @@ export class ControlService {
     }
     try {
       const target = command.needsCamera ? this.#target(wanted) : undefined;
+      if (target?.forward) return await target.forward(name, params);
       return await command.run(params, target, { ...sender, targets: [...this.#targets.keys()] });
     } catch (cause) {
       if (!(cause instanceof z.ZodError)) throw cause;
@@ -122,7 +128,7 @@ export class ControlService {
     }
   }
 
-  #target(wanted: string | undefined): Target {
+  #target(wanted: string | undefined): Kept {
     const targets = [...this.#targets.keys()];
     const found =
       wanted === undefined && targets.length === 1

@@ -7,6 +7,7 @@ import type { CallServer, CallServerHandlers } from './nats/call-server.js';
 import type { RemoteCommand } from './nats/client.js';
 import type { FleetCamera } from './nats/fleet-view.js';
 import type { NatsPublishing } from './nats/publishing.js';
+import type { SiteCameras, SiteHandlers } from './nats/site-cameras.js';
 import type { SubscribedFrame, SubscribeOptions } from './nats/subscribe.js';
 
 export type { BrokerHandlers } from './broker-handlers.js';
@@ -17,6 +18,7 @@ export type { RemoteCommand } from './nats/client.js';
 export type { FleetCamera } from './nats/fleet-view.js';
 export type { RemoteFrame } from './nats/frame-message.js';
 export type { NatsPublishing } from './nats/publishing.js';
+export type { SiteCameras, SiteHandlers } from './nats/site-cameras.js';
 export type { SubscribedFrame, SubscribeOptions } from './nats/subscribe.js';
 
 /** Connects a run to NATS; see `NatsPublishing.open`. */
@@ -93,4 +95,13 @@ export async function* subscribeFrames(
 ): AsyncGenerator<SubscribedFrame, void, undefined> {
   const { subscribeFrames: subscribe } = await import('./nats/subscribe.js');
   yield* subscribe(url, camera, options);
+}
+
+/** The cameras of a site as bridges; see `SiteCameras.open`. */
+export async function openSiteCameras(
+  access: NatsClientOptions,
+  handlers: SiteHandlers,
+): Promise<SiteCameras> {
+  const { SiteCameras } = await import('./nats/site-cameras.js');
+  return SiteCameras.open(access, handlers);
 }

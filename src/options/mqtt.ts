@@ -11,6 +11,7 @@ export const mqttShape = group('Brokers', {
     description:
       'tell an MQTT broker states, results, figures and events, and take commands: mqtt://, mqtts://, ws:// or wss://',
     common: true,
+    secret: true,
   }),
   mqttCredentials: text.optional().meta({
     flag: '--mqtt-credentials FILE',

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import websocket from '@fastify/websocket';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Bridge } from '../bridge/index.js';
-import { ControlService } from '../control/index.js';
+import { ControlService, type Forward } from '../control/index.js';
 import { BridgeError } from '../errors.js';
 import { parseJson } from '../json.js';
 import { Access } from './access.js';
@@ -125,9 +125,9 @@ export class WebServer {
     return !isLoopback(this.#address.host);
   }
 
-  /** Adds a camera until its bridge has ended. */
-  add(bridge: Bridge): void {
-    this.#context.commands.add(bridge);
+  /** Adds a camera until its bridge has ended. `forward`: carries out commands for one that is elsewhere. */
+  add(bridge: Bridge, forward?: Forward): void {
+    this.#context.commands.add(bridge, forward);
     this.#context.cameras.add(bridge);
   }
 

@@ -19,6 +19,7 @@ import { endRecorder, openRecorder } from '../recorder.js';
 import { reload } from '../reload.js';
 import { attachControl, brokerReport, reportBridge } from '../run-report.js';
 import { ServiceManager } from '../sd-notify.js';
+import { showSite } from '../show-site.js';
 import { onReload, onStop, stopAsked, untilStopped } from '../stop-signals.js';
 import type { VerdictReport } from '../verdict-report.js';
 
@@ -82,12 +83,15 @@ async function run(
   let cameras: Cameras | undefined;
   let control: ControlServer | undefined;
   let web: WebServer | undefined;
+  /** While the page shows cameras of other machines. */
+  let viewing: AbortController | undefined;
   let nats: NatsPublishing | undefined;
   let recorder: Recorder | undefined;
   let mqtt: MqttPublisher | undefined;
   const stopListening = onStop(
     () => {
       // Before anything is open there is nothing to close; the exit hooks see to the rest.
+      if (viewing) return viewing.abort();
       if (!cameras) process.exit(EXIT.done);
       manager.stopping();
       void untilStopped(cameras.stop(), output);
@@ -113,6 +117,11 @@ async function run(
         'warn',
         'other machines reach the page with its token, which the connection does not encrypt',
       );
+    }
+    if (web && bridges.length === 0 && options.nats !== undefined) {
+      viewing = new AbortController();
+      manager.ready(`the page shows the site ${options.site}`);
+      return await showSite(web, { ...options, nats: options.nats }, output, viewing.signal);
     }
     if (options.nats !== undefined) nats = await openNats({ ...options, nats: options.nats });
     if (options.mqtt !== undefined) {

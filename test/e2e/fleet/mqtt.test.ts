@@ -1,8 +1,8 @@
 /** `--mqtt` at the command line: what a plant's broker is told, also when the bridge dies or stops. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { needs } from '../../support/needs.js';
-import { Program } from '../program/program.js';
+import { MAIN, Program } from '../program/program.js';
 import { ODD_NG } from '../web/support.js';
 import { atEnd, Listener, mosquitto, until } from './mosquitto.js';
 
@@ -116,5 +116,8 @@ describe('--mqtt', () => {
     expect(status).toBe(2);
     expect(stderr).toMatch(/mqtt:\/\/HOST.*\(--mqtt\) \[OPTION_INVALID\]/);
     expect(stdout + stderr).not.toContain('secret');
+    const words = [...CAMERA, '--mqtt', 'mqtt://user:secret@broker', '--print-config'];
+    const printed = execFileSync(process.execPath, [MAIN, ...words], { encoding: 'utf8' });
+    expect(JSON.parse(printed).mqtt).toBe('********');
   });
 });
