@@ -1,5 +1,6 @@
 /** Answers that go on: pictures, events, WebSockets. */
 import { describe, expect, it } from 'vitest';
+import { packageFile } from '../../../src/package.js';
 import { FakeBridge } from '../../fakes/fake-bridge.js';
 import {
   atEnd,
@@ -175,6 +176,17 @@ describe('/events', () => {
     expect(new Set(all.of('frame').map(({ data }) => data.cameraId))).toEqual(
       new Set([one.cameraId, other.cameraId]),
     );
+  });
+
+  it('has what a script on the camera attached to its frames', async () => {
+    const server = await serve();
+    await shown(server, { script: packageFile('firmware/examples/blobs.py') });
+    const client = new EventClient(server, '?types=frame');
+    await until('frames', () => client.of('frame').length > 3);
+    for (const { data } of client.of('frame')) {
+      const { blobs } = data['data'] as { blobs: { pixels: number }[] };
+      expect(blobs[0]!.pixels).toBeGreaterThan(150);
+    }
   });
 
   it('goes on where a client was: no result is missing', async () => {
