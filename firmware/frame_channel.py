@@ -35,6 +35,7 @@ QUALITY = 85  # JPEG quality, 1 (small) to 100 (fine)
 FRAMERATE = 0  # frames per second the sensor is limited to; 0: as fast as it can
 CHANNEL = "frame"
 BUFFERS = 2  # JPEGs kept at a time; 0: one, in the sensor's frame buffer
+TRIGGERS = 4  # triggers that wait for their picture
 MAX_WAIT_MS = 2000  # a JPEG that waited longer behind another is given up for a new one; None: never
 
 EVENT_FRAME_READY = 0x0001
@@ -73,6 +74,7 @@ class Slot:
     height = 0
     number = 0
     tick = 0  # when the sensor had it, in microseconds
+    trigger = 0  # number of the trigger that it was captured for; 0: none
     ready_at = 0
     ancient = False  # older than the clock of milliseconds can tell
 
@@ -90,6 +92,13 @@ max_wait = MAX_WAIT_MS
 used_at = 0  # when a frame was latched, or last read from
 too_large = 0x3FFFFFFF if BUFFERS else 0  # so many bytes could not be allocated
 data_lost = False  # the loss of a frame's data was told
+
+MODES = ("free", "host", "pin")
+mode = 0  # when pictures are taken: all the time, when the host writes a trigger's number, or on an edge of a pin
+asked = None  # what the host has asked for
+triggers = []  # numbers of those that wait
+trigger_number = 0  # of the last one
+trigger_pin = None
 
 
 # How often the clock of microseconds began again since a capture; TOO_LONG: it cannot be told.
@@ -112,7 +121,8 @@ def release():
     begun = False
     sized = None
     used_at = time.ticks_ms()
-    while ready and max_wait is not None and longer(ready[0].ready_at, max_wait):
+    # A picture for a trigger is kept: there is no newer one.
+    while ready and max_wait is not None and not mode and longer(ready[0].ready_at, max_wait):
         free.append(ready.pop(0))
         skipped = (skipped + 1) & 0x3FFFFFFF
 
@@ -160,7 +170,9 @@ class FrameChannel:
                 return None
             if start == 0:
                 now = time.ticks_us()
-                struct.pack_into("<IHHI", slot.buffer, 20, now, slot.extra, turns(slot, now), skipped)
+                struct.pack_into(
+                    "<IHHHH", slot.buffer, 20, now, slot.extra, turns(slot, now), skipped & 0xFFFF, slot.trigger
+                )
             begun = True
             used_at = time.ticks_ms()
             return slot.buffer[start:end]
@@ -175,6 +187,53 @@ class FrameChannel:
         if end == slot.size:
             release()
         return part
+
+
+    # A trigger's number: refused when too many wait. One that comes twice is the same.
+    def write(self, offset, data):
+        global trigger_number
+        if mode != 1 or len(data) != 2:
+            return 0
+        number = data[0] | data[1] << 8
+        if number != trigger_number:
+            if len(triggers) >= TRIGGERS:
+                return 0
+            trigger_number = number
+            triggers.append(number)
+        return 2
+
+
+# An edge of the pin. One for which there is no room is counted by its number, which no frame has.
+def on_edge(pin):
+    global trigger_number
+    trigger_number = trigger_number % 65535 + 1
+    if len(triggers) < TRIGGERS:
+        triggers.append(trigger_number)
+
+
+# `value`: the mode, a number of the run that asks, and for a pin its name and edge. The same once more changes nothing.
+def set_trigger(value):
+    global mode, asked, trigger_number, trigger_pin
+    if value == asked:
+        return
+    wanted = MODES.index(value["mode"])
+    if trigger_pin is not None:
+        trigger_pin.irq(handler=None)
+        trigger_pin = None
+    mode = 0
+    asked = None
+    triggers.clear()
+    trigger_number = 0
+    give_up(0)  # what was captured for another purpose
+    if wanted == 2:
+        from machine import Pin
+
+        rising = value["edge"] == "rising"
+        pin = Pin(value["pin"], Pin.IN, Pin.PULL_DOWN if rising else Pin.PULL_UP)
+        pin.irq(handler=on_edge, trigger=Pin.IRQ_RISING if rising else Pin.IRQ_FALLING)
+        trigger_pin = pin
+    mode = wanted
+    asked = value
 
 
 class Frame:
@@ -220,7 +279,7 @@ class ControlChannel:
         return len(reply)
 
     def shape(self):
-        return (len(reply), reply_id)
+        return (len(reply), reply_id, mode)
 
     def readp(self, offset, size):
         if offset + size > len(reply):
@@ -435,6 +494,10 @@ def take_request():
     try:
         wanted = json.loads(text)
         id = wanted["id"]
+        if "trigger" in wanted:
+            set_trigger(wanted["trigger"])
+            answer(id, {"trigger": MODES[mode]})
+            return
         values = wanted.get("set", {})
         form = {name: values.pop(name) for name in ("pixformat", "framesize") if name in values}
         errors = {}
@@ -448,7 +511,8 @@ def take_request():
         # What waits, and a frame that no host fetches, are older than the settings: the next one shows them. Before
         # the answer, for a host that has it may look at what is latched at once.
         if "get" not in wanted:
-            give_up(0 if waited_long() else 1)
+            if not mode:
+                give_up(0 if waited_long() else 1)
             old_frames = sensor.framebuffers() - 1
         if errors:
             answer(id, {"errors": errors})
@@ -520,6 +584,10 @@ def keep(slot, jpeg, data):
 def capture(look):
     global frame_number, last, used_at, trial, old_frames
     frame.looking = False
+    trigger = triggers[0] if mode and triggers else 0
+    if mode and sensor.framebuffers() > 1:
+        sensor.framebuffers(1)  # the picture begins after the trigger: with more there is one that is older
+        old_frames = 0
     while old_frames > 0:
         sensor.snapshot()
         old_frames -= 1
@@ -530,6 +598,7 @@ def capture(look):
     data = frame.take()
     slot = free[0]
     slot.tick = tick
+    slot.trigger = trigger
     slot.ancient = False
     slot.width = image.width()
     slot.height = image.height()
@@ -538,6 +607,8 @@ def capture(look):
         trial = (None,) + trial[1:]
     image.compress(quality=settings["quality"])
     trial = None
+    if mode and not trigger:
+        return  # no one has asked for this one: it proves a change of the frame's form
     keep(slot, image.bytearray(), data)
     frame_number = slot.number = (frame_number + 1) & 0x3FFFFFFF
     slot.ready_at = time.ticks_ms()
@@ -550,6 +621,8 @@ def capture(look):
             event = EVENT_SIZED | slot.total >> 5
     if not ready:
         used_at = slot.ready_at
+    if trigger:
+        triggers.pop(0)
     last = free.pop(0)
     ready.append(slot)
     notify(channel, event)
@@ -567,10 +640,12 @@ def run(look=None):
             take_request()
         if pending is not None and (not ready or waited_long()):
             take_pending()
-        # The next capture needs a slot and the frame buffer. It begins with the reading of the frame before it: a frame
-        # that no host reads has no second one behind it.
+        # The next capture needs a slot and the frame buffer. It begins with the reading of the frame before it, so that a frame
+        # that no host reads has no second one behind it, or with a trigger.
         held = last.total == 0 and last not in free
-        if pending is not None or not free or held or (ready and not begun):
+        proving = trial is not None and trial[0] is not None
+        idle = not triggers and not proving if mode else ready and not begun
+        if pending is not None or not free or held or idle:
             if longer(used_at, 2):  # while a host reads, a millisecond is much
                 time.sleep_ms(1)
                 for slot in ready:

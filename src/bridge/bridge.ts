@@ -111,6 +111,17 @@ export class Bridge extends BridgeLife {
     return this.streaming ? next() : this.connection.borrow(next);
   }
 
+  /**
+   * Asks the camera for one picture, with the option `trigger: 'host'`. Resolves to its number when the camera has the trigger: the
+   * frame that is captured for it has it as `triggerId`. Triggers that come while a picture is being taken wait at the camera, four
+   * at most. CAMERA_REFUSED: too many wait; OPTION_INVALID: another mode, or no frames are pulled; PORT_CLOSED: the camera is away;
+   * CAMERA_SILENT, CAMERA_PROTOCOL, CAMERA_REBOOTED: it may have the trigger; BRIDGE_CLOSED.
+   */
+  async trigger(): Promise<number> {
+    this.check();
+    return await this.connection.trigger();
+  }
+
   /** Runs another script on the camera while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, BRIDGE_CLOSED. */
   async execScript(script: string): Promise<void> {
     await this.connection.exec(script);

@@ -9,6 +9,7 @@ import { closedError, Machine } from './machine.js';
 import { oncePerReason } from './reports.js';
 import type { SourceKind } from './script-appears.js';
 import type { State, Transition } from './states.js';
+import { Triggers } from './triggers.js';
 
 export interface ConnectionHandlers {
   /** A connection was made: the first one, or another one after `disconnected`. */
@@ -31,6 +32,7 @@ export class Connection {
   readonly #handlers: ConnectionHandlers;
   readonly #camera: ReconnectingCamera;
   readonly #script: FrameScript;
+  readonly #triggers: Triggers;
   readonly #machine: Machine;
   readonly #commands = new Mutex();
   /** Whether frames are wanted until further notice, and how many callers want one frame. */
@@ -52,6 +54,7 @@ export class Connection {
     this.#handlers = handlers;
     this.#camera = new ReconnectingCamera(cameraPart(options), undefined, line);
     this.#script = new FrameScript(options, handlers.failed);
+    this.#triggers = new Triggers(options);
     this.#machine = new Machine(
       {
         opening: (signal) => this.#opening(signal),
@@ -81,6 +84,12 @@ export class Connection {
   /** Whether frames are pulled, or will be when the camera is back. */
   get wanted(): boolean {
     return this.#wanted;
+  }
+
+  /** Asks for one picture. The errors of `Bridge.trigger`. */
+  async trigger(): Promise<number> {
+    this.check();
+    return this.#triggers.fire(this.camera, this.state, this.signal);
   }
 
   /** Whether the script that runs has a frame channel: of use to a source that does without. */
@@ -214,6 +223,8 @@ export class Connection {
       const kind = await this.#script.prepare(camera, signal);
       if (kind !== this.#kind) this.#handlers.source(kind);
       this.#kind = kind;
+      // Not while a script of a caller's has its place.
+      if (!this.#script.isReplaced) await this.#triggers.prepare(camera, kind, signal);
     } catch (cause) {
       signal.throwIfAborted();
       const error = asBridgeError(cause);

@@ -52,6 +52,11 @@ export class FrameScript {
     this.#replacedOn = camera;
   }
 
+  /** Whether a caller's script, or none, is in its place. */
+  get isReplaced(): boolean {
+    return this.#replacedOn !== undefined;
+  }
+
   /**
    * Frames are wanted: the next `prepare` makes sure of the script, and of a new picture. The first start after opening is
    * no resumption: whether the latched frame is old, the source judges and counts.

@@ -74,6 +74,9 @@ export const runLines = {
         'Unix milliseconds at which the sensor had the picture; missing where the script on the camera does not tell',
     }),
     capturedErrorMs: milliseconds('by which `capturedAtMs` is wrong at most').optional(),
+    triggerId: z.int().min(1).max(65_535).optional().meta({
+      description: 'number of the trigger that it was captured for',
+    }),
     sharedMemId: z.string().nullable().meta({
       description: "the image file's id with an algorithm, else the segment's name; null: neither",
     }),
@@ -126,7 +129,7 @@ export const runLines = {
     {
       cameraId,
       reason: text(
-        'corrupt, too_large, unreadable, skipped, stale, repeated, replaced or pipeline: see below',
+        'corrupt, too_large, unreadable, skipped, stale, repeated, replaced, missed or pipeline: see below',
       ),
       count: count('how many'),
     },
@@ -224,6 +227,7 @@ export function frameLine(frame: Frame): RunLines['frame'] {
     ...(capturedAtMs === undefined
       ? {}
       : { capturedAtMs: rounded(capturedAtMs), capturedErrorMs: rounded(capturedErrorMs ?? 0) }),
+    ...(frame.triggerId === undefined ? {} : { triggerId: frame.triggerId }),
     sharedMemId,
     ...(file === null ? {} : { file }),
     ...(frame.data === undefined ? {} : { data: frame.data }),

@@ -29,7 +29,17 @@ export class FrameRoad {
 
   /** Numbers a frame, gives it to the sinks, and announces it when those that come first have it. */
   deliver(pulled: PulledFrame, runId: string, cameraId: string): void {
-    const { jpeg, width, height, timestampMs, capturedAtMs, capturedErrorMs, data, captureNumber } = pulled;
+    const {
+      jpeg,
+      width,
+      height,
+      timestampMs,
+      capturedAtMs,
+      capturedErrorMs,
+      data,
+      captureNumber,
+      triggerId,
+    } = pulled;
     // By name: a spread costs ten times the memory, for every frame.
     const frame = new Frame({
       runId,
@@ -43,6 +53,7 @@ export class FrameRoad {
       capturedErrorMs,
       data,
       captureNumber,
+      triggerId,
     } satisfies Required<FrameFields>);
     this.meter.frame(frame);
     const { placed, room } = this.#sinks.write(frame);

@@ -28,6 +28,7 @@ const replySchema = z.object({
   id: z.int(),
   errors: z.record(z.string(), z.string()).optional(),
   values: z.unknown().optional(),
+  trigger: z.string().optional(),
 });
 
 export type ControlReply = z.infer<typeof replySchema>;
@@ -52,6 +53,12 @@ export class ControlRequests {
    */
   send(make: () => Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<ControlReply> {
     return this.#turns.run(() => this.#repeat(make(), signal), signal);
+  }
+
+  /** The channel's shape: bytes of the reply, its number, and the script's trigger mode; undefined: there is no such channel. */
+  async shape(signal?: AbortSignal): Promise<number[] | undefined> {
+    const channels = await this.#session.channels(signal);
+    return channels.some(({ name }) => name === this.#channel.name) ? this.#channel.shape(signal) : undefined;
   }
 
   async #repeat(

@@ -22,6 +22,14 @@ const GIVEN_UP_MS = 320;
 /** Settings that change the form of frames. */
 const FORM = new Set(['pixformat', 'framesize']);
 
+/** As the bundled script understands it. `run`: names who asks, so that what an earlier program asked for is forgotten. */
+export interface TriggerRequest {
+  readonly mode: 'free' | 'host' | 'pin';
+  readonly run?: number;
+  readonly pin?: string;
+  readonly edge?: 'rising' | 'falling';
+}
+
 type Errors = Readonly<Record<string, string>>;
 
 export class CameraControls {
@@ -64,6 +72,28 @@ export class CameraControls {
   /** Gives up a latched frame that has waited for a while: the next one shows the present. */
   async refresh(signal?: AbortSignal): Promise<void> {
     refuse((await this.#set(() => ({}), signal)).errors);
+  }
+
+  /**
+   * When the script takes pictures. The same request once more changes nothing; another one forgets the triggers that wait.
+   * CAMERA_REFUSED: the script has no such pin, or takes no triggers; CHANNEL_MISSING, CAMERA_*, PORT_CLOSED.
+   */
+  async trigger(wanted: TriggerRequest, signal?: AbortSignal): Promise<void> {
+    const reply = await this.#requests.send(() => ({ trigger: wanted }), signal);
+    const problem = reply.errors?.['request'];
+    if (problem === undefined && reply.trigger === wanted.mode) return;
+    throw new BridgeError(
+      'CAMERA_REFUSED',
+      problem === undefined
+        ? 'The script on the camera takes no triggers: it is older than this program. Send the one of this version to it.'
+        : `The camera cannot be triggered so: ${problem}`,
+      { context: { wanted, errors: reply.errors } },
+    );
+  }
+
+  /** Whether the script that runs takes pictures only for triggers; false also for a script without a control channel. */
+  async triggered(signal?: AbortSignal): Promise<boolean> {
+    return ((await this.#requests.shape(signal))?.[2] ?? 0) !== 0;
   }
 
   /** Frames per second that were set, by this program; undefined: none were. */

@@ -8,7 +8,7 @@ export {
   type LineSettings,
 } from './camera.js';
 export type { Channel } from './channel.js';
-export type { CameraControls } from './controls.js';
+export type { CameraControls, TriggerRequest } from './controls.js';
 export {
   type ControlSettings,
   type ControlValues,

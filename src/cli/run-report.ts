@@ -20,6 +20,7 @@ const STATS_MS = 1_000;
 
 /** Reasons for which frames are dropped that need more than their word. */
 const REASONS: Readonly<Record<string, string>> = {
+  missed: 'triggers without a frame: too many waited, or the camera had gone',
   replaced: 'the camera had a newer preview before it was read',
   pipeline: 'the pipeline was busy or did not run',
   skipped: 'given up by the script because settings changed or it waited too long, or read by another host',

@@ -110,6 +110,13 @@ export const ownCommands: readonly Command[] = [
       return 'Script stopped';
     },
   ),
+  command(
+    'trigger',
+    '',
+    'ask for one picture (with --trigger host); the reply has the number of its frame',
+    none,
+    async ({ bridge }) => ({ triggerId: await bridge.trigger() }),
+  ),
   command('script_running', '', 'whether a script runs on the camera', none, async ({ bridge }) => ({
     running: await bridge.camera.running(),
   })),

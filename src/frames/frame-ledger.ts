@@ -6,6 +6,7 @@ import { checkJpeg } from '../jpeg.js';
 import { parseJson } from '../json.js';
 import type { FrameReader } from './frame-reader.js';
 import type { PulledFrame, SourceHandlers } from './source.js';
+import { triggersBetween } from './trigger.js';
 import { DATA_LIMIT } from './window.js';
 
 type CapturedAt = Pick<PulledFrame, 'capturedAtMs' | 'capturedErrorMs'>;
@@ -22,6 +23,8 @@ export class FrameLedger {
   last: FrameReader | undefined;
   /** Frames whose data is no JSON. */
   damagedData = 0;
+  /** Of the last frame; 0: it had none. */
+  #trigger = 0;
   /** The frame before was one: that is told once. */
   #damaged = false;
   /** When the frame before was captured: Unix milliseconds, and how far that may be from the truth. */
@@ -39,7 +42,8 @@ export class FrameLedger {
 
   /** A frame is whole, its last byte included: delivers it. `stale`: it may have waited for long, and is counted instead. */
   take(reader: FrameReader, stale: boolean): void {
-    this.#countSkipped(reader.latch.number);
+    const skipped = this.#countSkipped(reader.latch.number);
+    this.#countMissed(reader.header?.trigger ?? 0, skipped);
     this.last = reader;
     if (stale) this.#handlers.dropped('stale', 1);
     else this.#deliver(reader);
@@ -67,6 +71,7 @@ export class FrameLedger {
       timestampMs,
       captureNumber: latch.number,
       ...this.#capturedAt(captured, timestampMs),
+      triggerId: reader.header?.trigger || undefined,
       ...(data === undefined ? {} : { data: this.#parse(data, latch.number) }),
     });
   }
@@ -104,11 +109,21 @@ export class FrameLedger {
   }
 
   /** Captures between the last frame and this one that never came. A lower number is a script that started again. */
-  #countSkipped(number: number | undefined): void {
+  #countSkipped(number: number | undefined): number {
     const last = this.last?.latch.number;
-    if (number === undefined || last === undefined) return;
-    const skipped = number - last - 1;
+    if (number === undefined || last === undefined) return 0;
+    const skipped = Math.max(0, number - last - 1);
     if (skipped > 0) this.#handlers.dropped('skipped', skipped);
+    return skipped;
+  }
+
+  /** Triggers between the last one and this one that no capture was made for; those of skipped captures are counted already. */
+  #countMissed(trigger: number, skipped: number): void {
+    const last = this.#trigger;
+    this.#trigger = trigger;
+    if (last === 0 || trigger === 0) return;
+    const missed = triggersBetween(last, trigger) - 1 - skipped;
+    if (missed > 0) this.#handlers.dropped('missed', missed);
   }
 }
 

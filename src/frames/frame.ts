@@ -31,6 +31,11 @@ export interface FrameFields {
   readonly data?: unknown;
   /** The camera's own capture number, when its script gives one. */
   readonly captureNumber: number | undefined;
+  /**
+   * Number of the trigger that it was captured for, 1 to 65,535 and then 1 again: what `Bridge.trigger` gave, or which edge of the
+   * pin it was since the camera began to count. undefined: it was captured without one.
+   */
+  readonly triggerId?: number | undefined;
 }
 
 export class Frame implements FrameFields {
@@ -45,6 +50,7 @@ export class Frame implements FrameFields {
   readonly capturedErrorMs: number | undefined;
   readonly data: unknown;
   readonly captureNumber: number | undefined;
+  readonly triggerId: number | undefined;
   #sharedMemId: string | null = null;
   #file: string | null = null;
   #crc32: string | undefined;
@@ -61,6 +67,7 @@ export class Frame implements FrameFields {
     this.capturedErrorMs = fields.capturedErrorMs;
     this.data = fields.data;
     this.captureNumber = fields.captureNumber;
+    this.triggerId = fields.triggerId;
   }
 
   /** When the picture was taken: `capturedAtMs`, or `timestampMs` where that is not known. What stores and files carry. */

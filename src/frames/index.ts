@@ -14,3 +14,4 @@ export {
 } from './preview-channel.js';
 export { type PreviewOptions, PreviewPuller } from './preview-puller.js';
 export type { DropReason, PulledFrame, Source, SourceHandlers } from './source.js';
+export { nextTrigger, sendTrigger } from './trigger.js';

@@ -15,6 +15,8 @@ export interface PulledFrame {
   /** Unix milliseconds at which the sensor had the picture, when its script tells; wrong by at most `capturedErrorMs`. */
   readonly capturedAtMs: number | undefined;
   readonly capturedErrorMs: number | undefined;
+  /** Number of the trigger that it was captured for, 1 to 65,535; undefined: none. */
+  readonly triggerId?: number | undefined;
   /** What the camera's script attached to it; undefined: nothing. */
   readonly data?: unknown;
 }
@@ -25,7 +27,7 @@ export interface PulledFrame {
  * as when another host read them or the script restarted; `stale`: it waited at the camera while no host was connected;
  * `repeated`: byte for byte the frame before it, whose release is in doubt, and the script gives no number to tell a new
  * capture from the same one; `replaced`: a preview in whose place the camera put a newer one before it was read, told at most
- * once a second.
+ * once a second; `missed`: a trigger without a frame, because too many waited or the camera had gone.
  */
 export type DropReason =
   | 'corrupt'
@@ -34,7 +36,8 @@ export type DropReason =
   | 'skipped'
   | 'stale'
   | 'repeated'
-  | 'replaced';
+  | 'replaced'
+  | 'missed';
 
 export interface SourceHandlers {
   /** A frame. Called again only after `ready` has resolved. */

@@ -31,6 +31,8 @@ export interface WindowHeader {
   readonly age: number | undefined;
   /** Bytes of data behind the JPEG, as the script says; what is above `DATA_LIMIT` is not in `total`. */
   readonly data: number;
+  /** Number of the trigger that it was captured for; 0: none. */
+  readonly trigger: number;
   /** Bytes of the window: header, JPEG, data, padding. */
   readonly total: number;
 }
@@ -60,6 +62,7 @@ export function readHeader(bytes: Buffer): WindowHeader | undefined {
     servedTick,
     age: turns === TOO_LONG ? undefined : ticksBetween(captureTick, servedTick) + turns * TICK_WRAP,
     data,
+    trigger: bytes.readUInt16LE(30),
     total: windowOf(size, data > DATA_LIMIT ? 0 : data),
   };
 }

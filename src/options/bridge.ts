@@ -34,7 +34,6 @@ export const bridgeOptionsSchema = z.strictObject({
       flag: '--source WHAT',
       description:
         "where frames come from: the script's channel, or the firmware's preview; default: what the script has",
-      common: true,
     }),
     stale: z.enum(['drop', 'deliver']).default('drop').meta({
       flag: '--stale WHAT',
@@ -49,6 +48,24 @@ export const bridgeOptionsSchema = z.strictObject({
         description:
           'previews as pixels, larger pictures made smaller to fit; default: JPEGs that the camera makes',
       }),
+    trigger: z.enum(['free', 'host', 'pin']).default('free').meta({
+      flag: '--trigger WHEN',
+      description: 'pictures all the time, when a client or program asks for one, or on an edge of a pin',
+    }),
+    triggerPin: z
+      .string()
+      .regex(/^[A-Za-z0-9_]{1,16}$/, "Give a pin's name as on the board, such as P7")
+      .default('P7')
+      .meta({
+        flag: '--trigger-pin NAME',
+        description: 'the pin, by its name on the board',
+        needs: 'trigger',
+      }),
+    triggerEdge: z.enum(['rising', 'falling']).default('rising').meta({
+      flag: '--trigger-edge EDGE',
+      description: 'which edge of the pin; the pin is pulled to the other level',
+      needs: 'trigger',
+    }),
     reconnect: z
       .union([z.boolean(), z.int().min(1)])
       .default(true)

@@ -34,6 +34,11 @@ export const virtualShape = group('Virtual camera', {
     description: 'time that making a JPEG takes, in which the camera answers nothing; default: 0',
     unit: 'ms',
   }),
+  pulseMs: z.int().min(2).max(3_600_000).optional().meta({
+    flag: '--virtual-pulse TIME',
+    description: 'a pulse on each pin that its script watches, so often; default: none',
+    unit: 'ms',
+  }),
   id: z.int().min(0).max(0xffff_ffff).optional().meta({
     flag: '--virtual-id N',
     description: 'number that tells virtual cameras apart; default: 1, and one more for each further one',

@@ -26,6 +26,8 @@ export interface CameraInput {
         fps?: 'max' | number | undefined;
         /** Time that making a JPEG takes, in which the camera answers nothing; default: 0. Milliseconds. */
         compressMs?: number | undefined;
+        /** A pulse on each pin that its script watches, so often; default: none. Milliseconds. */
+        pulseMs?: number | undefined;
         /** Number that tells virtual cameras apart; default: 1, and one more for each further one. */
         id?: number | undefined;
         /** Faults of its line: 2%, or drop=1%,stall=0.1%,seed=7, or replay:FILE with a fault log. */
@@ -51,6 +53,12 @@ export interface BridgeInput extends CameraInput {
   stale?: 'drop' | 'deliver' | undefined;
   /** Previews as pixels, larger pictures made smaller to fit; default: JPEGs that the camera makes. */
   previewRaw?: string | undefined;
+  /** Pictures all the time, when a client or program asks for one, or on an edge of a pin. Default: "free". */
+  trigger?: 'free' | 'host' | 'pin' | undefined;
+  /** The pin, by its name on the board. Default: "P7". */
+  triggerPin?: string | undefined;
+  /** Which edge of the pin; the pin is pulled to the other level. Default: "rising". */
+  triggerEdge?: 'rising' | 'falling' | undefined;
   /** Whether to wait for a camera that has gone: on, off, or how many attempts in a row may fail. Default: true. */
   reconnect?: boolean | number | undefined;
   /** Wait for a camera that is not there at the start. Default: false. */

@@ -67,6 +67,7 @@ export interface VirtualCameraOptions {
   readonly images: string | undefined;
   readonly fps: number | undefined;
   readonly compressMs: number;
+  readonly pulseMs: number | undefined;
   readonly maxPayload: number;
   readonly identity: BoardIdentity;
   /** What the line does to its packets, and how that was asked for. */
@@ -101,6 +102,7 @@ export async function readOptions(
     images,
     fps,
     compressMs,
+    pulseMs,
     maxPayload,
     id,
     identity,
@@ -118,6 +120,7 @@ export async function readOptions(
     images,
     fps: fps === 'max' ? Number.POSITIVE_INFINITY : fps,
     compressMs: compressMs ?? 0,
+    pulseMs,
     maxPayload,
     identity: boardIdentity(identity, id),
     faults: faults === undefined ? undefined : await readFaults(faults, id, life, signal),

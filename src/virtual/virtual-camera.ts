@@ -51,6 +51,7 @@ export class VirtualCamera {
   #failedBoots = 0;
   #failure: BridgeError | undefined;
   #closing: Promise<void> | undefined;
+  #pulses: NodeJS.Timeout | undefined;
   /** What the next Worker is to begin with, while the one before it ends. */
   #wanted: Boot | undefined;
   #rebooting: Promise<void> | undefined;
@@ -77,6 +78,7 @@ export class VirtualCamera {
     const { mainScript } = options;
     this.#files = mainScript === undefined ? {} : { 'main.py': new TextEncoder().encode(mainScript) };
     this.#boot(POWER_ON);
+    if (options.pulseMs !== undefined) this.#pulse(options.pulseMs);
   }
 
   /** The board's unique id, as SYS_INFO gives it. */
@@ -119,6 +121,15 @@ export class VirtualCamera {
     );
   }
 
+  /**
+   * Gives a pin a level from outside, as a light barrier does: a script that watches the pin (`Pin.irq`) is told of the edge. Nothing
+   * happens where none does.
+   */
+  pin(name: string, level: 0 | 1): void {
+    this.#worker?.post({ type: 'pin', name, level });
+    this.#host.signal();
+  }
+
   /** Power off and on again: the connection breaks, main.py runs again. */
   reset(): void {
     if (this.#closing || this.#failure) return;
@@ -135,7 +146,17 @@ export class VirtualCamera {
     return this.#closing;
   }
 
+  /** High and low again, every `ms`. */
+  #pulse(ms: number): void {
+    let level: 0 | 1 = 0;
+    this.#pulses = setInterval(() => {
+      level = level === 0 ? 1 : 0;
+      this.pin('*', level);
+    }, ms / 2).unref();
+  }
+
   async #close(): Promise<void> {
+    clearInterval(this.#pulses);
     this.#line?.end(new BridgeError('PORT_CLOSED', 'The virtual camera was switched off.'));
     this.#settleReady?.reject(new BridgeError('PORT_CLOSED', 'The virtual camera was switched off.'));
     this.#host.close();

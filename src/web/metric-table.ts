@@ -90,7 +90,7 @@ const SINK: Table<SinkStats> = {
 
 /** Before they happen they are 0, so that the first one is seen as an increase. */
 const NO_DROPS: Required<BridgeStats['droppedByReason']> = {
-  ...{ corrupt: 0, too_large: 0, unreadable: 0, skipped: 0, stale: 0, repeated: 0, replaced: 0 },
+  ...{ corrupt: 0, too_large: 0, unreadable: 0, skipped: 0, stale: 0, repeated: 0, replaced: 0, missed: 0 },
 };
 const NO_STRAYS: AlgorithmStats['stray'] = { late: 0, duplicate: 0, unknown: 0 };
 

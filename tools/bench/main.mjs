@@ -13,6 +13,7 @@ const benches = {
   cameras: './cameras.mjs',
   sensor: './sensor.mjs',
   http: './http.mjs',
+  trigger: './trigger.mjs',
   work: './work.mjs',
   decode: './decode.mjs',
   shm: './shm.mjs',

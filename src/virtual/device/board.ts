@@ -11,6 +11,7 @@ import { CameraEnd } from './camera-end.js';
 import { DeviceLink } from './device-link.js';
 import type { DeviceIdentity } from './device-types.js';
 import { Idleness } from './idleness.js';
+import type { Pins } from './pins.js';
 import { PreviewChannel } from './preview-channel.js';
 import { StdinChannel } from './stdin-channel.js';
 import { StdoutChannel } from './stdout-channel.js';
@@ -34,6 +35,7 @@ export class Board {
   readonly reportCapture?: (capture: Capture) => void;
   /** Raises the interrupt in the script. */
   interrupt: () => void = () => {};
+  pins: Pins | undefined;
   /** Where pictures that have come are put. */
   shelf: PictureShelf | undefined;
   readonly idleness = new Idleness();
@@ -42,6 +44,8 @@ export class Board {
   readonly #line: CameraEnd;
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   #serving = false;
+  /** Levels that pins have got, of which the script is told between requests. */
+  readonly #levels: { readonly name: string; readonly level: 0 | 1 }[] = [];
   /** The script is to end; it is interrupted when it next comes here. */
   #stopping = false;
   #interruptedAt = Number.NEGATIVE_INFINITY;
@@ -191,12 +195,17 @@ export class Board {
     const linkDue = link.deadline() ?? Number.POSITIVE_INFINITY;
     this.#due = link.active ? Math.min(linkDue, stdout.deadline()) : Number.POSITIVE_INFINITY;
     this.#serving = false;
+    for (const { name, level } of this.#levels.splice(0)) {
+      this.idleness.active();
+      this.pins?.set(name, level);
+    }
   }
 
   #takeMessages(): void {
     for (let got = receiveMessageOnPort(this.#port); got; got = receiveMessageOnPort(this.#port)) {
       const message = got.message as ToWorker;
       if (message.type === 'picture') this.shelf?.put(message.id, message.bytes);
+      else if (message.type === 'pin') this.#levels.push(message);
       else this.shelf?.fail(message.id, message.message);
     }
   }

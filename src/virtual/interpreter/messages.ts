@@ -20,6 +20,8 @@ export type CameraFiles = Readonly<Record<string, Uint8Array>>;
 
 export type ToWorker =
   | { readonly type: 'picture'; readonly id: number; readonly bytes: Uint8Array }
+  /** A pin gets a level from outside. */
+  | { readonly type: 'pin'; readonly name: string; readonly level: 0 | 1 }
   | { readonly type: 'picture-failed'; readonly id: number; readonly message: string };
 
 export type FromWorker =

@@ -1,6 +1,7 @@
 /** The functions of `_vcam`, on which the Python half of the firmware is built. They take and return numbers. */
 import { ChannelFlag, ChannelId } from '../../protocol/index.js';
 import type { Board } from '../device/board.js';
+import type { Pins } from '../device/pins.js';
 import type { Sensor } from '../sensor/sensor.js';
 import { INTERRUPTED } from './codes.js';
 import type { PythonChannels } from './python-channels.js';
@@ -10,6 +11,7 @@ export interface Machine {
   readonly board: Board;
   readonly sensor: Sensor;
   readonly channels: PythonChannels;
+  readonly pins: Pins;
   /** The board starts again. */
   reset(): never;
 }
@@ -41,6 +43,10 @@ export function createPrimitives(
     },
     send_event: (channel: number, event: number, waitAck: number) =>
       Number(machine().board.sendEvent(channel, event, waitAck !== 0)),
+    watch_pin: (name: string, index: number) => {
+      machine().pins.watch(name, index);
+      return undefined;
+    },
     csi_set: (name: string, first: number, second: number) => machine().sensor.set(name, first, second),
     csi_get: (name: string) => machine().sensor.get(name),
     csi_window: (x: number, y: number, w: number, h: number) => machine().sensor.setWindow(x, y, w, h),

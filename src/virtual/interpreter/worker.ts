@@ -14,6 +14,7 @@ import {
 } from '../../protocol/index.js';
 import { Board } from '../device/board.js';
 import type { DeviceIdentity } from '../device/device-types.js';
+import { Pins } from '../device/pins.js';
 import { Sensor } from '../sensor/sensor.js';
 import { CHANNEL_WORDS } from './codes.js';
 import { Interpreter, type PythonCall } from './interpreter.js';
@@ -54,7 +55,10 @@ function start(): Promise<void> {
   ).then((interpreter) => {
     const sensor = new Sensor(setup, interpreter, board);
     const channels = new PythonChannels(interpreter, setup.maxPayload);
-    machine = { board, sensor, channels, reset };
+    const drivePin = interpreter.lookup('_board', 'drive_pin');
+    const pins = new Pins((pin, level) => void drivePin(pin, level));
+    machine = { board, sensor, channels, pins, reset };
+    board.pins = pins;
     keepFiles = () => board.post({ type: 'files', files: interpreter.files() });
     board.shelf = sensor.shelf;
     board.interrupt = () => interpreter.interrupt();

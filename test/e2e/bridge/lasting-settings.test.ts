@@ -149,7 +149,9 @@ describe('settings made while the bridge runs', () => {
     await expect(controls.set({ saturation: 1, contrast: 4, framesize: 'QQVGA' })).rejects.toMatchObject({
       code: 'CAMERA_REFUSED',
     });
-    await expect(controls.set({ brightness: 1, framesize: { width: 5_000, height: 5_000 } })).rejects.toMatchObject({
+    await expect(
+      controls.set({ brightness: 1, framesize: { width: 5_000, height: 5_000 } }),
+    ).rejects.toMatchObject({
       code: 'CAMERA_REFUSED',
     });
     await line.replug();

@@ -140,7 +140,9 @@ describe('camera.controls', () => {
       code: 'CAMERA_REFUSED',
       context: { errors: { contrast: 'the sensor refused 4', ehdr: 'exposure_min is above exposure_max' } },
     });
-    await expect(controls.set({ pixformat: 'bayer', framesize: { width: 5_000, height: 5_000 } })).rejects.toMatchObject({
+    await expect(
+      controls.set({ pixformat: 'bayer', framesize: { width: 5_000, height: 5_000 } }),
+    ).rejects.toMatchObject({
       message: expect.stringContaining('Sensor control failed.'),
     });
     expect(await controls.get()).toMatchObject({

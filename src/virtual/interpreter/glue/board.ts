@@ -74,6 +74,14 @@ time.sleep_us = _sleep_us
 time.clock = clock
 sys.modules["utime"] = time
 
+schedule = _schedule
+# Pins with a handler, also of those that have been replaced.
+pins = []
+
+def drive_pin(pin, level):
+    pins[pin]._drive(level)
+    return 0
+
 backends = []
 _FAILED = -1
 
