@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import { setTimeout as after } from 'node:timers/promises';
 import WebSocket from 'ws';
-import { here, noCompiler, workshop } from './native.mjs';
+import { again, here, noCompiler, workshop } from './native.mjs';
 import { either, row, skipped } from './report.mjs';
 
 const FPS = 30;
@@ -40,24 +40,40 @@ const WATCH = {
   },
 };
 
-async function measure(port, http, act) {
+/** What a child says next. */
+const said = (child) =>
+  new Promise((resolve, reject) => {
+    const ended = (status) => reject(new Error(`http-host.mjs ended with ${status}`));
+    child.once('exit', ended);
+    child.once('message', (message) => {
+      child.off('exit', ended);
+      resolve(message);
+    });
+  });
+
+async function start(port, http) {
   const child = fork(here('http-host.mjs'), [JSON.stringify({ port, http })]);
+  const { url } = await said(child);
+  return { child, url };
+}
+
+async function measure(port, http, act) {
+  const { child, url } = await again(() => start(port, http));
   try {
-    const [{ url }] = await once(child, 'message');
     await act(url, async (what) => {
       await after(either(1_500, 300));
       seen = 0;
-      const ms = either(5_000, 500);
-      child.send(ms);
-      const [{ cpuShare, framesPerSecond }] = await once(child, 'message');
+      child.send(either(5_000, 500));
+      const { cpuShare, framesPerSecond, elapsedMs } = await said(child);
       // Of the full rate, which a busy machine may not give.
       const share = (cpuShare * FPS) / framesPerSecond;
-      const watched = `${(seen / ms / 1_000).toFixed(2)} MB/s to viewers`;
+      const watched = `${(seen / elapsedMs / 1_000).toFixed(2)} MB/s to viewers`;
       row(what, 100 * share, '% of a core', `at ${framesPerSecond.toFixed(1)} frames/s, ${watched}`);
     });
   } finally {
+    const exit = once(child, 'exit');
     child.disconnect();
-    await once(child, 'exit');
+    await exit;
   }
 }
 

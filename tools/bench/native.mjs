@@ -17,7 +17,7 @@ export const noCompiler =
   spawnSync('cc', ['--version']).status === 0 ? undefined : 'no C compiler (Debian: apt-get install gcc)';
 
 /** On a machine that is busy with other things a host in C gives up, or no frame comes in time: it gets other tries. */
-const again = (measure) => measure().catch(measure).catch(measure);
+export const again = (measure) => measure().catch(measure).catch(measure);
 const enough = (measured) => {
   if (measured.frames > 1) return measured;
   throw new Error('no frames came');
