@@ -68,11 +68,11 @@ export class NatsBroker {
 
   /** The connection, as soon as there is one. Rejects with `signal.reason`, or BRIDGE_CLOSED. */
   async ready(signal?: AbortSignal): Promise<NatsConnection> {
-    const both = signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
     for (;;) {
-      both.throwIfAborted();
+      signal?.throwIfAborted();
+      this.#end.signal.throwIfAborted();
       if (this.#connection) return this.#connection;
-      await abortable(this.#change.promise, both);
+      await abortable(abortable(this.#change.promise, signal), this.#end.signal);
     }
   }
 

@@ -150,11 +150,13 @@ export class NatsPublisher implements Sink {
   ): Promise<void> {
     for (let again = false; ; again = true) {
       const connection = await this.#broker.ready(signal);
-      const either = AbortSignal.any([signal, this.#broker.ended]);
+      const { ended } = this.#broker;
+      // Not AbortSignal.any: a signal that lives long keeps something of each that is made of it.
+      const open = <T>(work: Promise<T>): Promise<T> => abortable(abortable(work, signal), ended);
       try {
-        const stream = await abortable(this.#settings.stream!(connection), either);
-        if (again && (await abortable(stream.has(subject, id), either))) return;
-        await abortable(stream.publish(subject, data, id, headers), either);
+        const stream = await open(this.#settings.stream!(connection));
+        if (again && (await open(stream.has(subject, id)))) return;
+        await open(stream.publish(subject, data, id, headers));
         return;
       } catch (error) {
         signal.throwIfAborted();

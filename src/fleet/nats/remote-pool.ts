@@ -109,12 +109,11 @@ export class RemotePool implements CallPool {
 
   /** Waits until an adapter is free, and takes it for the next call; or until it is known that there is none to wait for. */
   async ready(_worker: number, signal?: AbortSignal): Promise<boolean> {
-    const both = signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
     this.#refusal = undefined;
     try {
-      this.#taken ??= await this.#take(both);
+      this.#taken ??= await this.#take(signal ?? this.#end.signal);
     } catch (error) {
-      both.throwIfAborted();
+      signal?.throwIfAborted();
       this.#refusal = asBridgeError(error);
     }
     return true;
@@ -202,7 +201,6 @@ export class RemotePool implements CallPool {
     headers.set('Call', requestId);
     const { callTimeoutMs } = this.#settings;
     const over = new AbortController();
-    const signal = AbortSignal.any([over.signal, ended, this.#end.signal]);
     const timeout = callTimeoutMs + ANSWER_MS;
     const late = (): BridgeError =>
       new BridgeError('RUNNER_TIMEOUT', `A worker did not answer within ${callTimeoutMs} ms.`);
@@ -210,8 +208,10 @@ export class RemotePool implements CallPool {
       const answer = connection
         .request(`${inbox}.call`, picture.jpeg, { headers, timeout })
         .catch((cause: unknown) => Promise.reject(nobodyThere(cause) ? workerGone(cause) : cause));
-      const both = Promise.race([answer, this.#watch(connection, inbox, requestId, signal)]);
-      const text = (await within(both, callTimeoutMs, late, signal)).string();
+      const both = Promise.race([answer, this.#watch(connection, inbox, requestId, over.signal)]);
+      // Not AbortSignal.any: a signal that lives long keeps something of each that is made of it.
+      const open = abortable(abortable(within(both, callTimeoutMs, late), ended), this.#end.signal);
+      const text = (await open).string();
       if (text === NOT_TAKEN) throw workerGone();
       return text;
     } finally {
@@ -248,12 +248,11 @@ export class RemotePool implements CallPool {
         if (!every && !this.#broker.connection && this.#broker.failure) throw this.#broker.failure;
         const connection = await this.#broker.ready(signal);
         const { ended } = this.#broker;
-        const either = AbortSignal.any([signal, ended]);
         let wait = BUSY_MS;
         try {
           this.#free.clear();
           const asked = connection.request(takeSubject(this.#settings), '', { timeout: ANSWER_MS });
-          const answer = await abortable(asked, either);
+          const answer = await abortable(abortable(asked, signal), ended);
           this.#present();
           return { connection, ended, inbox: answer.string() };
         } catch (error) {
@@ -264,7 +263,7 @@ export class RemotePool implements CallPool {
             wait = ABSENT_MS;
           }
         }
-        await this.#free.wait(wait, either).catch(() => signal.throwIfAborted());
+        await this.#free.wait(wait, signal);
       }
     }, signal);
   }
