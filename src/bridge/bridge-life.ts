@@ -12,6 +12,7 @@ import {
 } from '../frames/index.js';
 import type { LineTap } from '../link/index.js';
 import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions } from '../options/index.js';
+import { type Replay, replayOf } from '../replay/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
 import type { BridgeStats } from './events.js';
@@ -60,6 +61,7 @@ export class BridgeLife {
   /** @internal */
   protected readonly road: FrameRoad;
   readonly #reports: Reports;
+  readonly #replay: Replay | undefined;
   /** @internal */
   protected readonly streams: Streams;
   /** @internal */
@@ -102,13 +104,14 @@ export class BridgeLife {
       failed,
     };
     const { source, channel, stale } = options;
+    const replay = replayOf(options);
+    if (replay) replay.held = () => this.road.room !== undefined;
+    this.#replay = replay;
+    const clock = replay?.clock ?? realClock;
+    const unless = source ? undefined : (camera: Camera) => this.connection.hasChannel(camera);
     this.#sources = {
-      frame: new FramePuller(channel, frames, realClock, stale),
-      preview: new PreviewPuller(frames, {
-        stale,
-        raw: rawSize(options),
-        unless: source ? undefined : (camera) => this.connection.hasChannel(camera),
-      }),
+      frame: new FramePuller(channel, frames, clock, stale),
+      preview: new PreviewPuller(frames, { stale, raw: rawSize(options), unless }, clock),
     };
     this.sinks = new FrameSinks({
       failed: (kind, error) => this.#reports.failed(error, kind),
@@ -121,11 +124,12 @@ export class BridgeLife {
       connected: (camera) => this.#reports.connected(camera),
       source: (kind) => this.#reports.source(kind),
       disconnected: (error) => this.#reports.disconnected(error),
+      ended: () => void this.#complete(),
       waiting: waiting ?? failed,
       failed,
       failedForGood: (error) => void this.#close(error),
     };
-    this.connection = new Connection(options, this.#sources, told, { tap });
+    this.connection = new Connection(options, this.#sources, told, { tap, replay });
   }
 
   /**
@@ -235,7 +239,8 @@ export class BridgeLife {
       const error = asBridgeError(cause);
       await this.#close(error.code === 'BRIDGE_CLOSED' ? undefined : error);
       signal?.throwIfAborted();
-      throw cause;
+      // What closed it says more than that it is closed.
+      throw error.cause instanceof BridgeError ? error.cause : cause;
     }
     this.#ready = true;
     const { listened } = this.streams;
@@ -312,6 +317,7 @@ export class BridgeLife {
     this.#timers.stop();
     // The sinks first: their names in shared memory go at once.
     await Promise.allSettled([this.sinks.close(signal), this.connection.close(error)]);
+    await this.#replay?.close();
     if (this.connection.known) this.streams.stats(this.stats());
     this.streams.end(error);
     this.#finish(error);

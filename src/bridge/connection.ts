@@ -15,6 +15,8 @@ export interface ConnectionHandlers {
   /** A connection was made: the first one, or another one after `disconnected`. */
   connected(camera: Camera): void;
   disconnected(error: BridgeError): void;
+  /** The recording that took the camera's place is over. */
+  ended(): void;
   /** The camera is not there, and waited for; once for each reason. */
   waiting(error: BridgeError): void;
   /** Frames come from elsewhere than before, because of the script that runs. */
@@ -204,7 +206,11 @@ export class Connection {
     const { reconnect } = this.#options;
     const lost = this.#lost ?? goneError();
     this.#handlers.disconnected(lost);
-    if (reconnect === false) throw lost;
+    if (lost.code === 'RECORDING_ENDED') {
+      this.#handlers.ended();
+      await abortable(new Promise<never>(() => undefined), signal);
+    }
+    if (reconnect === false || !mayPass(lost)) throw lost;
     const failed = oncePerReason(this.#handlers.failed);
     const camera = await this.#camera.reconnect({ attempts: this.#attempts, signal, failed });
     return this.#welcome(camera, signal);

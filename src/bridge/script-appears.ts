@@ -35,7 +35,7 @@ export async function appears(
   expected: Expected,
 ): Promise<SourceKind | undefined> {
   const { ms, whileRunning = false, previewAfter = Number.POSITIVE_INFINITY, anyScript, signal } = expected;
-  const begun = performance.now();
+  const begun = camera.clock.now();
   let { above = NONE } = expected;
   let enabled = false;
   let found: SourceKind | undefined;
@@ -45,7 +45,7 @@ export async function appears(
   });
   try {
     for (;;) {
-      const waited = performance.now() - begun;
+      const waited = camera.clock.now() - begun;
       try {
         camera.forgetChannels();
         const id = highest(await camera.channels(), name);
@@ -69,7 +69,7 @@ export async function appears(
         const passing = error instanceof BridgeError && error.code !== 'PORT_CLOSED' && waited < ms;
         if (!passing) throw error;
       }
-      await pause(LOOK_MS, signal);
+      await pause(LOOK_MS, signal, camera.clock);
     }
   } finally {
     events.unsubscribe();

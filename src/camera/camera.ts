@@ -15,6 +15,7 @@ import {
   type Capabilities,
   type ChannelEntry,
   type DeviceStats,
+  decodeIoRequest,
   decodeMemory,
   decodeStats,
   decodeSystemInfo,
@@ -24,6 +25,7 @@ import {
   type SystemInfo,
   type VersionInfo,
 } from '../protocol/index.js';
+import { type Replay, replayOf } from '../replay/index.js';
 import { Channel } from './channel.js';
 import { CameraControls } from './controls.js';
 import { openStream } from './open-stream.js';
@@ -126,6 +128,19 @@ export class Camera {
     void this.#stdout.drain();
   }
 
+  /**
+   * It is a recording: requests that others than its bridge made when it was recorded are made again, and there is no
+   * camera to take new ones. @internal
+   */
+  replayed(replay: Replay): void {
+    this.#session.recorded = true;
+    replay.attach(({ opcode, channel }, payload) => {
+      const read = opcode === Opcode.CHANNEL_READ;
+      const destination = read ? new Uint8Array(decodeIoRequest(payload).length) : undefined;
+      void this.#session.request(opcode, channel, payload, { destination });
+    });
+  }
+
   /** `cameraId` option, or the camera's unique id: 24 hexadecimal digits. */
   get id(): string {
     return this.info().cameraId;
@@ -140,6 +155,11 @@ export class Camera {
   /** Whether requests can be made. */
   get connected(): boolean {
     return this.#driver.open;
+  }
+
+  /** What waits for the camera are measured with. */
+  get clock(): Clock {
+    return this.#driver.clock;
   }
 
   /** Why the line ended; undefined while it has not, and after `close()`. */
@@ -271,8 +291,8 @@ export class Camera {
 export interface LineSettings {
   /** Sees all bytes, from the first SYNC on. */
   readonly tap?: LineTap | undefined;
-  /** What waits for the camera are measured with. @internal */
-  readonly clock?: Clock | undefined;
+  /** The recording whose lines take the place of the port's. @internal */
+  readonly replay?: Replay | undefined;
 }
 
 /** What `connectCamera` takes: the options of the camera, and a signal that ends connecting. */
@@ -286,11 +306,21 @@ export interface ConnectInput extends CameraInput, LineSettings {
  * CAMERA_PROTOCOL, OPTION_INVALID, or `signal.reason`; then nothing stays open. Once it has resolved the signal has no
  * effect any more.
  */
-export async function connectCamera({ signal, tap, clock, ...input }: ConnectInput = {}): Promise<Camera> {
+export async function connectCamera({
+  signal,
+  tap,
+  replay: given,
+  ...input
+}: ConnectInput = {}): Promise<Camera> {
   const options = parseOptions(cameraOptionsSchema, input);
   signal?.throwIfAborted();
-  const { stream, port } = await openStream(options, signal);
-  const camera = new Camera(tap ? tapped(stream, tap) : stream, port, options, clock);
+  const replay = given ?? replayOf(options);
+  const { stream, port, link } = replay
+    ? { ...(await replay.open(signal)), port: options.port }
+    : { ...(await openStream(options, signal)), link: undefined };
+  const agreed = link ? { ...options, ...link, ack: link.ack ? ('on' as const) : ('off' as const) } : options;
+  const camera = new Camera(tap ? tapped(stream, tap) : stream, port, agreed, replay?.clock);
+  if (replay) camera.replayed(replay);
   const close = (): void => void camera.close();
   signal?.addEventListener('abort', close);
   try {

@@ -81,6 +81,9 @@ export class ControlRequests {
     request: Readonly<Record<string, unknown>>,
     signal: AbortSignal | undefined,
   ): Promise<ControlReply> {
+    if (this.#session.recorded) {
+      throw new BridgeError('UNSUPPORTED', 'This is a recording: there is no sensor to set or to ask.');
+    }
     if (!this.#session.driver.open) throw away();
     this.#id = (this.#id % MAX_ID) + 1;
     const id = this.#id;

@@ -165,7 +165,7 @@ async function retry(
 
 /** What is known of a port's device; undefined for ptys, the virtual camera and lines without USB. */
 async function identify(path: string, list: ListPorts, signal: AbortSignal): Promise<PortInfo | undefined> {
-  if (path === 'virtual') return undefined;
+  if (path === 'virtual' || path.startsWith('replay:')) return undefined;
   try {
     const real = await realpath(path);
     const ports = await list({ signal });

@@ -20,6 +20,8 @@ export interface ChannelEvent {
 export class Session {
   readonly #driver: LinkDriver;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
+  /** The camera is a recording, which takes no commands. */
+  recorded = false;
   #table: Promise<ChannelEntry[]> | undefined;
   /** Goes up when the channel table may be out of date. */
   #generation = 0;

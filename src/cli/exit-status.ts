@@ -30,6 +30,7 @@ export const EXIT_STATUSES: Readonly<Record<number, string>> = {
 };
 
 const OF_CODES: readonly (readonly [status: number, codes: readonly ErrorCode[]])[] = [
+  [EXIT.no, ['REPLAY_DIVERGED']],
   [
     EXIT.usage,
     ['OPTION_INVALID', 'UNSUPPORTED', 'HTTP_FAILED', 'SHM_IN_USE', 'SHM_TOO_SMALL', 'SHM_INVALID'],

@@ -6,16 +6,24 @@ import type { ByteStream, LineKind } from './byte-stream.js';
 export interface LineTap {
   /** A line was opened, and a camera answers on it. */
   opened(line: { readonly name: string; readonly kind: LineKind }): void;
-  /** Before they leave. */
-  sent(bytes: Uint8Array): void;
+  /** Before they leave. `atMs`: Unix milliseconds, the same for all that happens in one turn, between which nothing else runs. */
+  sent(bytes: Uint8Array, atMs: number): void;
   /** Before they are acted upon. */
-  received(bytes: Uint8Array): void;
+  received(bytes: Uint8Array, atMs: number): void;
   /** The line is over; an error: it broke. */
   closed(error?: BridgeError): void;
 }
 
 /** The same line, seen by `tap`. */
 export function tapped(stream: ByteStream, tap: LineTap): ByteStream {
+  let turn: number | undefined;
+  const now = (): number => {
+    if (turn === undefined) {
+      turn = performance.timeOrigin + performance.now();
+      queueMicrotask(() => (turn = undefined));
+    }
+    return turn;
+  };
   return {
     name: stream.name,
     kind: stream.kind,
@@ -23,7 +31,7 @@ export function tapped(stream: ByteStream, tap: LineTap): ByteStream {
       tap.opened(stream);
       stream.start({
         data: (chunk) => {
-          tap.received(chunk);
+          tap.received(chunk, now());
           handlers.data(chunk);
         },
         closed: (error) => {
@@ -33,7 +41,7 @@ export function tapped(stream: ByteStream, tap: LineTap): ByteStream {
       });
     },
     write: (bytes) => {
-      tap.sent(bytes);
+      tap.sent(bytes, now());
       stream.write(bytes);
     },
     close: () => stream.close(),

@@ -232,6 +232,6 @@ export type BridgeOptions = z.infer<typeof bridgeOptionsSchema>;
 
 /** The options of its camera. */
 export function cameraPart(options: BridgeOptions): CameraOptions {
-  const { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual: device } = options;
-  return { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, virtual: device };
+  const { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, speed, virtual: device } = options;
+  return { port, baudrate, ack, maxPayload, crc, cameraId, maxFrameBytes, speed, virtual: device };
 }

@@ -62,7 +62,7 @@ export const cameraOptionsSchema = z.strictObject({
     port: z.string().min(1).default('auto').meta({
       flag: '--port PATH',
       description:
-        'the camera: a device path, serial:NUMBER, virtual, or auto for the only one that is plugged in',
+        'the camera: a device path, serial:NUMBER, virtual, replay:FILE, or auto for the only one that is plugged in',
       common: true,
     }),
     cameraId: z
@@ -76,6 +76,16 @@ export const cameraOptionsSchema = z.strictObject({
         flag: '--camera-id ID',
         description: "the camera's name in events and file names; default: its unique id",
         common: true,
+      }),
+  }),
+  ...group('Replay', {
+    speed: z
+      .union([z.literal('max'), z.number().positive().max(1_000)])
+      .default(1)
+      .meta({
+        flag: '--speed N',
+        description:
+          'how much faster than it was recorded, or max: as fast as frames are taken; with --port replay:FILE',
       }),
   }),
   ...group('Camera link', {

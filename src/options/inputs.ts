@@ -2,10 +2,12 @@
 
 /** Options of `connectCamera`. */
 export interface CameraInput {
-  /** The camera: a device path, serial:NUMBER, virtual, or auto for the only one that is plugged in. Default: "auto". */
+  /** The camera: a device path, serial:NUMBER, virtual, replay:FILE, or auto for the only one that is plugged in. Default: "auto". */
   port?: string | undefined;
   /** The camera's name in events and file names; default: its unique id. */
   cameraId?: string | undefined;
+  /** How much faster than it was recorded, or max: as fast as frames are taken; with --port replay:FILE. Default: 1. */
+  speed?: 'max' | number | undefined;
   /** Serial speed; 921600 selects the protocol on USB cameras. Default: 921600. */
   baudrate?: number | undefined;
   /** Acknowledge every packet; auto: not on USB and virtual lines. Default: "auto". */

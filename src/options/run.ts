@@ -19,6 +19,12 @@ export const runOptionsSchema = z.strictObject({
       description: 'control socket where the clients of that program look for it',
     }),
   }),
+  ...group('Replay', {
+    loop: z.boolean().default(false).meta({
+      flag: '--loop',
+      description: 'begin again when the recording has ended, as another run; with --port replay:FILE',
+    }),
+  }),
   ...group('HTTP', {
     http: z
       .string()

@@ -1,6 +1,5 @@
 /** The bytes of a camera's line as messages. What comes before the camera's name is known waits for it. */
 import type { LineTap } from '../bridge/index.js';
-import { unixTime } from '../frames/index.js';
 import { type Message, wireMessage } from './messages.js';
 
 /** The handshake of a connection has some hundred bytes; frames come when the name is known. */
@@ -25,20 +24,20 @@ export class WireTap implements LineTap {
     this.#connection++;
   }
 
-  sent(bytes: Uint8Array): void {
-    this.#bytes(false, bytes);
+  sent(bytes: Uint8Array, atMs: number): void {
+    this.#bytes(false, bytes, atMs);
   }
 
-  received(bytes: Uint8Array): void {
-    this.#bytes(true, bytes);
+  received(bytes: Uint8Array, atMs: number): void {
+    this.#bytes(true, bytes, atMs);
   }
 
   closed(): void {
     // The event that tells it is recorded.
   }
 
-  #bytes(fromCamera: boolean, bytes: Uint8Array): void {
-    const [ms, connection] = [unixTime(), this.#connection];
+  #bytes(fromCamera: boolean, bytes: Uint8Array, ms: number): void {
+    const connection = this.#connection;
     if (!this.#waiting) {
       this.#take(wireMessage(this.#cameraId, ms, fromCamera, connection, bytes));
       return;

@@ -3,6 +3,7 @@ export { figuresText, type PacketFigures, PacketStats } from './packet-stats.js'
 export { flagsText, itemText, PacketWords, troubleOf } from './packet-words.js';
 export { pcapngBlock, pcapngHead } from './pcapng.js';
 export { readWire } from './read-wire.js';
+export { Replay, type ReplayOptions, replayOf } from './replay.js';
 export { entriesOf, type Side, type WireEntries, type WireEntry } from './wire.js';
 export { wireLine } from './wire-lines.js';
 export { type WireItem, type WireNoise, type WirePacket, WirePackets, wireItems } from './wire-packets.js';

@@ -59,7 +59,9 @@ export function configureRun(
       } else {
         const checked = async (): Promise<RunInputs> => refuseMasked(await inputs());
         const reloadable = config !== undefined;
-        process.exitCode = await run(checked, given(), { reloadable, records: complete !== undefined });
+        // A recording that begins again is another run: of the one before nothing is left.
+        do process.exitCode = await run(checked, given(), { reloadable, records: complete !== undefined });
+        while (given()['loop'] === true && process.exitCode === EXIT.done && !stopAsked());
       }
     });
 }

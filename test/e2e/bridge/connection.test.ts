@@ -46,6 +46,7 @@ describe('an error that another connection cannot cure', () => {
         source: (kind) => told.push(kind),
         waiting: ({ code }) => told.push(`waiting ${code}`),
         disconnected: () => told.push('disconnected'),
+        ended: () => told.push('ended'),
         failed: ({ code }) => told.push(code),
         failedForGood: ({ code, message }) => told.push(`closed by ${code}: ${message}`),
       },

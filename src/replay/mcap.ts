@@ -1,0 +1,106 @@
+/** Messages of an MCAP recording (https://mcap.dev/spec), in the order in which they were written, also of one that was cut off. */
+import { createReadStream } from 'node:fs';
+import { BridgeError } from '../errors.js';
+import { unreadable } from './wire-lines.js';
+
+export interface RecordedMessage {
+  /** Such as `/ID/frame`. */
+  readonly topic: string;
+  /** The last part of the topic: frame, wire, event, result ... */
+  readonly kind: string;
+  readonly cameraId: string;
+  /** Unix milliseconds at which it was there, and of what it tells. */
+  readonly logMs: number;
+  readonly publishMs: number;
+  /** Of the frame that it is about; 0: none. */
+  readonly sequence: number;
+  readonly data: Uint8Array;
+}
+
+const MAGIC = Buffer.from('894d434150300d0a', 'hex');
+const NS_PER_US = 1_000n;
+const US_PER_MS = 1_000;
+const unixMs = (ns: bigint): number => Number(ns / NS_PER_US) / US_PER_MS;
+
+/** Whether a file begins like such a recording. FILE_FAILED. */
+export async function isMcap(path: string): Promise<boolean> {
+  const file = createReadStream(path, { end: MAGIC.length - 1 });
+  try {
+    const parts: Buffer[] = [];
+    for await (const part of file) parts.push(part as Buffer);
+    return Buffer.concat(parts).equals(MAGIC);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** Its messages, those of `kinds` only. FILE_FAILED: it cannot be read; OPTION_INVALID: it is damaged. */
+export async function* readMcap(path: string, kinds: ReadonlySet<string>): AsyncGenerator<RecordedMessage> {
+  const { McapStreamReader } = await import('@mcap/core');
+  const reader = new McapStreamReader();
+  const topics = new Map<number, string>();
+  const file = createReadStream(path, { highWaterMark: 2 ** 20 });
+  try {
+    for await (const piece of file) {
+      reader.append(piece as Buffer);
+      for (let record = reader.nextRecord(); record; record = reader.nextRecord()) {
+        if (record.type === 'Channel') topics.set(record.id, record.topic);
+        if (record.type !== 'Message') continue;
+        const topic = topics.get(record.channelId) ?? '';
+        const [cameraId = '', kind = ''] = topic.split('/').slice(1);
+        if (!kinds.has(kind)) continue;
+        const { logTime, publishTime, sequence } = record;
+        // The reader uses its memory again.
+        const data = record.data.slice();
+        yield {
+          topic,
+          kind,
+          cameraId,
+          logMs: unixMs(logTime),
+          publishMs: unixMs(publishTime),
+          sequence,
+          data,
+        };
+      }
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== undefined) throw unreadable(path, cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BridgeError('OPTION_INVALID', `The recording ${path} is damaged: ${reason}`, {
+      context: { path },
+      cause,
+    });
+  } finally {
+    file.destroy();
+  }
+}
+
+/** Fields of a protobuf message: numbers of varints, bytes of what has a length; the last of each number. */
+export function protobufFields(data: Uint8Array): {
+  numbers: Map<number, number>;
+  bytes: Map<number, Uint8Array>;
+} {
+  const numbers = new Map<number, number>();
+  const bytes = new Map<number, Uint8Array>();
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let factor = 1; at < data.length; factor *= 128) {
+      const byte = data[at++]!;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) break;
+    }
+    return value;
+  };
+  while (at < data.length) {
+    const key = varint();
+    const field = Math.floor(key / 8);
+    if (key % 8 === 0) numbers.set(field, varint());
+    else if (key % 8 === 2) {
+      const length = varint();
+      bytes.set(field, data.subarray(at, at + length));
+      at += length;
+    } else at += key % 8 === 1 ? 8 : 4;
+  }
+  return { numbers, bytes };
+}
