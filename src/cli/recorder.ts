@@ -2,7 +2,7 @@
 import { BridgeError } from '../errors.js';
 import { exitNow } from '../libc.js';
 import type { BridgeInput, RunOptions } from '../options/index.js';
-import type { Recorder } from '../recording/index.js';
+import type { LiveServer, Recorder } from '../recording/index.js';
 import type { Output } from './output.js';
 import { flushOutput } from './stop-signals.js';
 
@@ -30,6 +30,16 @@ export async function openRecorder(
     output.log('info', `an earlier recording was moved to ${recorder.earlier}`);
   }
   return recorder;
+}
+
+/** Serves the channels of recordings live, and says where. OPTION_INVALID, FILE_FAILED, HTTP_FAILED. */
+export async function openLive(options: RunOptions, output: Output): Promise<LiveServer | undefined> {
+  const { foxglove, httpToken, httpTokenFile } = options;
+  if (foxglove === undefined) return undefined;
+  const { LiveServer } = await import('../recording/index.js');
+  const live = await LiveServer.open({ foxglove, httpToken, httpTokenFile });
+  output.log('info', `for Foxglove and Lichtblick: ${live.url}${live.needsToken ? '?token=TOKEN' : ''}`);
+  return live;
 }
 
 /** Ends it, and sees to it that the process ends as well when the disk does not answer. What no bridge could tell is told. */

@@ -7,6 +7,18 @@ import { group, milliseconds } from './schema.js';
 
 const text = z.string().min(1);
 
+/** Where a server listens. */
+const address = z
+  .string()
+  .regex(
+    /^((\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):)?\d{1,5}$/,
+    'Give a port, or an address and a port, such as 8080, 0.0.0.0:8080 or [::]:8080',
+  )
+  .refine(
+    (address) => Number(address.slice(address.lastIndexOf(':') + 1)) <= 65_535,
+    'A port is at most 65535',
+  );
+
 export const runOptionsSchema = z.strictObject({
   ...group('Control', {
     control: z.union([z.boolean(), text]).default(false).meta({
@@ -26,36 +38,26 @@ export const runOptionsSchema = z.strictObject({
     }),
   }),
   ...group('HTTP', {
-    http: z
-      .string()
-      .regex(
-        /^((\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):)?\d{1,5}$/,
-        'Give a port, or an address and a port, such as 8080, 0.0.0.0:8080 or [::]:8080',
-      )
-      .refine(
-        (address) => Number(address.slice(address.lastIndexOf(':') + 1)) <= 65_535,
-        'A port is at most 65535',
-      )
-      .optional()
-      .meta({
-        flag: '--http [HOST:]PORT',
-        description: 'serve the page and the HTTP interface there; the host is 127.0.0.1 without one',
-        common: true,
-      }),
+    http: address.optional().meta({
+      flag: '--http [HOST:]PORT',
+      description: 'serve the page and the HTTP interface there; the host is 127.0.0.1 without one',
+      common: true,
+    }),
     httpToken: z
       .string()
       .regex(/^[\x21-\x7e]{1,256}$/, 'Give 1 to 256 visible ASCII characters')
       .optional()
       .meta({
         flag: '--http-token TOKEN',
-        description: 'who asks over HTTP must have it; needed for any host but 127.0.0.1, ::1 and localhost',
+        description:
+          'who asks over HTTP, or for --foxglove, must have it; needed for any host but 127.0.0.1, ::1 and localhost',
         secret: true,
-        needs: 'http',
+        needs: 'http|foxglove',
       }),
     httpTokenFile: text.optional().meta({
       flag: '--http-token-file FILE',
       description: 'the same, from the first line of a file',
-      needs: 'http',
+      needs: 'http|foxglove',
     }),
     keepNg: z.int().min(0).max(100_000).default(100).meta({
       flag: '--keep-ng N',
@@ -120,6 +122,12 @@ export const runOptionsSchema = z.strictObject({
       description: 'record all bytes between host and camera as well',
       common: true,
       needs: 'record',
+    }),
+    foxglove: address.optional().meta({
+      flag: '--foxglove [HOST:]PORT',
+      description:
+        'serve the same live there, for Foxglove and Lichtblick; the host is 127.0.0.1 without one',
+      common: true,
     }),
   }),
   ...group('Output', {

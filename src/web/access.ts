@@ -1,7 +1,7 @@
 /** Who may ask, and how: the checks before each request, and the headers of each answer. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { hostName, isLoopback } from './address.js';
+import { hostName, isLoopback } from '../address.js';
 import { httpError } from './failures.js';
 
 declare module 'fastify' {

@@ -2,12 +2,12 @@
 import type { Socket } from 'node:net';
 import websocket from '@fastify/websocket';
 import { type FastifyInstance, fastify } from 'fastify';
+import { type Address, checkReach, isLoopback, parseAddress, readToken, urlOf } from '../address.js';
 import type { Bridge } from '../bridge/index.js';
 import { ControlService, type Forward } from '../control/index.js';
 import { BridgeError } from '../errors.js';
 import { parseJson } from '../json.js';
 import { Access } from './access.js';
-import { type Address, isLoopback, parseAddress, readToken, urlOf } from './address.js';
 import { CameraList } from './cameras.js';
 import type { WebContext } from './context.js';
 import { httpError, sendFailure } from './failures.js';
@@ -64,13 +64,7 @@ export class WebServer {
 
   private constructor(options: WebOptions, token: string | undefined, stalledMs: number | undefined) {
     this.#address = parseAddress(options.http);
-    if (token === undefined && !isLoopback(this.#address.host)) {
-      throw new BridgeError(
-        'OPTION_INVALID',
-        `Other machines reach ${this.#address.host}: give a token as well (httpToken or httpTokenFile), or serve 127.0.0.1.`,
-        { context: { options: ['httpToken', 'httpTokenFile'] } },
-      );
-    }
+    checkReach(this.#address, token);
     this.#context = {
       runId: options.runId,
       cameras: new CameraList({ keepNg: options.keepNg ?? KEPT_NG, keepNgDir: options.keepNgDir }),

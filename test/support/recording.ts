@@ -20,7 +20,13 @@ type Schema = McapTypes.TypedMcapRecords['Schema'];
 
 const decoders = new Map<string, protobuf.Type>();
 
-function decode({ messageEncoding }: Channel, schema: Schema, data: Uint8Array): unknown {
+/** A message, by what its channel and schema say of it. */
+export function decode(
+  { messageEncoding }: Pick<Channel, 'messageEncoding'>,
+  schema: Pick<Schema, 'name' | 'data'>,
+  data: Uint8Array,
+  // biome-ignore lint/suspicious/noExplicitAny: the forms are what the tests are about
+): any {
   if (messageEncoding === 'json') return JSON.parse(Buffer.from(data).toString());
   const key = Buffer.from(schema.data).toString('base64');
   let type = decoders.get(key);

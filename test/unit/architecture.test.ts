@@ -67,6 +67,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 /** Modules at the top of src that every room may use. */
 const COMMON = new Set([
   'errors.ts',
+  'address.ts',
   'package.ts',
   'command-line.ts',
   'async.ts',

@@ -7,7 +7,7 @@ import { ControlServer, VIZION_CONTROL_PATH } from '../../control/index.js';
 import { asBridgeError, type BridgeError } from '../../errors.js';
 import { type MqttPublisher, type NatsPublishing, openMqtt, openNats } from '../../fleet/index.js';
 import { configSchema, optionSpecs, type RunOptions } from '../../options/index.js';
-import type { Recorder, WireTap } from '../../recording/index.js';
+import type { LiveServer, Recorder, WireTap } from '../../recording/index.js';
 import type { WebServer } from '../../web/index.js';
 import { Cameras } from '../cameras.js';
 import { withOutput } from '../command.js';
@@ -15,7 +15,7 @@ import { completeConfig, type RunInputs, refuseMasked, runInputs } from '../conf
 import { EXIT, exitStatus } from '../exit-status.js';
 import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
-import { endRecorder, openRecorder } from '../recorder.js';
+import { endRecorder, openLive, openRecorder } from '../recorder.js';
 import { reload } from '../reload.js';
 import { attachControl, brokerReport, reportBridge } from '../run-report.js';
 import { ServiceManager } from '../sd-notify.js';
@@ -89,6 +89,7 @@ async function run(
   let viewing: AbortController | undefined;
   let nats: NatsPublishing | undefined;
   let recorder: Recorder | undefined;
+  let live: LiveServer | undefined;
   let mqtt: MqttPublisher | undefined;
   const stopListening = onStop(
     () => {
@@ -112,6 +113,7 @@ async function run(
     const several = (): boolean => configuration.bridges.length > 1;
     control = await openControl(options);
     web = await openWeb(options, runId);
+    live = await openLive(options, output);
     recorder = await openRecorder(options, bridges, runId, output);
     if (web) output.log('info', `page: ${web.url}${web.needsToken ? '?token=TOKEN' : ''}`);
     if (web?.reachable) {
@@ -146,6 +148,7 @@ async function run(
           );
           if (control) attachControl(control, bridge, output, several());
           web?.add(bridge);
+          live?.add(bridge);
           recorder?.add(bridge, tap as WireTap | undefined);
           mqtt?.add(bridge);
           const { earlierFrames } = bridge;
@@ -214,6 +217,7 @@ async function run(
       web?.close(),
       nats?.close(),
       mqtt?.close(),
+      live?.close(),
       endRecorder(recorder, output),
     ]);
     stopListening();

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { runOptionsSchema } from '../../../src/options/index.js';
-import { hostName, isLoopback, parseAddress, readToken, urlOf } from '../../../src/web/address.js';
+import { hostName, isLoopback, parseAddress, readToken, urlOf } from '../../src/address.js';
+import { runOptionsSchema } from '../../src/options/index.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'openmv-web-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

@@ -1,8 +1,8 @@
-/** Where the server listens, and which names of it count as this machine's own. */
+/** Where servers listen, and which names of them count as this machine's own. */
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
-import { BridgeError } from '../errors.js';
-import { readProblem } from '../files.js';
+import { BridgeError } from './errors.js';
+import { readProblem } from './files.js';
 
 export interface Address {
   readonly host: string;
@@ -28,6 +28,16 @@ export function isLoopback(host: string): boolean {
 /** A `Host` header, or what follows `//` in an `Origin`, without its port; undefined: it is neither. */
 export function hostName(header: string): string | undefined {
   return /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/.exec(header)?.[1]?.toLowerCase();
+}
+
+/** OPTION_INVALID: other machines reach the address, and there is no token. */
+export function checkReach({ host }: Address, token: string | undefined): void {
+  if (token !== undefined || isLoopback(host)) return;
+  throw new BridgeError(
+    'OPTION_INVALID',
+    `Other machines reach ${host}: give a token as well (httpToken or httpTokenFile), or serve 127.0.0.1.`,
+    { context: { options: ['httpToken', 'httpTokenFile'] } },
+  );
 }
 
 export function urlOf({ host, port }: Address): string {
