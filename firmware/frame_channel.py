@@ -224,7 +224,11 @@ def set_trigger(value):
     asked = None
     triggers.clear()
     trigger_number = 0
-    give_up(0)  # what was captured for another purpose
+    if value.get("keep"):
+        for slot in ready:
+            slot.trigger = 0  # a number of another run
+    else:
+        give_up(0)  # what was captured for another purpose
     if wanted == 2:
         from machine import Pin
 

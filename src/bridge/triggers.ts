@@ -27,10 +27,11 @@ export class Triggers {
    * UNSUPPORTED: previews cannot be triggered; the errors of `CameraControls.trigger`.
    */
   async prepare(camera: Camera, kind: SourceKind, signal: AbortSignal): Promise<void> {
-    const { trigger: mode, triggerPin, triggerEdge } = this.#options;
+    const { trigger: mode, triggerPin, triggerEdge, stale } = this.#options;
+    const keep = stale === 'deliver' ? { keep: true } : {};
     if (mode === 'free') {
       if (kind === 'frame' && (await camera.controls.triggered(signal))) {
-        await camera.controls.trigger({ mode }, signal);
+        await camera.controls.trigger({ mode, ...keep }, signal);
       }
       return;
     }
@@ -42,7 +43,7 @@ export class Triggers {
       );
     }
     const pin = mode === 'pin' ? { pin: triggerPin, edge: triggerEdge } : {};
-    await camera.controls.trigger({ mode, run: this.#run, ...pin }, signal);
+    await camera.controls.trigger({ mode, run: this.#run, ...pin, ...keep }, signal);
   }
 
   /** Asks for one picture; resolves to the number that its frame will have. The errors of `Bridge.trigger`. */

@@ -28,6 +28,8 @@ export interface TriggerRequest {
   readonly run?: number;
   readonly pin?: string;
   readonly edge?: 'rising' | 'falling';
+  /** What was captured before stays, without the numbers of its triggers. */
+  readonly keep?: boolean;
 }
 
 type Errors = Readonly<Record<string, string>>;

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { pause } from '../../../src/async.js';
 import type { BridgeEvent } from '../../../src/bridge/events.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
-import type { Frame } from '../../../src/frames/index.js';
+import { connectCamera } from '../../../src/camera/index.js';
+import { type Frame, sendTrigger } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
 import {
   openVirtualCamera,
@@ -229,5 +230,39 @@ describe('without triggers', () => {
   it('previews cannot be triggered', async () => {
     const opening = openBridge({ port: 'virtual', shm: false, source: 'preview', trigger: 'host' });
     await expect(opening).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+  });
+});
+
+describe('a picture that was triggered for another run, and waits', () => {
+  it.each([
+    ['comes with its capture time', 'deliver'],
+    ['is given up', 'drop'],
+  ] as const)('%s with stale %s', async (_what, stale) => {
+    const { link } = await served();
+    const first = await bridgeWith({ port: link, trigger: 'host' });
+    await first.bridge.trigger();
+    await expect.poll(() => first.frames.length, { timeout: 20_000 }).toBe(1);
+    await first.bridge.close();
+    const camera = await connectCamera({ port: link });
+    await sendTrigger(camera, 'frame', 2);
+    const channel = camera.channel('frame');
+    await expect.poll(async () => (await channel.shape())[0], { timeout: 20_000 }).toBeGreaterThan(0);
+    await camera.close();
+    // Longer than a cable is loose for a moment.
+    await pause(1_200);
+    const leftAt = Date.now();
+    const second = await bridgeWith({ port: link, trigger: 'host', stale });
+    if (stale === 'deliver') {
+      await expect.poll(() => second.frames.length, { timeout: 20_000 }).toBe(1);
+      const [frame] = second.frames;
+      expect(frame!.triggerId).toBe(undefined);
+      expect(frame!.capturedAtMs! - frame!.capturedErrorMs!).toBeLessThan(leftAt);
+    }
+    const before = second.frames.length;
+    expect(await second.bridge.trigger()).toBe(1);
+    await expect.poll(() => second.frames.length, { timeout: 20_000 }).toBe(before + 1);
+    const last = second.frames.at(-1)!;
+    expect(last.triggerId).toBe(1);
+    expect(last.capturedAtMs! + last.capturedErrorMs!).toBeGreaterThan(leftAt);
   });
 });
