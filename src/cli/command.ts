@@ -69,6 +69,8 @@ export async function withOutput(
     const known = asBridgeError(error);
     output.error(known);
     process.exitCode = exitStatus(known);
+  } finally {
+    output.flush();
   }
 }
 

@@ -1,9 +1,15 @@
 /** Where a command's words go: data to stdout, everything else to stderr. */
 import { type BridgeError, type ErrorPlace, errorLine } from '../errors.js';
 import { inFlags } from './flags.js';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type Level = (typeof LOG_LEVELS)[number];
+import {
+  jsonLines,
+  type Level,
+  LOG_LEVELS,
+  type LogEntry,
+  type LogFields,
+  prettyLine,
+  Repeats,
+} from './log.js';
 
 /** Bytes that wait for a reader who stalls, beyond which what can be missed is left out. */
 const MOST_WAITING = 1024 * 1024;
@@ -15,12 +21,20 @@ export interface OutputOptions {
   readonly quiet: boolean;
   /** Each line for people begins with the time, unless it goes to a terminal. */
   readonly times?: boolean;
+  /** How the log is written; default: for people. */
+  readonly format?: 'pretty' | 'json';
 }
+
+/** Lines about one camera. */
+export type CameraLog = (level: Level, message: string, fields?: LogFields) => void;
 
 export class Output {
   readonly json: boolean;
   #threshold = 0;
   readonly #times: boolean;
+  readonly #repeats = new Repeats((entry, repeated) => this.#write(entry, repeated));
+  /** Undefined: the log is for people. */
+  readonly #json: ((entry: LogEntry, repeated: number) => void) | undefined;
   /** On a terminal: the lines at its end that change, by what they are about. */
   readonly #live = new Map<string, string>();
   #drawn = 0;
@@ -33,6 +47,7 @@ export class Output {
     this.json = options.json;
     this.set({ logLevel: options.level, quiet: options.quiet });
     this.#times = options.times ?? false;
+    if (options.format === 'json') this.#json = jsonLines((line) => process.stderr.write(line));
   }
 
   /** From now on log lines of this level are told. */
@@ -84,6 +99,10 @@ export class Output {
   live(text: string, about = ''): void {
     const stream = this.#liveStream;
     if (!this.shows('info') || stream.writableNeedDrain) return;
+    if (this.#json) {
+      this.log('info', text.trim());
+      return;
+    }
     if (!stream.isTTY) {
       stream.write(`${this.#time(stream)}${text}\n`);
       return;
@@ -109,24 +128,52 @@ export class Output {
     return LOG_LEVELS.indexOf(level) >= this.#threshold;
   }
 
-  log(level: Level, message: string): void {
-    if (!this.shows(level)) return;
+  /** A line of the log. What repeats is counted: `(repeated 37 times)`. */
+  log(level: Level, message: string, fields: LogFields = {}): void {
+    this.#log({ level, message, fields, prefix: '' });
+  }
+
+  /** The same about one camera; people read which one where there are several. */
+  about(cameraId: string, several: boolean): CameraLog {
+    const prefix = several ? `${cameraId} ` : '';
+    return (level, message, fields) => this.#log({ level, message, fields: { cameraId, ...fields }, prefix });
+  }
+
+  /** Writes what was counted, at the end. */
+  flush(): void {
+    this.#repeats.flush();
+  }
+
+  #log(entry: LogEntry): void {
+    if (this.shows(entry.level)) this.#repeats.push(entry);
+  }
+
+  #write(entry: LogEntry, repeated: number): void {
     const { stderr } = process;
     if (stderr.writableLength > MOST_WAITING) {
-      this.#lostLogs++;
+      this.#lostLogs += 1 + repeated;
       return;
     }
-    const time = this.#time(stderr);
-    const lost = this.#lostLogs > 0 ? `${time}warn: ${this.#lostLogs} lines were left out\n` : '';
+    const lost = this.#lostLogs;
     this.#lostLogs = 0;
-    this.#above(stderr, `${lost}${time}${level === 'info' ? '' : `${level}: `}${message}\n`);
+    if (lost > 0) {
+      const message = `${lost} lines were left out`;
+      this.#put({ level: 'warn', message, fields: { lost }, prefix: '' }, 0);
+    }
+    this.#put(entry, repeated);
+  }
+
+  #put(entry: LogEntry, repeated: number): void {
+    const { stderr } = process;
+    if (this.#json) this.#json(entry, repeated);
+    else this.#above(stderr, this.#time(stderr) + prettyLine(entry, repeated));
   }
 
   /** What an error says, and what lies behind it when asked for details. `told`: people have read it already. */
   error(error: BridgeError, told = false, level: 'error' | 'warn' = 'error', place?: ErrorPlace): void {
     const message = inFlags(error);
     if (this.json) this.spareLine({ ...errorLine(error, place), message });
-    if (!told) this.log(level, `${message} [${error.code}]`);
+    if (!told) this.log(level, message, { code: error.code, ...place });
     if (error.cause !== undefined) this.log('debug', `cause: ${String(error.cause)}`);
   }
 

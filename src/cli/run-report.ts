@@ -11,8 +11,7 @@ import {
 } from '../bridge/index.js';
 import type { ControlServer } from '../control/index.js';
 import type { BrokerHandlers } from '../fleet/index.js';
-import { logText } from './log-text.js';
-import type { Output } from './output.js';
+import type { CameraLog, Output } from './output.js';
 import { VerdictReport } from './verdict-report.js';
 
 /** How often a bridge gives its figures. */
@@ -45,9 +44,11 @@ export function reportBridge(
   { several, stats: every }: ReportOptions,
 ): VerdictReport {
   const name = several ? `${bridge.camera.id} ` : '';
-  const verdicts = new VerdictReport(output, bridge.cameraId, name);
+  const log = output.about(bridge.cameraId, several);
+  const verdicts = new VerdictReport(output, bridge.cameraId, log);
   bridge.events$.subscribe((event) => {
-    reportEvent(event, output, name, bridge.options.workers > 1, verdicts);
+    if (output.json && event.type !== 'error') output.spareLine(eventLine(event));
+    reportEvent(event, log, bridge.options.workers > 1, verdicts);
     // With `latest` it is normal that frames are passed over.
     if (event.type === 'skipped' && bridge.options.delivery === 'every') verdicts.skipped(event);
   });
@@ -70,7 +71,7 @@ export function reportBridge(
     complete: () => {
       tell();
       const lacks = last && pipelineLacks(last, bridge.options.pipelineDelivery);
-      if (lacks !== undefined) output.log('warn', name + lacks);
+      if (lacks !== undefined) log('warn', lacks);
     },
   });
   if (!output.json) return verdicts;
@@ -107,12 +108,12 @@ export function attachControl(
   several: boolean,
 ): void {
   control.add(bridge);
-  const name = several ? `${bridge.cameraId} ` : '';
+  const log = output.about(bridge.cameraId, several);
   bridge.stats$.subscribe(({ framesPerSecond, delivered, frameBytes }) => {
     if (!bridge.streaming) return;
-    output.log(
+    log(
       'info',
-      `${name}FPS: ${Math.round(framesPerSecond)} | Total frames: ${delivered} | Frame size: ${frameBytes} bytes`,
+      `FPS: ${Math.round(framesPerSecond)} | Total frames: ${delivered} | Frame size: ${frameBytes} bytes`,
     );
   });
 }
@@ -129,55 +130,48 @@ export function brokerReport(output: Output, sink: string): BrokerHandlers {
   };
 }
 
-function reportEvent(
-  event: BridgeEvent,
-  output: Output,
-  name: string,
-  workers: boolean,
-  verdicts: VerdictReport,
-): void {
+function reportEvent(event: BridgeEvent, log: CameraLog, workers: boolean, verdicts: VerdictReport): void {
   if (event.type === 'error') {
     verdicts.error(event.error, event.sink);
     return;
   }
-  if (output.json) output.spareLine(eventLine(event));
   switch (event.type) {
     case 'connected':
-      output.log(
+      log(
         'info',
-        `${name}connected to ${event.cameraId} on ${event.port}: firmware ${event.firmwareVersion}, protocol ${event.protocolVersion}, ${event.maxPayload} bytes a packet, acks ${event.ack ? 'on' : 'off'}`,
+        `connected to ${event.cameraId} on ${event.port}: firmware ${event.firmwareVersion}, protocol ${event.protocolVersion}, ${event.maxPayload} bytes a packet, acks ${event.ack ? 'on' : 'off'}`,
       );
       break;
     case 'source':
-      output.log('info', `${name}${SOURCES[event.source]}`);
+      log('info', SOURCES[event.source]);
       break;
     case 'dropped':
-      output.log(
+      log(
         // What was latched before the connection is let go at every start, and previews are replaced at any time.
         event.reason === 'stale' || event.reason === 'replaced' ? 'info' : 'warn',
-        `${name}${event.count} frame${event.count === 1 ? '' : 's'} dropped: ${REASONS[event.reason] ?? event.reason}`,
+        `${event.count} frame${event.count === 1 ? '' : 's'} dropped: ${REASONS[event.reason] ?? event.reason}`,
       );
       break;
     case 'recovered':
-      output.log('info', `${name}${event.sink}: works again; frames that it lacks: ${event.lost}`);
+      log('info', `${event.sink}: works again; frames that it lacks: ${event.lost}`);
       break;
     case 'disconnected':
-      output.log('error', `${name}disconnected: ${event.message} [${event.code}]`);
+      log('error', `disconnected: ${event.message}`, { code: event.code });
       break;
     case 'stdout':
-      output.log('info', `${name}camera: ${event.text.trimEnd()}`);
+      log('info', `camera: ${event.text.trimEnd()}`, { source: 'camera' });
       break;
     case 'pipeline':
-      output.log('warn', `${name}pipeline: ${event.text}`);
+      log('warn', `pipeline: ${event.text}`, { source: 'pipeline' });
       break;
     case 'runner':
       verdicts.state(event.state);
       break;
     case 'log':
-      output.log(
-        event.line.level,
-        `${name}algorithm${workers ? ` ${event.worker}` : ''}: ${logText(event.line)}`,
-      );
+      log(event.line.level, `algorithm${workers ? ` ${event.worker}` : ''}: ${event.line.message}`, {
+        source: 'algorithm',
+        ...event.line.fields,
+      });
   }
 }
 

@@ -3,7 +3,7 @@ import type { FrameResult, SinkKind, SkipReason } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 import type { ResultFlag, RunnerState } from '../runner/index.js';
 import { inFlags } from './flags.js';
-import type { Output } from './output.js';
+import type { CameraLog, Output } from './output.js';
 
 /** Different reasons that are told at once; then they are counted until no more come. */
 const MAX_REASONS = 5;
@@ -11,8 +11,7 @@ const MAX_REASONS = 5;
 export class VerdictReport {
   readonly #output: Output;
   readonly #cameraId: string;
-  /** What stands before each line: the camera, when there are several. */
-  readonly #name: string;
+  readonly #log: CameraLog;
   /** Errors that people have read. An adapter's end is told both as an error and as the result of its call. */
   readonly #told = new WeakSet<BridgeError>();
   readonly #flags = new Set<ResultFlag>();
@@ -27,10 +26,10 @@ export class VerdictReport {
   #judged = 0;
   #unjudged = 0;
 
-  constructor(output: Output, cameraId: string, name: string) {
+  constructor(output: Output, cameraId: string, log: CameraLog) {
     this.#output = output;
     this.#cameraId = cameraId;
-    this.#name = name;
+    this.#log = log;
   }
 
   /** The algorithm was called, and no call came to a verdict. */
@@ -60,14 +59,14 @@ export class VerdictReport {
   }
 
   state(state: RunnerState): void {
-    this.#output.log('debug', `${this.#name}algorithm: ${state}`);
+    this.#log('debug', `algorithm: ${state}`);
     if (state === 'restarting') this.#restarting = true;
     if (state === 'ready' && this.#restarting) {
       this.#restarting = false;
-      this.#output.log('info', `${this.#name}algorithm: ready again`);
+      this.#log('info', `algorithm: ready again`);
     }
     // Why is said by the error that comes with it.
-    if (state === 'failed') this.#output.log('error', `${this.#name}algorithm: frames go on without it`);
+    if (state === 'failed') this.#log('error', `algorithm: frames go on without it`);
   }
 
   /** A frame that the algorithm did not see. */
@@ -82,9 +81,9 @@ export class VerdictReport {
       this.#warn(`no verdict about ${frames(this.#cutShort)}: cut short by the end of the run`);
     }
     if (this.#notCalled.length > 0) {
-      this.#output.log('info', `${this.#name}not looked at by the algorithm: ${frames(this.#notCalled)}`);
+      this.#log('info', `not looked at by the algorithm: ${frames(this.#notCalled)}`);
     }
-    if (this.none) this.#output.log('error', `${this.#name}no frame has a verdict: every call failed`);
+    if (this.none) this.#log('error', `no frame has a verdict: every call failed`);
   }
 
   /** To be called once a second. */
@@ -121,7 +120,7 @@ export class VerdictReport {
   }
 
   #warn(text: string): void {
-    this.#output.log('warn', this.#name + text);
+    this.#log('warn', text);
   }
 }
 

@@ -141,6 +141,10 @@ export const runOptionsSchema = z.strictObject({
       description: 'least important line of the log',
       common: true,
     }),
+    logFormat: z.enum(['pretty', 'json']).default('pretty').meta({
+      flag: '--log-format FORMAT',
+      description: 'how lines of the log are written to stderr: for people, or each as a JSON object (pino)',
+    }),
     stats: z
       .union([z.literal('off'), milliseconds.min(1_000)])
       .default(1_000)

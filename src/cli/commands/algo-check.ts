@@ -18,7 +18,6 @@ import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '
 import { EXIT } from '../exit-status.js';
 import { inFlags } from '../flags.js';
 import { reportLine } from '../lines.js';
-import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
 import { onStop, untilStopped } from '../stop-signals.js';
 
@@ -115,7 +114,11 @@ async function check(
           // What an algorithm logs about bad pictures is no news, unless it fails over them.
           const lines = log.splice(0);
           if (step.status !== 'failed') return;
-          for (const logged of lines) output.log(logged.level, `algorithm: ${logText(logged)}`);
+          for (const logged of lines)
+            output.log(logged.level, `algorithm: ${logged.message}`, {
+              source: 'algorithm',
+              fields: logged.fields,
+            });
         },
         onLog: (logged) => {
           log.push(logged);

@@ -17,7 +17,6 @@ import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '
 
 import { EXIT } from '../exit-status.js';
 import { inFlags } from '../flags.js';
-import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
 import { onStop, untilStopped } from '../stop-signals.js';
 
@@ -100,7 +99,7 @@ async function runOnFiles(
     state: () => undefined,
     log: (line, worker) => {
       if (output.json) output.line(eventLine({ type: 'log', runId, cameraId, line, worker }));
-      output.log(line.level, `algorithm: ${logText(line)}`);
+      output.log(line.level, `algorithm: ${line.message}`, { source: 'algorithm', fields: line.fields });
     },
     error: tell,
     failing: tell,

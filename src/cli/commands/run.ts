@@ -222,11 +222,17 @@ async function run(
     ]);
     stopListening();
     manager.close();
+    output.flush();
   }
 }
 
-function outputOf({ json = false, logLevel = 'info', quiet = false }: Partial<RunOptions>): Output {
-  return new Output({ json, level: logLevel, quiet, times: true });
+function outputOf({
+  json = false,
+  logLevel = 'info',
+  logFormat = 'pretty',
+  quiet = false,
+}: Partial<RunOptions>): Output {
+  return new Output({ json, level: logLevel, format: logFormat, quiet, times: true });
 }
 
 function openOutput(options: Partial<RunOptions>, runId: string): Output {

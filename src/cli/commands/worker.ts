@@ -8,7 +8,6 @@ import { type CallServer, openCallServer } from '../../fleet/index.js';
 import { type NatsClientOptions, natsClientShape, runOptionsSchema } from '../../options/index.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 import { EXIT, exitStatus } from '../exit-status.js';
-import { logText } from '../log-text.js';
 import type { Output } from '../output.js';
 import { onStop, untilStopped } from '../stop-signals.js';
 
@@ -55,7 +54,10 @@ async function work(
     server = await openCallServer(access, camera, options.runner, options, {
       log: (line, worker) => {
         if (output.json) output.line(eventLine({ type: 'log', runId, cameraId: camera, line, worker }));
-        output.log(line.level, `algorithm ${worker}: ${logText(line)}`);
+        output.log(line.level, `algorithm ${worker}: ${line.message}`, {
+          source: 'algorithm',
+          fields: line.fields,
+        });
       },
       state: (state) => {
         if (output.json) output.line(eventLine({ type: 'runner', runId, cameraId: camera, state }));

@@ -202,3 +202,49 @@ describe('--print-config', () => {
     expect(given.status, given.stderr).toBe(0);
   });
 });
+
+describe('the log', () => {
+  it('--log-format json: each line an object, with the camera it is about', async () => {
+    const ports = ['--port', 'virtual', '--port', 'virtual', '--no-shm', '--frames', '3'];
+    const { status, stdout, stderr } = await run([...ports, '--log-format', 'json']);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toBe('');
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const line of lines) {
+      expect(line).toMatchObject({ level: expect.stringMatching(/^(info|warn)$/), time: expect.any(Number) });
+    }
+    const connected = lines.filter((line) => String(line['msg']).startsWith('connected to '));
+    expect(new Set(connected.map((line) => line['cameraId'])).size).toBe(2);
+  });
+
+  it('what repeats is counted, in both forms', async () => {
+    const algorithm = scratch.path('talks.mjs');
+    const entry = fileURLToPath(new URL('../../../dist/algorithm/index.js', import.meta.url));
+    writeFileSync(
+      algorithm,
+      `import { defineAlgorithm } from ${JSON.stringify(entry)};
+await defineAlgorithm({ async execute() { console.error('the same again'); return { resultStatus: 'OK' }; } });`,
+    );
+    const words = ['--port', 'virtual', '--no-shm', '--frames', '40', '--delivery', 'every'];
+    const counts = await Promise.all(
+      ['pretty', 'json'].map(async (format) => {
+        const { status, stderr } = await run([
+          ...words,
+          '--log-format',
+          format,
+          '--',
+          process.execPath,
+          algorithm,
+        ]);
+        expect(status, stderr).toBe(0);
+        const lines = stderr.split('\n').filter((line) => line.includes('the same again'));
+        expect(lines.length).toBeLessThan(40);
+        return lines.reduce((sum, line) => sum + Number(/repeated"?:? ?(\d+)/.exec(line)?.[1] ?? 1), 0);
+      }),
+    );
+    expect(counts).toEqual([40, 40]);
+  });
+});
