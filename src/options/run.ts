@@ -120,7 +120,6 @@ export const runOptionsSchema = z.strictObject({
     recordWire: z.boolean().default(false).meta({
       flag: '--record-wire',
       description: 'record all bytes between host and camera as well',
-      common: true,
       needs: 'record',
     }),
     foxglove: address.optional().meta({
@@ -143,7 +142,7 @@ export const runOptionsSchema = z.strictObject({
     }),
     logFormat: z.enum(['pretty', 'json']).default('pretty').meta({
       flag: '--log-format FORMAT',
-      description: 'how lines of the log are written to stderr: for people, or each as a JSON object (pino)',
+      description: 'the log on stderr: for people, or a JSON object a line (pino)',
     }),
     stats: z
       .union([z.literal('off'), milliseconds.min(1_000)])
