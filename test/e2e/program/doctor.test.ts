@@ -176,7 +176,8 @@ describe('the machine', () => {
     children.push(spawn(program, ['600']));
     const check = doctorAfter('mount -t tmpfs tmpfs /etc/udev').checks.get('ModemManager')!;
     expect(check.status).toBe('warning');
-    expect(check.text).toContain(`process ${children[0]!.pid}`);
+    // Another test may run one as well.
+    expect(check.text).toMatch(/ModemManager runs \(process \d+\) and takes cameras/);
     expect(check.fix).toMatch(/--install-udev|systemctl stop ModemManager/);
   });
 });
