@@ -62,6 +62,8 @@ export class RemotePool implements CallPool {
   readonly #callbacks: PoolCallbacks;
   readonly #taking = new Mutex();
   readonly #free = new Signal();
+  /** Aborted when no call is made any more, and when none is waited for. */
+  readonly #stop = new AbortController();
   readonly #end = new AbortController();
   readonly #calls = new Set<Promise<CallResult>>();
   readonly #unfollow: () => void;
@@ -70,7 +72,6 @@ export class RemotePool implements CallPool {
   /** Why there is none for the next call, which is not to wait. */
   #refusal: BridgeError | undefined;
   #absent = false;
-  #stopping = false;
   readonly #stats: RunnerStats = {
     ...{ calls: 0, ok: 0, ng: 0, failed: 0, timeouts: 0, retries: 0 },
     ...{ late: 0, duplicate: 0, unknown: 0, starts: 0, crashes: 0, logLinesLeftOut: 0 },
@@ -129,7 +130,7 @@ export class RemotePool implements CallPool {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort(runEnded());
     const late = (): Error => new Error('The calls took too long.');
     await within(Promise.all(this.#calls), this.#settings.stopMs, late).catch(() => undefined);
     await this.close();
@@ -138,8 +139,8 @@ export class RemotePool implements CallPool {
   async close(): Promise<void> {
     if (!this.#end.signal.aborted) this.#becomes('closing');
     this.#unfollow();
-    const text = 'The run ended before a worker had answered.';
-    this.#end.abort(new BridgeError('RUNNER_EXITED', text, { context: { reason: 'closed' } }));
+    this.#stop.abort(runEnded());
+    this.#end.abort(runEnded());
     await Promise.all(this.#calls);
     this.#becomes('closed');
   }
@@ -158,7 +159,7 @@ export class RemotePool implements CallPool {
       if (error.code === 'RUNNER_TIMEOUT') stats.timeouts++;
       result = failedCall(requestId, error, performance.now() - since);
       // That the server is away is told by what publishes there, that there is no worker when that is found.
-      if (TOLD.includes(error.code) && !this.#end.signal.aborted) this.#callbacks.onProblem?.(error, 1);
+      if (TOLD.includes(error.code) && !this.#stop.signal.aborted) this.#callbacks.onProblem?.(error, 1);
     }
     stats[result.outcome]++;
     request.release?.();
@@ -172,7 +173,7 @@ export class RemotePool implements CallPool {
     first: Taken | undefined,
     since: number,
   ): Promise<CallResult> {
-    let taken = first ?? (await this.#take(this.#end.signal));
+    let taken = first ?? (await this.#take(this.#stop.signal));
     for (let gone = 0; ; ) {
       try {
         const text = await this.#ask(taken, request, requestId);
@@ -186,9 +187,9 @@ export class RemotePool implements CallPool {
           gone++;
           this.#stats.crashes++;
         }
-        if (!this.#settings.every || this.#stopping || !(lost || (left && gone <= 1))) throw cause;
+        if (!this.#settings.every || !(lost || (left && gone <= 1))) throw cause;
         this.#stats.retries++;
-        taken = await this.#take(this.#end.signal);
+        taken = await this.#take(this.#stop.signal);
       }
     }
   }
@@ -302,6 +303,11 @@ export class RemotePool implements CallPool {
     this.#state = state;
     this.#callbacks.onState?.(state);
   }
+}
+
+function runEnded(): BridgeError {
+  const text = 'The run ended before a worker had answered.';
+  return new BridgeError('RUNNER_EXITED', text, { context: { reason: 'closed' } });
 }
 
 function workerGone(cause?: unknown): BridgeError {

@@ -145,6 +145,22 @@ it('ends a call at its limit: the outcome is `failed`, and the next frame has it
   expect(program.of('stats').at(-1)!['algorithm'].timeouts).toBeGreaterThan(0);
 });
 
+it('ends when it is told to, while the server is away and everything waits for it', async () => {
+  const nats = await TestNats.start('-js');
+  await worker(nats, '50');
+  const { program } = await bridge(
+    nats,
+    ...['--delivery', 'every', '--nats-stream', 'cams', '--nats-delivery', 'every'],
+  );
+  await program.line(({ type, sequence }) => type === 'result' && sequence >= 5);
+  await nats.kill();
+  await program.line(({ type }) => type === 'error');
+  program.kill('SIGINT');
+  // Frames and results under way have their grace; then they are told as lost.
+  expect((await program.ended).status).toBe(0);
+  expectOneOutcomeEach(program);
+});
+
 it('refuses what has no meaning there', async () => {
   const none = await run([...BASE, '--runner', 'nats:']);
   expect(none.status).toBe(2);
