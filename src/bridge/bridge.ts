@@ -112,13 +112,15 @@ export class Bridge extends BridgeLife {
   }
 
   /**
-   * Asks the camera for one picture, with the option `trigger: 'host'`. Resolves to its number when the camera has the trigger: the
-   * frame that is captured for it has it as `triggerId`. Triggers that come while a picture is being taken wait at the camera, four
+   * Asks the camera for one picture, with the option `trigger: 'host'`; before the first one frames are started, as by `start`.
+   * Resolves to its number when the camera has the trigger: the frame that is captured for it has it as `triggerId`. Triggers that come while a picture is being taken wait at the camera, four
    * at most. CAMERA_REFUSED: too many wait; OPTION_INVALID: another mode, or no frames are pulled; PORT_CLOSED: the camera is away;
    * CAMERA_SILENT, CAMERA_PROTOCOL, CAMERA_REBOOTED: it may have the trigger; BRIDGE_CLOSED.
    */
   async trigger(): Promise<number> {
     this.check();
+    // A subscriber that has just come starts them as well, in a moment.
+    if (this.options.trigger === 'host') await this.start();
     return await this.connection.trigger();
   }
 

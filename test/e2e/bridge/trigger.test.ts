@@ -115,6 +115,13 @@ describe('triggers by the host', () => {
     expect(frames.map(({ width }) => width)).toEqual([320, 160]);
   });
 
+  it('may be the first thing that is asked of a bridge', async () => {
+    const bridge = await openBridge({ port: 'virtual', shm: false, trigger: 'host' });
+    open.push(() => bridge.close());
+    const [number, { value: frame }] = await Promise.all([bridge.trigger(), bridge.frames().next()]);
+    expect(frame?.triggerId).toBe(number);
+  });
+
   it('stopped and started, numbers go on', async () => {
     const { bridge, frames, ids } = await bridgeWith({ trigger: 'host' });
     await bridge.trigger();
