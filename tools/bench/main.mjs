@@ -18,6 +18,7 @@ const benches = {
   decode: './decode.mjs',
   shm: './shm.mjs',
   runner: './runner.mjs',
+  fleet: './fleet.mjs',
 };
 
 const { values, positionals } = parseArgs({

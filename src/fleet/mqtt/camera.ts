@@ -69,7 +69,7 @@ export class MqttCamera {
     return { connected, sent, pending, lost, reconnects: Math.max(0, connects - 1) };
   }
 
-  /** Sends what waits, for two seconds at most, then says `offline`. Idempotent; never rejects. */
+  /** Sends what waits, for five seconds at most, then says `offline`. Idempotent; never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -42,7 +42,7 @@ const WINDOW = 16;
 /** What the broker may send: a script of the largest size, and room for what goes with it. */
 const MOST_BYTES = 640 * 1_024;
 /** How long what waits may take at the end. */
-const FLUSH_MS = 2_000;
+const FLUSH_MS = 5_000;
 
 export const ONLINE = 'online';
 export const OFFLINE = 'offline';
@@ -99,7 +99,7 @@ export class Connection {
     return this.#connects;
   }
 
-  /** Sends what waits, for at most two seconds, then `offline`, and ends. Without a connection the last will has said so. Never rejects. */
+  /** Sends what waits, for at most five seconds, then `offline`, and ends. Without a connection the last will has said so. Never rejects. */
   async close(): Promise<void> {
     const late = (): Error => new Error('late');
     if (this.#open) {

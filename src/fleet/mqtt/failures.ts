@@ -56,7 +56,12 @@ export function brokerError(shown: string, cause: unknown, was: 'connected' | 'o
     ]);
   }
   if (NO_TLS.test(name)) return error('it speaks no TLS there. Is mqtts:// right, and the port?');
-  if (cause instanceof Error && name !== 'ECONNRESET') return error(cause.message);
+  const words = cause instanceof Error ? cause.message : '';
+  if (words === 'connack timeout') return error('it takes the connection and does not answer');
+  if (words === 'Keepalive timeout') return error('it does not answer any more');
+  // What is no MQTT comes from a server that speaks something else there, such as TLS.
+  if (words !== '' && name !== 'ECONNRESET' && (code !== undefined || was === 'connected'))
+    return error(words);
   return was === 'connected'
     ? error(
         'it closed the connection. If it does so again and again, another bridge has this site and camera id: each needs a site of its own',

@@ -60,7 +60,7 @@ export class MqttPublisher {
     bridge.done.then(end, end);
   }
 
-  /** Ends all, each within two seconds. Idempotent; never rejects. */
+  /** Ends all, each within five seconds. Idempotent; never rejects. */
   async close(): Promise<void> {
     this.#service.close();
     for (const camera of this.#cameras) this.#end(camera);

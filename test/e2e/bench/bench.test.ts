@@ -41,13 +41,14 @@ const PARTS = [
   ['decode', 2, '1 x 1080p at 30 frames/s, rgb3 and arrays'],
   ['shm', 17, 'every 5 ms: VIZN to Python'],
   ['runner', 4, 'Python: a call, median'],
+  ['fleet', 4, 'a remote call at 30 frames/s, arrival to result'],
 ] as const;
 
 describe('npm run bench', () => {
   it.each(PARTS)(
     '%s',
     async (part, least, one) => {
-      needs('g++', 'python3');
+      needs('g++', 'python3', 'nats-server');
       const file = join(folder, `${part}.json`);
       const { status, text } = await bench([part, '--save', file]);
       expect(status, text).toBe(0);

@@ -80,10 +80,11 @@ describe('a broker that requires certificates and a password', () => {
       expect(stdout + stderr).not.toContain('s3cret');
       expect(program.of('error')).toEqual([]);
     }
-    const refused = async (args: readonly string[], words: RegExp, code: string) => {
+    const refused = async (args: readonly string[], words: RegExp, ...codes: string[]) => {
       const program = await run(args);
       const line = await program.line(({ type, sink }) => type === 'error' && sink === 'mqtt');
-      expect(line).toMatchObject({ code, message: expect.stringMatching(words) });
+      expect(line['message']).toMatch(words);
+      expect(codes).toContain(line['code']);
       // The cameras go on.
       await program.line(({ type, sequence }) => type === 'frame' && Number(sequence) > 5);
       program.kill('SIGTERM');
@@ -104,7 +105,8 @@ describe('a broker that requires certificates and a password', () => {
     await refused(
       ['--mqtt', `mqtts://line:wr0ng@${host}`, ...files.slice(0, 2)],
       /certificate/,
-      'BROKER_DENIED',
+      // The words of a broker that ends the connection may be lost on their way.
+      ...['BROKER_DENIED', 'BROKER_FAILED'],
     );
     await refused(['--mqtt', `mqtt://line:wr0ng@${host}`], /Does it want TLS/, 'BROKER_FAILED');
   });

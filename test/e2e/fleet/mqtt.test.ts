@@ -22,10 +22,15 @@ describe('--mqtt', () => {
     const broker = await mosquitto();
     const listener = await Listener.open(broker.url);
     const program = start(
-      ...['--json', '--mqtt', broker.url, '--site', 'hall', '--delivery', 'every', '--frames', '60'],
+      ...['--json', '--mqtt', broker.url, '--site', 'hall', '--delivery', 'every'],
       ...['--', ...ODD_NG],
     );
     await until('online', () => listener.last('status') === 'online');
+    await until(
+      'results and figures',
+      () => listener.of('result').length > 30 && listener.of('stats').length > 0,
+    );
+    program.kill('SIGTERM');
     expect((await program.ended).status, program.stderr).toBe(0);
     await until('offline', () => listener.last('status') === 'offline');
 
@@ -38,7 +43,6 @@ describe('--mqtt', () => {
     const bare = (line: object) => ({ ...line, timestampMs: 0 });
     const results = listener.of('result').map(({ json }) => bare(json));
     expect(results).toEqual(program.of('result').map(bare));
-    expect(results).toHaveLength(60);
     expect(listener.of('event').map(({ json }) => json.type)).toContain('connected');
     expect(listener.of('stats').at(-1)!.json).toMatchObject({ type: 'stats', cameraId: 'cam-1' });
     expect(new Set(listener.of('status').map(({ text }) => text))).toEqual(new Set(['online', 'offline']));

@@ -69,6 +69,9 @@ describe('brokerError', () => {
     [undefined, 'opening', 'mqtts://', 'BROKER_FAILED'],
     [{ code: 'ECONNRESET' }, 'opening', 'mqtts://', 'BROKER_FAILED'],
     [undefined, 'connected', 'closed the connection', 'BROKER_FAILED'],
+    [{ message: 'connack timeout' }, 'opening', 'does not answer', 'BROKER_FAILED'],
+    [{ message: 'Invalid header' }, 'opening', 'mqtts://', 'BROKER_FAILED'],
+    [{ message: 'it shuts down' }, 'connected', 'it shuts down', 'BROKER_FAILED'],
   ])('%j while %s: %s', (cause, was, words, code) => {
     const error = brokerError('mqtt://h:1883', cause && Object.assign(new Error('x'), cause), was);
     expect(error.code).toBe(code);

@@ -1,5 +1,7 @@
-/** An adapter that says OK to everything without a look: what is left is the protocol. */
+/** An adapter that says OK to everything without a look: what is left is the protocol. `empty.mjs MS` waits so long before. */
 import process from 'node:process';
+
+const WAIT_MS = Number(process.argv[2] ?? 0);
 
 function send(message) {
   const body = Buffer.from(JSON.stringify(message));
@@ -18,7 +20,9 @@ process.stdin.on('data', (chunk) => {
     pending = pending.subarray(end);
     if (message.type === 'call') {
       const data = { step_index: 1, result_status: 'OK', defect_rects: [] };
-      send({ type: 'result', request_id: message.request_id, status: 'OK', data });
+      const answer = () => send({ type: 'result', request_id: message.request_id, status: 'OK', data });
+      if (WAIT_MS > 0) setTimeout(answer, WAIT_MS);
+      else answer();
     } else if (message.type === 'ping') send({ type: 'pong', request_id: message.request_id });
     else if (message.type === 'shutdown') process.exit(0);
   }
