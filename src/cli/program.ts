@@ -57,6 +57,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'measure a camera: frames a second, latencies, requests and processor time a frame',
     load: () => import('./commands/bench.js'),
   },
+  export: {
+    text: 'the frames of a recording as JPEGs, as a video, or as a table',
+    load: () => import('./commands/export.js'),
+  },
   inspect: {
     text: "show what goes over a camera's line, packet by packet, from a recording or live",
     load: () => import('./commands/inspect.js'),

@@ -62,7 +62,7 @@ export const cameraOptionsSchema = z.strictObject({
     port: z.string().min(1).default('auto').meta({
       flag: '--port PATH',
       description:
-        'the camera: a device path, serial:NUMBER, virtual, replay:FILE, or auto for the only one that is plugged in',
+        'the camera: a device path, serial:NUMBER, virtual, replay:FILE, or auto for the only one there is',
       common: true,
     }),
     cameraId: z

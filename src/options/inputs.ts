@@ -2,7 +2,7 @@
 
 /** Options of `connectCamera`. */
 export interface CameraInput {
-  /** The camera: a device path, serial:NUMBER, virtual, replay:FILE, or auto for the only one that is plugged in. Default: "auto". */
+  /** The camera: a device path, serial:NUMBER, virtual, replay:FILE, or auto for the only one there is. Default: "auto". */
   port?: string | undefined;
   /** The camera's name in events and file names; default: its unique id. */
   cameraId?: string | undefined;

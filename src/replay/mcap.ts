@@ -1,5 +1,6 @@
 /** Messages of an MCAP recording (https://mcap.dev/spec), in the order in which they were written, also of one that was cut off. */
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { BridgeError } from '../errors.js';
 import { unreadable } from './wire-lines.js';
 
@@ -35,13 +36,19 @@ export async function isMcap(path: string): Promise<boolean> {
 }
 
 /** Its messages, those of `kinds` only. FILE_FAILED: it cannot be read; OPTION_INVALID: it is damaged. */
-export async function* readMcap(path: string, kinds: ReadonlySet<string>): AsyncGenerator<RecordedMessage> {
+export async function* readMcap(
+  path: string,
+  kinds: ReadonlySet<string>,
+  progress?: (part: number) => void,
+): AsyncGenerator<RecordedMessage> {
   const { McapStreamReader } = await import('@mcap/core');
   const reader = new McapStreamReader();
   const topics = new Map<number, string>();
   const file = createReadStream(path, { highWaterMark: 2 ** 20 });
   try {
+    const { size } = await stat(path);
     for await (const piece of file) {
+      progress?.(Math.min(1, file.bytesRead / size));
       reader.append(piece as Buffer);
       for (let record = reader.nextRecord(); record; record = reader.nextRecord()) {
         if (record.type === 'Channel') topics.set(record.id, record.topic);

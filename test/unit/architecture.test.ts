@@ -57,6 +57,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'bridge',
     'control',
     'bench',
+    'gstreamer',
     'doctor',
     'web',
     'replay',

@@ -1,0 +1,69 @@
+/** Frames and results out of an MCAP recording. */
+import { BridgeError } from '../errors.js';
+import { checkJpeg } from '../jpeg.js';
+import { isMcap, protobufFields, type RecordedMessage, readMcap } from './mcap.js';
+
+export interface RecordedFrame {
+  readonly cameraId: string;
+  readonly sequence: number;
+  /** Unix milliseconds at which it was complete on the host, and at which it was captured; the same where that is not known. */
+  readonly timestampMs: number;
+  readonly capturedAtMs: number;
+  readonly jpeg: Uint8Array;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A JSON line of type `result`. */
+export interface RecordedResult {
+  readonly cameraId: string;
+  readonly sequence: number;
+  readonly line: Readonly<Record<string, unknown>>;
+}
+
+export type RecordedItem =
+  | { readonly type: 'frame'; readonly frame: RecordedFrame }
+  | { readonly type: 'result'; readonly result: RecordedResult };
+
+/** Fields of foxglove.CompressedImage. */
+const DATA = 2;
+
+/**
+ * Frames and results in the order in which they were written; a result comes behind its frame. `progress` is told how much of
+ * the file, 0 to 1, was read. FILE_FAILED: it cannot be read; OPTION_INVALID: it is no MCAP recording.
+ */
+export async function* readRecorded(
+  path: string,
+  kinds: readonly ('frame' | 'result')[],
+  progress?: (part: number) => void,
+): AsyncGenerator<RecordedItem> {
+  if (!(await isMcap(path))) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `${path} is no MCAP recording: give one that --record has made.`,
+      {
+        context: { path },
+      },
+    );
+  }
+  for await (const message of readMcap(path, new Set(kinds), progress)) {
+    if (message.kind === 'result') yield { type: 'result', result: resultOf(message) };
+    else {
+      const frame = frameOf(message);
+      if (frame) yield { type: 'frame', frame };
+    }
+  }
+}
+
+function frameOf({ cameraId, sequence, logMs, publishMs, data }: RecordedMessage): RecordedFrame | undefined {
+  const jpeg = protobufFields(data).bytes.get(DATA) ?? data.subarray(0, 0);
+  const check = checkJpeg(jpeg);
+  if ('problem' in check) return undefined;
+  const { width, height } = check.header;
+  return { cameraId, sequence, timestampMs: logMs, capturedAtMs: publishMs, jpeg, width, height };
+}
+
+function resultOf({ cameraId, sequence, data }: RecordedMessage): RecordedResult {
+  return { cameraId, sequence, line: JSON.parse(Buffer.from(data).toString()) as Record<string, unknown> };
+}
