@@ -71,6 +71,11 @@ export class Bridge extends BridgeLife {
     await this.sinks.add(kind, (failed) => sink({ failed, follow }));
   }
 
+  /** Takes such a place away again. */
+  async detach(kind: SinkKind): Promise<void> {
+    await this.sinks.remove(kind);
+  }
+
   /** Name of the shared memory that frames are put into first; null when there is none. */
   get shmName(): string | null {
     return this.sinks.sharedName;

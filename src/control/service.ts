@@ -6,11 +6,17 @@ import type { Command, CommandContext, Reply } from './command.js';
 import { OBJECT } from './message-reader.js';
 import { ownCommands } from './own-commands.js';
 import { problems } from './parameters.js';
+import { recordingCommands } from './recording-commands.js';
 import { sensorCommands } from './sensor-commands.js';
 import { streamCommands } from './stream-commands.js';
 
 /** All commands, VizionStreamer's first. */
-export const COMMANDS: readonly Command[] = [...streamCommands, ...sensorCommands, ...ownCommands];
+export const COMMANDS: readonly Command[] = [
+  ...streamCommands,
+  ...sensorCommands,
+  ...ownCommands,
+  ...recordingCommands,
+];
 const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
 
 const camera = z.string({ error: '"camera" is the id of a camera, as list_cameras has it' }).optional();

@@ -1,4 +1,5 @@
 /** Records bridges: the sink of their frames, and the subscriber of all else that they tell. */
+import { type Observable, Subscription } from 'rxjs';
 import type { Bridge } from '../bridge/index.js';
 import { asBridgeError, type BridgeError } from '../errors.js';
 import { eventMessages, frameLineMessage, type Message, outcomeMessages, statsMessage } from './messages.js';
@@ -18,6 +19,15 @@ export interface RecorderOptions {
   readonly runId: string;
 }
 
+/** The last one of each bridge. */
+const recorders = new WeakMap<Bridge, Recorder>();
+
+/** What records a bridge now; undefined: nothing. */
+export function recorderOf(bridge: Bridge): Recorder | undefined {
+  const recorder = recorders.get(bridge);
+  return recorder?.closed || recorder?.failure ? undefined : recorder;
+}
+
 export class Recorder {
   /** Where an earlier recording of that name was moved to; undefined: there was none. */
   readonly earlier: string | undefined;
@@ -25,6 +35,10 @@ export class Recorder {
   readonly #options: RecorderOptions;
   /** How each bridge is told that the recording has ended. */
   readonly #failed = new Set<(error: BridgeError) => void>();
+  readonly #subscriptions = new Subscription();
+  readonly #bridges: Bridge[] = [];
+  /** It ends with its bridge. */
+  #own = false;
   #failure: BridgeError | undefined;
   #closing: Promise<BridgeError | undefined> | undefined;
 
@@ -40,6 +54,14 @@ export class Recorder {
     const { path, limits = { splitBytes: Number.POSITIVE_INFINITY }, runId } = options;
     const target = await recordingTarget(path, new Map([['runId', runId]]), limits);
     return new Recorder(options, await Recording.open(target), target.earlier);
+  }
+
+  /** Records one bridge that runs, from now until it is closed or `close` is called. FILE_FAILED. */
+  static async start(bridge: Bridge, path: string): Promise<Recorder> {
+    const recorder = await Recorder.open({ path, runId: bridge.runId });
+    recorder.#own = true;
+    recorder.add(bridge);
+    return recorder;
   }
 
   /** The file that is written now. */
@@ -60,13 +82,19 @@ export class Recorder {
   /** Records a bridge that is open from now on, until it is closed. `tap`: the one that it was opened with. */
   add(bridge: Bridge, tap?: WireTap): void {
     const push = (messages: readonly Message[]): boolean => this.#recording.push(...messages);
+    recorders.set(bridge, this);
+    this.#bridges.push(bridge);
+    const subscribe = <T>(stream: Observable<T>, next: (value: T) => void): void => {
+      // What a bridge ends in is told elsewhere.
+      this.#subscriptions.add(stream.subscribe({ next, error: () => undefined }));
+    };
     const { aroundNgMs } = this.#options;
     const sink = new RecordingSink(this.#recording, aroundNgMs);
     tap?.named(bridge.cameraId, (message) => sink.take(message));
-    bridge.frames$.subscribe((frame) => sink.take(frameLineMessage(frame)));
-    bridge.events$.subscribe((event) => push(eventMessages(event)));
-    bridge.stats$.subscribe((stats) => push([statsMessage(stats)]));
-    bridge.outcomes$.subscribe((outcome) => {
+    subscribe(bridge.frames$, (frame) => sink.take(frameLineMessage(frame)));
+    subscribe(bridge.events$, (event) => push(eventMessages(event)));
+    subscribe(bridge.stats$, (stats) => push([statsMessage(stats)]));
+    subscribe(bridge.outcomes$, (outcome) => {
       const messages = outcomeMessages(outcome);
       for (const message of messages) sink.take(message);
       if (outcome.outcome === 'ng') sink.moment(messages[0]!.logTime);
@@ -75,7 +103,10 @@ export class Recorder {
     const attached = bridge.attach('recording', (told) => {
       this.#failed.add(told.failed);
       if (this.#failure) told.failed(this.#failure);
-      return sink.opened(told, () => this.#failed.delete(told.failed));
+      return sink.opened(told, async () => {
+        this.#failed.delete(told.failed);
+        if (this.#own) await this.close();
+      });
     });
     attached.catch(() => undefined);
   }
@@ -92,15 +123,22 @@ export class Recorder {
 
   /** Writes what waits, and ends the file. Resolves to why that did not work; never rejects. Idempotent. */
   close(): Promise<BridgeError | undefined> {
-    this.#closing ??= this.#recording.close().then(
-      () => undefined,
-      (cause) => {
-        const error = asBridgeError(cause);
-        this.#fail(error);
-        return error;
-      },
-    );
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<BridgeError | undefined> {
+    this.#subscriptions.unsubscribe();
+    try {
+      await this.#recording.close();
+    } catch (cause) {
+      const error = asBridgeError(cause);
+      this.#fail(error);
+      return error;
+    }
+    // In their own time: one of them may be what waits for this.
+    for (const bridge of this.#bridges) void bridge.detach('recording');
+    return undefined;
   }
 
   #fail(error: BridgeError): void {

@@ -21,7 +21,7 @@ export class RecordingSink {
   }
 
   /** The sink of its frames; `closed` is called when the bridge takes it away. */
-  opened(told: Told, closed: () => void): Sink {
+  opened(told: Told, closed: () => Promise<void>): Sink {
     const recording = this.#recording;
     this.#told = told;
     return {

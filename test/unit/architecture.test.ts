@@ -37,7 +37,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'pictures',
     'gstreamer',
   ],
-  control: ['port', 'camera', 'frames', 'bridge'],
+  control: ['port', 'camera', 'frames', 'bridge', 'recording'],
   bench: ['link', 'frames', 'bridge'],
   fleet: ['options', 'frames', 'shm', 'runner', 'bridge', 'control'],
   doctor: ['options', 'protocol', 'port', 'camera', 'shm', 'runner', 'gstreamer', 'control'],
