@@ -97,7 +97,7 @@ export function checkSize(bytes: number, most = Number.POSITIVE_INFINITY): void 
   const size = 2 ** Math.ceil(Math.log2(Math.ceil(all / 2 ** 20)));
   throw new BridgeError(
     'BROKER_FAILED',
-    `A frame of ${bytes} bytes is more than NATS takes in a message: its max_payload is ${most}. Set max_payload: ${size}MB in the server's configuration, or make frames smaller.`,
+    `${bytes} bytes are more than NATS takes in a message: its max_payload is ${most}. Set max_payload: ${size}MB in the server's configuration, or make frames or results smaller.`,
     { context: { bytes, maxPayload: most } },
   );
 }

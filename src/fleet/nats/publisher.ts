@@ -151,6 +151,7 @@ export class NatsPublisher implements Sink {
     for (let again = false; ; again = true) {
       const connection = await this.#broker.ready(signal);
       const { ended } = this.#broker;
+      checkSize(data.length, connection.info?.max_payload);
       // Not AbortSignal.any: a signal that lives long keeps something of each that is made of it.
       const open = <T>(work: Promise<T>): Promise<T> => abortable(abortable(work, signal), ended);
       try {
@@ -187,7 +188,7 @@ export class NatsPublisher implements Sink {
     );
     // The sensor waits for results as well.
     this.#bridge.hold(sending);
-    sending.catch(() => undefined);
+    sending.catch((error) => signal.aborted || this.#handlers.failed(asBridgeError(error)));
   }
 
   #say(kind: Kind, line: object): void {
@@ -196,10 +197,13 @@ export class NatsPublisher implements Sink {
 
   /** Sends what may be missed: nothing while the server is away. */
   #sayText(kind: string, text: string): void {
+    const { connection } = this.#broker;
     try {
-      this.#broker.connection?.publish(this.#subject(kind), text);
-    } catch {
-      // The connection has just ended, or it is larger than the server takes.
+      checkSize(text.length, connection?.info?.max_payload);
+      connection?.publish(this.#subject(kind), text);
+    } catch (error) {
+      // Else the connection has just ended.
+      if (error instanceof BridgeError) this.#handlers.failed(error);
     }
   }
 
