@@ -17,6 +17,7 @@ import {
 import { type ImageFiles, openImageFiles } from '../shm/index.js';
 import { type AlgorithmOptions, MAX_WORKERS, runnerOptions } from './algorithm-options.js';
 import type { AlgorithmStats, FrameResult, SkipReason } from './events.js';
+import { imageIdOf, resultOf, unplacedResult } from './frame-result.js';
 import { OutcomeCount } from './outcome-count.js';
 import { callWith, RefCountedImage } from './ref-counted-image.js';
 import {
@@ -53,6 +54,14 @@ interface Item {
   release(): void;
 }
 
+/** What an algorithm is made with by those who know more of it. */
+export interface AlgorithmParts {
+  /** Adapters that run elsewhere. */
+  readonly pool?: ((callbacks: PoolCallbacks) => CallPool) | undefined;
+  /** Where outcomes were counted before. */
+  readonly outcomes?: OutcomeCount;
+}
+
 export class Algorithm implements Sink {
   readonly #handlers: AlgorithmHandlers;
   readonly #images: ImageFiles;
@@ -60,7 +69,7 @@ export class Algorithm implements Sink {
   readonly #delivery: Delivery<Item>;
   readonly #order: ResultOrder<{ readonly frame: Frame; readonly result: FrameResult }>;
   readonly #reference: ReferencePicture;
-  readonly #outcomes = new OutcomeCount();
+  readonly #outcomes: OutcomeCount;
   /** Calls under way of a shared pool. */
   readonly #calls = new Set<Promise<void>>();
   /** Frames whose image file could not be written since that began; undefined: it works. */
@@ -70,19 +79,19 @@ export class Algorithm implements Sink {
   #closing: Promise<void> | undefined;
 
   /**
-   * Reads the reference picture and makes directories; starts nothing yet. `pool`: adapters that run elsewhere. Ends in
+   * Reads the reference picture and makes directories; starts nothing yet. Ends in
    * OPTION_INVALID, SHM_FULL, SHM_FAILED or FILE_FAILED.
    */
   static async open(
     command: string | readonly string[],
     options: AlgorithmOptions,
     handlers: AlgorithmHandlers,
-    pool?: (callbacks: PoolCallbacks) => CallPool,
+    parts: AlgorithmParts = {},
   ): Promise<Algorithm> {
     const { reference } = options;
     const picture =
       reference === undefined || reference === 'previous-ok' ? undefined : await readPicture(reference);
-    return new Algorithm(command, options, handlers, picture, pool);
+    return new Algorithm(command, options, handlers, picture, parts);
   }
 
   private constructor(
@@ -90,9 +99,10 @@ export class Algorithm implements Sink {
     options: AlgorithmOptions,
     handlers: AlgorithmHandlers,
     reference: PictureFile | undefined,
-    pool: ((callbacks: PoolCallbacks) => CallPool) | undefined,
+    { pool, outcomes = new OutcomeCount() }: AlgorithmParts,
   ) {
     this.#handlers = handlers;
+    this.#outcomes = outcomes;
     const { imageDir } = options;
     this.#images = openImageFiles({
       ...(imageDir === undefined ? {} : { dir: imageDir }),
@@ -146,13 +156,13 @@ export class Algorithm implements Sink {
       return undefined;
     }
     const { width, height, cameraId, data, takenAtMs: timestampMs } = frame;
-    const id = `${cameraId}-${String(frame.sequence).padStart(8, '0')}`;
+    const id = imageIdOf(frame);
     let image: RefCountedImage;
     try {
       const lease = this.#images.put(id, frame.jpeg);
       image = new RefCountedImage({ id, width, height, timestampMs, cameraId, data }, lease);
     } catch (cause) {
-      this.#fail(frame, id, asBridgeError(cause, 'SHM_FAILED'));
+      this.#fail(frame, asBridgeError(cause, 'SHM_FAILED'));
       return undefined;
     }
     if (this.#unwritten !== undefined) this.#handlers.recovered(this.#unwritten);
@@ -267,15 +277,10 @@ export class Algorithm implements Sink {
   }
 
   /** The frame's image file could not be written: its outcome is `failed`. The error is reported once. */
-  #fail(frame: Frame, imageId: string, error: BridgeError): void {
+  #fail(frame: Frame, error: BridgeError): void {
     if (this.#unwritten === undefined) this.#handlers.failing(error);
     this.#unwritten = (this.#unwritten ?? 0) + 1;
-    const result = resultOf(frame, failedCall(imageId, error, 0), {
-      imageId,
-      worker: 0,
-      latency: { queueMs: 0, transferMs: 0, computeMs: 0 },
-    });
-    this.#outcomes.settle('failed', () => this.#handlers.result(frame, result));
+    this.#outcomes.settle('failed', () => this.#handlers.result(frame, unplacedResult(frame, error)));
   }
 
   /** The directory of image files is there again. That is told once: the next file says that it works. */
@@ -287,12 +292,4 @@ export class Algorithm implements Sink {
   #skip(frame: Frame, reason: SkipReason): void {
     this.#outcomes.settle('skipped', () => this.#handlers.skipped(frame, reason));
   }
-}
-
-function resultOf(
-  { runId, cameraId, sequence, timestampMs }: Frame,
-  result: CallResult,
-  where: Pick<FrameResult, 'imageId' | 'worker' | 'latency'>,
-): FrameResult {
-  return { ...result, runId, cameraId, sequence, timestampMs, ...where };
 }

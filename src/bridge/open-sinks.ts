@@ -1,14 +1,18 @@
 /** The list of sinks: which options ask for one, and how it is opened. A new kind of sink is added here. */
 import { resolve } from 'node:path';
-import { BridgeError } from '../errors.js';
+import { asBridgeError, BridgeError } from '../errors.js';
+import type { Frame } from '../frames/index.js';
 import type { BridgeOptions } from '../options/index.js';
 import { FrameFiles, SavedFiles, saveAnnotated } from '../pictures/index.js';
 import type { CallPool, PoolCallbacks } from '../runner/index.js';
 import { channelNames, openDecodedArrays, openRingWriter } from '../shm/index.js';
 import { Algorithm, type AlgorithmHandlers } from './algorithm.js';
+import { unplacedResult } from './frame-result.js';
+import { OutcomeCount } from './outcome-count.js';
 import { Pipeline } from './pipeline.js';
 import type { Reports } from './reports.js';
 import { bareName, segmentSink, storeSink } from './segment-switch.js';
+import type { OpenSink } from './sink.js';
 import type { FrameSinks } from './sinks.js';
 
 /** What stands for an algorithm on other machines, where its command would be. */
@@ -77,13 +81,25 @@ export async function openSinks(
       recovered: (lost) => reports.recovered('algorithm', lost),
       draw,
     };
-    await sinks.add('algorithm', async (_failed, again) => {
-      const algorithm = await Algorithm.open(runner, options, handlers, pool);
-      // Without room for its image files it is opened again later; the bridge starts only the first one.
-      if (again) await algorithm.start();
-      parts.algorithm = algorithm;
-      return algorithm;
-    });
+    const outcomes = new OutcomeCount();
+    let unopened: unknown;
+    const open: OpenSink = async (_failed, again) => {
+      try {
+        const algorithm = await Algorithm.open(runner, options, handlers, { pool, outcomes });
+        // Without room for its image files it is opened again later; the bridge starts only the first one.
+        if (again) await algorithm.start();
+        parts.algorithm = algorithm;
+        return algorithm;
+      } catch (error) {
+        unopened = error;
+        throw error;
+      }
+    };
+    const missed = (frame: Frame): void => {
+      outcomes.begin();
+      outcomes.settle('failed', () => handlers.result(frame, unplacedResult(frame, asBridgeError(unopened))));
+    };
+    await sinks.add('algorithm', open, { missed });
   }
   return parts;
 }

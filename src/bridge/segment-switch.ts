@@ -44,7 +44,7 @@ export class SegmentSwitch {
       this.#options = options;
     } catch (error) {
       if (sameName) {
-        await this.#sinks.add('segment', segmentSink(before), true);
+        await this.#sinks.add('segment', segmentSink(before), { again: true });
         this.#options = before;
       }
       throw error;

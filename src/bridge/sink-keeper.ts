@@ -25,15 +25,17 @@ export class SinkKeeper {
   sink: Sink | undefined;
   readonly #open: OpenSink;
   readonly #handlers: SinkHandlers;
+  readonly #missed: ((frame: Frame) => void) | undefined;
   readonly #abort = new AbortController();
   readonly #stats: SinkStats = { written: 0, lost: 0, skipped: 0 };
   /** Frames lost since it began to fail; undefined: it works. */
   #lostSince: number | undefined;
 
-  constructor(kind: SinkKind, open: OpenSink, handlers: SinkHandlers) {
+  constructor(kind: SinkKind, open: OpenSink, handlers: SinkHandlers, missed?: (frame: Frame) => void) {
     this.kind = kind;
     this.#open = open;
     this.#handlers = handlers;
+    this.#missed = missed;
   }
 
   get stats(): SinkStats {
@@ -74,6 +76,7 @@ export class SinkKeeper {
     if (sink?.active === false) return undefined;
     if (!sink) {
       this.#lose();
+      this.#missed?.(frame);
       return undefined;
     }
     try {

@@ -65,6 +65,13 @@ export interface SinkHandlers {
  */
 export type OpenSink = (failed: (error: BridgeError) => void, again: boolean) => Sink | Promise<Sink>;
 
+export interface SinkCare {
+  /** The bridge had it before: its name is waited for. */
+  readonly again?: boolean;
+  /** Told of each frame that comes while the sink cannot be opened. */
+  readonly missed?: (frame: Frame) => void;
+}
+
 /** A sink that a room above the bridge brings. */
 export type AttachedSink = (handlers: {
   /** Tells once that it has begun to fail, until a frame is written again. */

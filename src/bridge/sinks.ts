@@ -2,7 +2,14 @@
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/index.js';
-import { type OpenSink, SINK_KINDS, type SinkHandlers, type SinkKind, type SinkStats } from './sink.js';
+import {
+  type OpenSink,
+  SINK_KINDS,
+  type SinkCare,
+  type SinkHandlers,
+  type SinkKind,
+  type SinkStats,
+} from './sink.js';
 import { SinkKeeper } from './sink-keeper.js';
 
 /** How often names in shared memory are looked at: what happens to one is noticed within a second. */
@@ -20,11 +27,10 @@ export class FrameSinks {
 
   /**
    * Opens a sink. A full shared memory is tried again until there is room, and a machine without shared memory goes
-   * without; both are reported. Any other error (SHM_IN_USE, OPTION_INVALID ...) is thrown; not SHM_IN_USE with `again`,
-   * which is for a name that the bridge had before: that is waited for.
+   * without; both are reported. Any other error (SHM_IN_USE, OPTION_INVALID ...) is thrown; not SHM_IN_USE with `again`.
    */
-  async add(kind: SinkKind, open: OpenSink, again = false): Promise<void> {
-    const keeper = new SinkKeeper(kind, open, this.#handlers);
+  async add(kind: SinkKind, open: OpenSink, { again, missed }: SinkCare = {}): Promise<void> {
+    const keeper = new SinkKeeper(kind, open, this.#handlers, missed);
     await keeper.openOrRetry(again);
     await this.#insert(keeper);
   }

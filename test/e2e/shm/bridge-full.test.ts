@@ -109,12 +109,14 @@ test.skipIf(unshare === undefined)(
   },
 );
 
-test.skipIf(unshare === undefined)(
-  'every frame has one outcome while /dev/shm is full, and recovery is told (needs the right to mount)',
-  async () => {
-    // Room for the directory, and for no image.
+test.skipIf(unshare === undefined).each([
+  ['the directory of images, and for no image', 8_192],
+  ['nothing', 0],
+])(
+  'every frame has one outcome while /dev/shm has room for %s, and recovery is told (needs the right to mount)',
+  async (_, room) => {
     const lines = await runWhileFull(
-      8_192,
+      room,
       ['--no-shm', '--', process.execPath, ALGORITHM],
       ({ error }) => error !== undefined,
       ({ type, error }) => type === 'result' && error === undefined,
