@@ -126,7 +126,6 @@ export const runOptionsSchema = z.strictObject({
       flag: '--foxglove [HOST:]PORT',
       description:
         'serve the same live there, for Foxglove and Lichtblick; the host is 127.0.0.1 without one',
-      common: true,
     }),
   }),
   ...group('Output', {
