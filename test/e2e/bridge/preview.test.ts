@@ -8,6 +8,7 @@ import type { BridgeEvent } from '../../../src/bridge/events.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import type { Frame } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
+import { packageFile } from '../../../src/package.js';
 import { decodePixels } from '../../../src/pixels.js';
 import { openRingReader } from '../../../src/shm/index.js';
 
@@ -135,15 +136,19 @@ describe('the source preview', () => {
     const { bridge, frames } = await bridgeWith({
       ...{ source: 'preview', script: HELLO, shm: true, ...names, shmFormat: 'rgb3', save },
       arrays: `openmv_test_parr_${process.pid}`,
+      runner: [process.execPath, packageFile('tools/algorithms/example_algorithm.mjs')],
       frames: 12,
     });
     const reader = await openRingReader(names.ring);
     open.push(() => reader.close());
     await bridge.done;
-    const { sinks } = bridge.stats();
+    const { sinks, algorithm } = bridge.stats();
+    const { ok = 0, ng = 0, failed = 0, skipped = 0 } = algorithm ?? {};
+    expect([ok + ng > 0, failed, ok + ng + skipped]).toEqual([true, 0, 12]);
     expect(sinks.ring?.written).toBe(12);
-    expect((sinks.segment?.written ?? 0) + (sinks.segment?.skipped ?? 0)).toBe(12);
-    expect((sinks.arrays?.written ?? 0) + (sinks.arrays?.skipped ?? 0)).toBe(12);
+    // A busy machine may skip some of those that are decoded, and not the first.
+    expect(sinks.segment?.written).toBeGreaterThan(0);
+    expect(sinks.arrays?.written).toBeGreaterThan(0);
     const saved = readdirSync(save).sort();
     expect(saved).toHaveLength(12);
     expect(Buffer.compare(readFileSync(join(save, saved[0]!)), frames[0]!.jpeg)).toBe(0);
@@ -208,10 +213,10 @@ describe('without a source', () => {
     const bundled = readFileSync(new URL('../../../firmware/frame_channel.py', import.meta.url), 'utf8');
     const late = file(
       'late.py',
-      `import csi\ncam = csi.CSI()\ncam.reset()\ncam.pixformat(csi.RGB565)\ncam.framesize(csi.QQVGA)\ncam.snapshot(time=6000)\n${bundled}`,
+      `import csi\ncam = csi.CSI()\ncam.reset()\ncam.pixformat(csi.RGB565)\ncam.framesize(csi.QQVGA)\ncam.snapshot(time=12000)\n${bundled}`,
     );
     const { frames, kinds } = await bridgeWith({ script: late });
-    await expect.poll(kinds, { timeout: 40_000 }).toEqual(['preview', 'frame']);
+    await expect.poll(kinds, { timeout: 50_000 }).toEqual(['preview', 'frame']);
     await more(frames);
     expect(frames.at(-1)!.width).toBe(320);
     expect(frames.at(-1)!.captureNumber).toBeGreaterThan(0);
