@@ -35,7 +35,7 @@ describe('repeats', () => {
     expect(lines.slice(6)).toEqual(['warn: 1 frame dropped: damaged (repeated 3 times)']);
   });
 
-  it('begins anew after a quiet time', () => {
+  it('begins again after a quiet time', () => {
     const { lines, repeats } = written();
     for (let round = 0; round < 3; round++) {
       for (let index = 0; index < 5; index++) repeats.push(entry('info', 'the same'));
