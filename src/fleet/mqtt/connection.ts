@@ -124,7 +124,8 @@ export class Connection {
     const window = Math.min(WINDOW, serverProperties?.receiveMaximum ?? WINDOW);
     // Commands first: who sees `online` may send some. A retained one is not for now.
     this.#client.subscribe(this.#options.commandTopic, { qos: 1, rh: 2 }, (error) => {
-      if (!this.#client.connected) return;
+      // It ended before the answer came; the next one subscribes again.
+      if (!this.#client.connected || error?.message === 'Connection closed') return;
       this.#since = performance.now();
       this.#cause = undefined;
       this.#told = undefined;
@@ -173,10 +174,9 @@ export class Connection {
     done: (taken: boolean) => void,
   ): void {
     const most = this.#client.serverProperties?.maximumPacketSize ?? Number.POSITIVE_INFINITY;
-    if (payload.length + topic.length + 64 > most) {
-      this.#refused(
-        `a message of ${payload.length} bytes on ${topic} is larger than the ${most} that it takes`,
-      );
+    const size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
+    if (size + topic.length + 64 > most) {
+      this.#refused(`a message of ${size} bytes on ${topic} is larger than the ${most} that it takes`);
       // Not at once: who sends the next one from there would do so for ever.
       setImmediate(done, false);
       return;

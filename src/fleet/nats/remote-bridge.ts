@@ -61,7 +61,10 @@ export class RemoteBridge {
   state: State = 'streaming';
   readonly #end = deferred();
   readonly #frames = new Map<number, Frame>();
+  readonly #info: () => typeof UNKNOWN;
   #connected = true;
+  /** Nothing is heard of it. */
+  #lost = false;
   #algorithm: string | undefined;
 
   constructor({ site, cameraId, runId, info, hasAlgorithm, forward }: RemoteAbout) {
@@ -70,12 +73,13 @@ export class RemoteBridge {
     const port = `nats:${site}/${cameraId}`;
     this.options = { port, channel: 'frame', runner: hasAlgorithm ? 'nats:' : undefined };
     this.done = this.#end.promise;
+    this.#info = () => ({ ...UNKNOWN, ...info, port });
     const connected = (): boolean => this.#connected;
     this.camera = {
       get connected() {
         return connected();
       },
-      info: () => ({ ...UNKNOWN, ...info, port }),
+      info: this.#info,
       running: async () => (await forward('script_running', {}))['running'] === true,
       controls: {
         get: async () => (await forward('get_settings', {}))['settings'],
@@ -140,12 +144,22 @@ export class RemoteBridge {
     if (known === undefined) return;
     this.state = known;
     this.#connected = !['reconnecting', 'closed', 'opening', 'idle'].includes(state);
+    if (!this.#lost) return;
+    this.#lost = false;
+    const { version, link } = this.#info();
+    this.event({
+      ...{ type: 'connected', timestampMs: Date.now(), cameraId: this.cameraId, port: this.options.port },
+      protocolVersion: version.protocol.join('.'),
+      firmwareVersion: version.firmware.join('.'),
+      ...{ maxPayload: link.maxPayload, ack: link.ack },
+    });
   }
 
   /** Nothing is heard of it: why. */
   lost(code: string, message: string, state: 'reconnecting' | 'closed'): void {
     if (this.state === state) return;
     this.state = state;
+    this.#lost = true;
     const { cameraId } = this;
     this.event({ type: 'disconnected', timestampMs: Date.now(), cameraId, code, message });
   }

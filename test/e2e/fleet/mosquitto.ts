@@ -19,7 +19,7 @@ export function atEnd(close: () => unknown): void {
   open.push(close);
 }
 
-export async function until(what: string, test: () => unknown, ms = 40_000): Promise<void> {
+export async function until(what: string, test: () => unknown, ms = 60_000): Promise<void> {
   const end = performance.now() + ms;
   while (!(await test())) {
     if (performance.now() > end) throw new Error(`It did not happen within ${ms} ms: ${what}`);

@@ -2,13 +2,16 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { BridgeError } from '../../../src/errors.js';
 import { type BrokerHandlers, openMqtt } from '../../../src/fleet/index.js';
 import { FakeBridge } from '../../fakes/fake-bridge.js';
 import { needs } from '../../support/needs.js';
 import { Program } from '../program/program.js';
 import { atEnd, Listener, Mosquitto, mosquitto, until } from './mosquitto.js';
+
+// Many processes one after the other.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** An authority, and certificates by it for the broker and a client, in the broker's folder. */
 function makeCertificates(broker: Mosquitto): void {

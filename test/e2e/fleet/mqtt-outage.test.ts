@@ -1,9 +1,12 @@
 /** A broker that is not there, dies in mid-stream, or says nothing any more: frames go on, and nothing is lost or doubled after it. */
 import type { IClientOptions } from 'mqtt';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { Program } from '../program/program.js';
 import { ODD_NG } from '../web/support.js';
 import { atEnd, Listener, Mosquitto, mosquitto, until } from './mosquitto.js';
+
+// Many processes one after the other.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** What is written down at once, so that a killed one knows its subscribers again. */
 const KEEPS = [

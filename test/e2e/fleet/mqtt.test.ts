@@ -1,10 +1,13 @@
 /** `--mqtt` at the command line: what a plant's broker is told, also when the bridge dies or stops. */
 import { execFileSync, spawn } from 'node:child_process';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { needs } from '../../support/needs.js';
 import { MAIN, Program } from '../program/program.js';
 import { ODD_NG } from '../web/support.js';
 import { atEnd, Listener, mosquitto, until } from './mosquitto.js';
+
+// Many processes one after the other.
+vi.setConfig({ testTimeout: 180_000 });
 
 const CAMERA = ['--port', 'virtual', '--no-shm', '--camera-id', 'cam-1'];
 

@@ -1,9 +1,12 @@
 /** `--http --nats` without a port: the page of one machine shows the cameras of others. */
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { Program } from '../program/program.js';
 import { crcOf } from '../program/support.js';
 import { ODD_NG } from '../web/support.js';
 import { TestNats } from './nats-server.js';
+
+// Many processes one after the other.
+vi.setConfig({ testTimeout: 180_000 });
 
 function start(...args: string[]): Program {
   const program = new Program(args);
@@ -74,6 +77,14 @@ it('shows the cameras of a site, their frames, verdicts and states, and carries 
   const exposure = (await get(controls)).controls.find(({ name }: { name: string }) => name === 'exposure');
   expect(exposure).toMatchObject({ value: 5_000, auto: false });
   expect((await post(controls, { framerate: 5 }, 'PUT')).status).toBeGreaterThanOrEqual(400);
+
+  // The server goes and comes back: the same run is shown again.
+  await nats.kill();
+  await expect.poll(async () => (await detail()).camera.state, { timeout: 40_000 }).toBe('reconnecting');
+  await nats.start();
+  await expect
+    .poll(async () => (await detail()).camera, { timeout: 40_000 })
+    .toMatchObject({ state: 'streaming', ok: true });
 
   // Killed, it is away; a new run is shown as one.
   there.kill('SIGKILL');
