@@ -18,7 +18,7 @@ const { MCAP_MAGIC, Opcode } = McapConstants;
 /** Of each record: its opcode and its length. */
 const RECORD_HEAD = 9;
 /** A recording that is under way changes within this time. */
-const ALIVE_MS = 1_500;
+const ALIVE_MS = 3_000;
 const WHAT = 'The recording cannot be finished';
 
 export interface Recovered {
