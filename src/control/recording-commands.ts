@@ -48,12 +48,14 @@ export const recordingCommands: readonly Command[] = [
   command(
     'get_recording',
     '',
-    'whether the camera is being recorded, and where',
+    'whether the camera is being recorded, and where; bytes of the file, frames lost, cameras in it',
     none,
-    async ({ bridge }) => {
+    async ({ bridge, stats }) => {
       const { recorderOf } = await recording();
-      const path = recorderOf(bridge)?.path ?? null;
-      return { recording: path !== null, path };
+      const recorder = recorderOf(bridge);
+      if (!recorder) return { recording: false, path: null };
+      const { path, size: bytes, cameraIds: cameras } = recorder;
+      return { recording: true, path, bytes, lost: stats?.sinks.recording?.lost ?? 0, cameras };
     },
   ),
 ];

@@ -69,6 +69,17 @@ export class Recorder {
     return this.#recording.path;
   }
 
+  /** Bytes of that file so far. */
+  get size(): number {
+    return this.#recording.size;
+  }
+
+  /** The cameras that it records. */
+  get cameraIds(): readonly string[] {
+    const open = this.#bridges.filter(({ state }) => state !== 'closed');
+    return open.map(({ cameraId }) => cameraId);
+  }
+
   /** Why the recording has ended before its time; undefined: it has not. */
   get failure(): BridgeError | undefined {
     return this.#failure;

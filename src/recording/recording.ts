@@ -50,6 +50,11 @@ export class Recording {
     return this.#file.path;
   }
 
+  /** Bytes of that file, and of its chunk under way. */
+  get size(): number {
+    return this.#file.size;
+  }
+
   /** It takes no more: it was closed, or has failed. */
   get over(): boolean {
     return this.#over || this.#closing;

@@ -89,6 +89,16 @@ export interface History {
   readonly series: Readonly<Record<string, readonly (number | null)[]>>;
 }
 
+/** The reply of `get_recording`. */
+export interface RecordingState {
+  readonly recording: boolean;
+  readonly path: string | null;
+  /** While it records; bridges on other machines may be older. */
+  readonly bytes?: number;
+  readonly lost?: number;
+  readonly cameras?: readonly string[];
+}
+
 /** The address of something of one camera. */
 export const ofCamera = (id: string, rest = ''): string => `/api/cameras/${encodeURIComponent(id)}${rest}`;
 
@@ -109,11 +119,18 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   throw new Error(message ?? `The bridge answered with status ${answer.status}.`);
 }
 
-export const send = <T>(method: 'POST' | 'PUT', path: string, body: unknown): Promise<T> =>
-  ask<T>(path, { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+export const asJson = (method: 'POST' | 'PUT', body: unknown): RequestInit => ({
+  ...{ method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) },
+});
 
-/** A command of the control socket, for one camera. */
-export const command = (camera: string, name: string, params: object = {}): Promise<unknown> =>
-  send('POST', `/api/commands/${name}?camera=${encodeURIComponent(camera)}`, params);
+export const send = <T>(method: 'POST' | 'PUT', path: string, body: unknown): Promise<T> =>
+  ask<T>(path, asJson(method, body));
+
+/** The address of a command of the control socket, for one camera. */
+export const commandPath = (camera: string, name: string): string =>
+  `/api/commands/${name}?camera=${encodeURIComponent(camera)}`;
+
+export const command = <T = unknown>(camera: string, name: string, params: object = {}): Promise<T> =>
+  send<T>('POST', commandPath(camera, name), params);
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

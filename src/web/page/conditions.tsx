@@ -2,9 +2,14 @@
 import type { JSX } from 'preact';
 import { type Cameras, type Condition, command, type Note, type Summary } from './api.js';
 import { timeOfDay, useAction } from './hooks.js';
+import { RecordButton } from './recording.js';
 
 /** Destinations of frames whose names do not say enough. */
-const SINKS: Readonly<Record<string, string>> = { 'kept-ng': 'NG frames', segment: 'Shared memory' };
+const SINKS: Readonly<Record<string, string>> = {
+  'kept-ng': 'NG frames',
+  recording: 'Recording',
+  segment: 'Shared memory',
+};
 
 export function Conditions({ camera, errors }: { camera: Summary; errors: readonly Note[] }): JSX.Element {
   const action = useAction();
@@ -48,6 +53,7 @@ export function Conditions({ camera, errors }: { camera: Summary; errors: readon
         >
           {streaming ? 'Stop frames' : 'Start frames'}
         </button>
+        <RecordButton camera={id} />
       </div>
       {action.error && (
         <p class="wrong" role="alert">

@@ -10,8 +10,8 @@ export interface Polled<T> {
   readonly refresh: () => void;
 }
 
-/** Asks for `path` every `intervalMs` while the page is seen, one question at a time. */
-export function usePolled<T>(path: string, intervalMs: number): Polled<T> {
+/** Asks for `path` every `intervalMs` while the page is seen, one question at a time. `init`: always the same object. */
+export function usePolled<T>(path: string, intervalMs: number, init?: RequestInit): Polled<T> {
   const [answer, setAnswer] = useState<{ path: string; value?: T | undefined; error?: string }>({ path });
   const again = useRef<() => void>(() => undefined);
   useEffect(() => {
@@ -24,7 +24,7 @@ export function usePolled<T>(path: string, intervalMs: number): Polled<T> {
       asking = true;
       try {
         if (!document.hidden) {
-          const value = await ask<T>(path);
+          const value = await ask<T>(path, init);
           if (!ended) setAnswer({ path, value });
         }
       } catch (error) {
@@ -44,7 +44,7 @@ export function usePolled<T>(path: string, intervalMs: number): Polled<T> {
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', seen);
     };
-  }, [path, intervalMs]);
+  }, [path, intervalMs, init]);
   const refresh = useCallback(() => again.current(), []);
   const mine = answer.path === path;
   return { value: mine ? answer.value : undefined, error: mine ? answer.error : undefined, refresh };

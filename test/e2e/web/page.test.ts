@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
 import { plugIn } from '../../fakes/plugged-camera.js';
+import { ofKind, readWhole } from '../../support/recording.js';
 import { brightnessIn, type Canvas, open, pictureIn, seriousProblems, shownSequence } from './browser.js';
-import { ask, atEnd, collect, ODD_NG, raw, request, serve, shown, until } from './support.js';
+import { ask, atEnd, collect, ODD_NG, post, raw, request, serve, shown, until } from './support.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'openmv-page-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -237,6 +238,51 @@ it('a script is run, its output shown, and frames brought back', async () => {
   const last = await shownSequence(page);
   await page.getByRole('button', { name: 'Start frames' }).click();
   await pictureIn(page, last + 2);
+});
+
+it('a recording is started, shown after a reload and when others change it, and stopped', async () => {
+  const server = await serve();
+  const { cameraId } = await shown(server);
+  const page = await open(server);
+  // Where the bridge runs, recordings go to.
+  const folder = mkdtempSync(join(scratch, 'recordings-'));
+  const cwd = vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'missing'));
+  atEnd(() => cwd.mockRestore());
+  const [record, stop] = [/^Record$/, /^Stop recording$/].map((name) => page.getByRole('button', { name }));
+  const recorded = async (): Promise<{ path: string; bytes: number; cameras: string[] }> =>
+    (await post(server, '/api/commands/get_recording')).body;
+
+  await record!.click();
+  await page.getByRole('alert').getByText('The recording cannot be written').waitFor();
+  cwd.mockReturnValue(folder);
+  await record!.click();
+  await page.getByText(`● Records to ${join(folder, cameraId)}-`).waitFor();
+  await page.reload();
+  await page.getByText(`● Records to ${join(folder, cameraId)}-`).waitFor();
+  await until('some frames in the file', async () => (await recorded()).bytes > 300_000);
+  const state = page.getByRole('region', { name: 'State' });
+  await state.getByText(/^\d+\.[1-9] MB$|^[1-9]\d*\.\d MB$/).waitFor();
+  const { path, cameras } = await recorded();
+  expect(path).toMatch(/-\d{8}-\d{6}\.mcap$/);
+  expect(cameras).toEqual([cameraId]);
+  await stop!.click();
+  await page.getByText(`Recorded to ${path}`).waitFor();
+  const sequences = ofKind(await readWhole(path), 'frame').map(({ sequence }) => sequence);
+  expect(sequences.length).toBeGreaterThan(3);
+  expect(sequences).toEqual(sequences.map((_, index) => sequences[0]! + index));
+
+  expect((await post(server, '/api/commands/start_recording')).status).toBe(200);
+  await stop!.waitFor();
+  expect((await post(server, '/api/commands/stop_recording')).status).toBe(200);
+  await record!.waitFor();
+  expect((await post(server, '/api/commands/start_recording', { path: 'any.mcap' })).status).toBe(403);
+
+  await page.route('**/api/commands/get_recording*', (route) =>
+    route.fulfill({ status: 403, json: { code: 'HTTP_DENIED', message: 'Not for this page.' } }),
+  );
+  await page.reload();
+  await page.getByText('It cannot be recorded from here: Not for this page.').waitFor();
+  expect(await record!.isDisabled()).toBe(true);
 });
 
 it('a reload keeps the charts', async () => {
