@@ -8,6 +8,8 @@ import type { BridgeInput } from '../options/index.js';
 
 /** What a run does with its cameras. */
 export interface CameraHandlers {
+  /** A camera is being opened, which takes as long as its algorithm needs to say hello; what comes back is called at its end. */
+  opening(bridge: Bridge): () => void;
   /** Called for each camera in the moment it is there, before its first frame. */
   opened(bridge: Bridge, tap: LineTap | undefined): void | Promise<void>;
   /** What is to see the bytes of a camera's line; `opened` says which camera it is. */
@@ -198,7 +200,11 @@ export class Cameras {
       // One that is open ends by itself, or in `stop` and `close`.
       const close = (): void => void bridge.close();
       signal.addEventListener('abort', close);
-      await bridge.open().finally(() => signal.removeEventListener('abort', close));
+      const told = this.#handlers.opening(bridge);
+      await bridge.open().finally(() => {
+        told();
+        signal.removeEventListener('abort', close);
+      });
       opening.error = undefined;
       opening.bridge = bridge;
       await this.#opened(bridge, tap, signal);

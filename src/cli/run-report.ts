@@ -90,6 +90,20 @@ export function reportBridge(
   return verdicts;
 }
 
+/** Tells what the algorithm says while a bridge is being opened. What comes back ends that. */
+export function reportLoading(bridge: Bridge, output: Output, several: boolean): () => void {
+  const loading = bridge.events$.subscribe({
+    next: (event) => {
+      if (event.type !== 'log') return;
+      if (output.json) output.spareLine(eventLine(event));
+      logLine(event, output.about(bridge.cameraId, several), bridge.options.workers > 1);
+    },
+    // Opening ends in the same error.
+    error: () => undefined,
+  });
+  return () => loading.unsubscribe();
+}
+
 /** The last figures, with the mean of their rates; undefined: there are none. */
 function average(seconds: readonly BridgeStats[]): BridgeStats | undefined {
   const mean = (rate: 'framesPerSecond' | 'bytesPerSecond'): number =>
@@ -168,11 +182,16 @@ function reportEvent(event: BridgeEvent, log: CameraLog, workers: boolean, verdi
       verdicts.state(event.state);
       break;
     case 'log':
-      log(event.line.level, `algorithm${workers ? ` ${event.worker}` : ''}: ${event.line.message}`, {
-        source: 'algorithm',
-        ...event.line.fields,
-      });
+      logLine(event, log, workers);
   }
+}
+
+function logLine(
+  { line: { level, message, fields }, worker }: Extract<BridgeEvent, { type: 'log' }>,
+  log: CameraLog,
+  workers: boolean,
+): void {
+  log(level, `algorithm${workers ? ` ${worker}` : ''}: ${message}`, { source: 'algorithm', ...fields });
 }
 
 /** What became of the frames at the pipeline, when it lacks some. */

@@ -123,7 +123,7 @@ export class AlgorithmRunner {
 
   /**
    * Starts the adapter; resolves at its hello. Crashes on the way are retried; rejects when there is no use in
-   * it: RUNNER_NOT_FOUND, or RUNNER_EXITED after too many crashes or when closed. After `failed` it may be called
+   * it: RUNNER_NOT_FOUND, RUNNER_TIMEOUT, or RUNNER_EXITED after too many crashes or when closed. After `failed` it may be called
    * again. Aborting `signal` closes the runner.
    */
   async start(signal?: AbortSignal): Promise<void> {
@@ -272,7 +272,9 @@ export class AlgorithmRunner {
     this.#problem(error);
     // A callback may have closed the runner.
     if (this.#ending) return;
-    if (error.code === 'RUNNER_NOT_FOUND' && !this.#everGreeted) return this.#fail(error);
+    // What could not be run, or was silent for as long as it may load, would be so again.
+    const useless = error.code === 'RUNNER_NOT_FOUND' || error.code === 'RUNNER_TIMEOUT';
+    if (useless && !this.#everGreeted) return this.#fail(error);
     const waitMs = this.#policy.crashed(performance.now());
     if (waitMs === undefined) return this.#fail(gaveUpError(error, this.#options.timings));
     this.#restart = setTimeout(() => this.#launch(), waitMs);

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { needs } from '../../support/needs.js';
+import { TestNats } from '../fleet/nats-server.js';
 import { makeProject, type Project } from './installed.js';
 
 const run = promisify(execFile);
@@ -43,6 +44,8 @@ function snippetsOf(page: string): Snippet[] {
 }
 
 const SNIPPETS = PAGES.flatMap(snippetsOf);
+/** Where examples find a NATS server. */
+const NATS = 'nats://192.168.1.10:4222';
 const of = (language: string): Snippet[] => SNIPPETS.filter((snippet) => snippet.language === language);
 const fileOf = ({ where }: Snippet): string => where.replace(/[^a-z0-9]+/gi, '_');
 /** The same example with the camera and the segment of these tests. */
@@ -87,8 +90,8 @@ beforeAll(async () => {
 });
 
 /** A bridge that writes the segment which examples read. */
-async function withBridge<T>(work: () => Promise<T>): Promise<T> {
-  const args = [main, '--port', 'virtual', '--shm-name', SEGMENT, '--json'];
+async function withBridge<T>(work: () => Promise<T>, further: readonly string[] = []): Promise<T> {
+  const args = [main, '--port', 'virtual', '--shm-name', SEGMENT, '--json', ...further];
   const bridge = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise((resolve) => bridge.once('close', resolve));
   await new Promise<void>((resolve) => bridge.stdout.once('data', () => resolve()));
@@ -114,7 +117,7 @@ describe('examples in TypeScript', () => {
     expect(await project.compile()).toBe('');
   });
 
-  const runnable = of('ts').filter((snippet) => !compiledOnly(snippet));
+  const runnable = of('ts').filter((snippet) => !compiledOnly(snippet) && !snippet.text.includes(NATS));
 
   it.each(runnable.filter(({ text }) => text.includes('defineAlgorithm')))(
     '$where is an algorithm that keeps to the protocol',
@@ -139,6 +142,19 @@ describe('examples in TypeScript', () => {
       expect(signal ?? status).toBe(signal === null ? 0 : 'SIGINT');
     },
   );
+});
+
+it('the example of frames at a NATS server prints them', async () => {
+  const nats = await TestNats.start();
+  const [snippet, ...others] = of('ts').filter(({ text }) => text.includes(NATS));
+  expect(others).toEqual([]);
+  const program = join(project.folder, 'nats.mjs');
+  writeFileSync(program, snippet!.text.replace(NATS, nats.url));
+  const { stdout } = await withBridge(
+    () => taste(process.execPath, [program], { cwd: project.installed }),
+    ['--nats', nats.url, '--site', 'hall-2', '--camera-id', 'CAMERA'],
+  );
+  expect(stdout).toMatch(/^\d+ 320 240 \d+ \d+$/m);
 });
 
 describe('examples in Python', () => {

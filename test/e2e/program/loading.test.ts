@@ -41,6 +41,15 @@ describe('an algorithm that loads', () => {
     expect(program.of('skipped').length).toBe(skipped);
   });
 
+  it('and never says hello is told while it is waited for, and is not started again', async () => {
+    const limit = ['--startup-timeout', '11s'];
+    const program = new Program(['--port', PORT, '--no-shm', '--frames', '1', ...limit, '--', 'cat']);
+    const { status, stderr } = await program.ended;
+    expect(stderr).toMatch(/still loading: it has not said hello since its start 10 s ago/);
+    expect(stderr).toMatch(/did not say hello within 11000 ms/);
+    expect(status).toBe(5);
+  });
+
   it('is checked', async () => {
     const { status, stdout, stderr } = await run(['algo', 'check', ...CALLS, ...loading(LOAD_MS)]);
     expect(stdout, stderr).toMatch(/^ok +ping .*pong, after loading for \d{4,} ms$/m);
