@@ -191,7 +191,7 @@ function logLine(
   log: CameraLog,
   workers: boolean,
 ): void {
-  log(level, `algorithm${workers ? ` ${worker}` : ''}: ${message}`, { source: 'algorithm', ...fields });
+  log(level, `algorithm${workers ? ` ${worker}` : ''}: ${message}`, { source: 'algorithm', fields });
 }
 
 /** What became of the frames at the pipeline, when it lacks some. */
