@@ -17,6 +17,7 @@ import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
 import type { BridgeStats } from './events.js';
 import { openSinks, type Parts, type RemoteCalls } from './open-sinks.js';
+import { RecordedSource } from './recorded-source.js';
 import { Reports } from './reports.js';
 import { FrameRoad } from './road.js';
 import { SegmentSwitch } from './segment-switch.js';
@@ -53,7 +54,11 @@ export class BridgeLife {
 
   /** @internal */
   protected readonly connection: Connection;
-  readonly #sources: { readonly frame: FramePuller; readonly preview: PreviewPuller };
+  readonly #sources: {
+    readonly frame: FramePuller;
+    readonly preview: PreviewPuller;
+    readonly recorded: RecordedSource;
+  };
   /** @internal */
   protected readonly sinks: FrameSinks;
   /** @internal */
@@ -112,6 +117,7 @@ export class BridgeLife {
     this.#sources = {
       frame: new FramePuller(channel, frames, clock, stale),
       preview: new PreviewPuller(frames, { stale, raw: rawSize(options), unless }, clock),
+      recorded: new RecordedSource(replay, frames),
     };
     this.sinks = new FrameSinks({
       failed: (kind, error) => this.#reports.failed(error, kind),

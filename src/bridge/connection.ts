@@ -4,6 +4,7 @@ import { type Camera, type LineSettings, mayCome, mayPass, ReconnectingCamera } 
 import { asBridgeError, BridgeError } from '../errors.js';
 import { type Source, scriptEnded } from '../frames/index.js';
 import { type BridgeOptions, cameraPart } from '../options/index.js';
+import { noCamera } from '../replay/index.js';
 import { FrameScript } from './frame-script.js';
 import { closedError, Machine } from './machine.js';
 import { oncePerReason } from './reports.js';
@@ -27,9 +28,13 @@ export interface ConnectionHandlers {
   failedForGood(error: BridgeError): void;
 }
 
+/** `recorded`: frames of a recording, which has no script that would give them. */
+type Sources = Readonly<Record<SourceKind | 'recorded', Source>>;
+
 export class Connection {
   readonly #options: BridgeOptions;
-  readonly #sources: Readonly<Record<SourceKind, Source>>;
+  readonly #sources: Sources;
+  readonly #line: LineSettings;
   #kind: SourceKind;
   readonly #handlers: ConnectionHandlers;
   readonly #camera: ReconnectingCamera;
@@ -46,12 +51,13 @@ export class Connection {
 
   constructor(
     options: BridgeOptions,
-    sources: Readonly<Record<SourceKind, Source>>,
+    sources: Sources,
     handlers: ConnectionHandlers,
     line: LineSettings = {},
   ) {
     this.#options = options;
     this.#sources = sources;
+    this.#line = line;
     this.#kind = options.source ?? 'frame';
     this.#handlers = handlers;
     this.#camera = new ReconnectingCamera(cameraPart(options), undefined, line);
@@ -91,6 +97,7 @@ export class Connection {
   /** Asks for one picture. The errors of `Bridge.trigger`. */
   async trigger(): Promise<number> {
     this.check();
+    if (this.#framesOnly) throw noCamera();
     return this.#triggers.fire(this.camera, this.state, this.signal);
   }
 
@@ -226,11 +233,8 @@ export class Connection {
   async #preparing(signal: AbortSignal): Promise<Transition> {
     const { camera } = this;
     try {
-      const kind = await this.#script.prepare(camera, signal);
-      if (kind !== this.#kind) this.#handlers.source(kind);
-      this.#kind = kind;
-      // Not while a script of a caller's has its place.
-      if (!this.#script.isReplaced) await this.#triggers.prepare(camera, kind, signal);
+      if (this.#framesOnly) this.#refuseCommands();
+      else await this.#prepareScript(camera, signal);
     } catch (cause) {
       signal.throwIfAborted();
       const error = asBridgeError(cause);
@@ -245,11 +249,35 @@ export class Connection {
     return this.#wanted || this.#borrowed > 0 ? 'stream' : 'pause';
   }
 
+  async #prepareScript(camera: Camera, signal: AbortSignal): Promise<void> {
+    const kind = await this.#script.prepare(camera, signal);
+    if (kind !== this.#kind) this.#handlers.source(kind);
+    this.#kind = kind;
+    // Not while a script of a caller's has its place.
+    if (!this.#script.isReplaced) await this.#triggers.prepare(camera, kind, signal);
+  }
+
+  /** Frames come from a recording: no camera is behind the connection. */
+  get #framesOnly(): boolean {
+    return this.#line.replay?.frames !== undefined;
+  }
+
+  /** Throws UNSUPPORTED when the options want something of the camera that a recording of frames cannot do. */
+  #refuseCommands(): void {
+    const { trigger, script } = this.#options;
+    const options = [
+      ...(trigger === 'free' ? [] : ['trigger']),
+      ...(typeof script === 'string' ? ['script'] : []),
+    ];
+    if (options.length > 0)
+      throw new BridgeError('UNSUPPORTED', noCamera().message, { context: { options } });
+  }
+
   async #streaming(signal: AbortSignal): Promise<Transition> {
     const { camera } = this;
     try {
       const kind = this.#kind;
-      await this.#sources[kind].run(camera, signal);
+      await this.#sources[this.#framesOnly ? 'recorded' : kind].run(camera, signal);
       signal.throwIfAborted();
       // The interpreter has restarted. Without its channel, or any other, the script is gone, which is worth telling.
       if (kind === 'frame') await camera.channel(this.#options.channel).id();
@@ -315,6 +343,7 @@ export class Connection {
 
   #replace(action: (camera: Camera, signal: AbortSignal) => Promise<void>): Promise<void> {
     return this.#command(async () => {
+      if (this.#framesOnly) throw noCamera();
       await this.prepared();
       if (this.#wanted) {
         const message =

@@ -25,7 +25,7 @@ import {
   type SystemInfo,
   type VersionInfo,
 } from '../protocol/index.js';
-import { type Replay, replayOf } from '../replay/index.js';
+import { type Replay, type ReplayedLine, replayOf } from '../replay/index.js';
 import { Channel } from './channel.js';
 import { CameraControls } from './controls.js';
 import { openStream } from './open-stream.js';
@@ -134,6 +134,7 @@ export class Camera {
    */
   replayed(replay: Replay): void {
     this.#session.recorded = true;
+    this.#session.framesOnly = replay.frames !== undefined;
     replay.attach(({ opcode, channel }, payload) => {
       const read = opcode === Opcode.CHANNEL_READ;
       const destination = read ? new Uint8Array(decodeIoRequest(payload).length) : undefined;
@@ -315,11 +316,10 @@ export async function connectCamera({
   const options = parseOptions(cameraOptionsSchema, input);
   signal?.throwIfAborted();
   const replay = given ?? replayOf(options);
-  const { stream, port, link } = replay
-    ? { ...(await replay.open(signal)), port: options.port }
-    : { ...(await openStream(options, signal)), link: undefined };
-  const agreed = link ? { ...options, ...link, ack: link.ack ? ('on' as const) : ('off' as const) } : options;
-  const camera = new Camera(tap ? tapped(stream, tap) : stream, port, agreed, replay?.clock);
+  const line = await replay?.open(signal);
+  const { stream, port } = line ? { ...line, port: options.port } : await openStream(options, signal);
+  const agreed = line ? { ...options, ...agreedOn(line, options) } : options;
+  const camera = new Camera(tap ? tapped(stream, tap) : stream, port, agreed, line?.clock);
   if (replay) camera.replayed(replay);
   const close = (): void => void camera.close();
   signal?.addEventListener('abort', close);
@@ -335,4 +335,12 @@ export async function connectCamera({
   } finally {
     signal?.removeEventListener('abort', close);
   }
+}
+
+/** What a recording says of its camera, over the options. */
+function agreedOn({ link, cameraId }: ReplayedLine, options: CameraOptions): Partial<CameraOptions> {
+  return {
+    ...(link && { ...link, ack: link.ack ? 'on' : 'off' }),
+    cameraId: options.cameraId ?? cameraId,
+  };
 }

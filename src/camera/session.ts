@@ -6,6 +6,7 @@ import { abortable, type Clock } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { LinkDriver, LinkOutcome, LinkRequest } from '../link/index.js';
 import { type ChannelEntry, decodeChannelList, Opcode, SystemEvent } from '../protocol/index.js';
+import { ANSWERED, noCamera } from '../replay/index.js';
 import { expectAck, expectReply } from './outcome.js';
 
 /** How often a request is sent that does no harm when it is carried out twice. */
@@ -22,6 +23,8 @@ export class Session {
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
   /** The camera is a recording, which takes no commands. */
   recorded = false;
+  /** Of that recording there are frames alone: requests end in UNSUPPORTED. */
+  framesOnly = false;
   #table: Promise<ChannelEntry[]> | undefined;
   /** Goes up when the channel table may be out of date. */
   #generation = 0;
@@ -79,6 +82,7 @@ export class Session {
     payload: Uint8Array = NOTHING,
     { signal, ...extra }: Partial<LinkRequest> & { signal?: AbortSignal | undefined } = {},
   ): Promise<LinkOutcome> {
+    if (this.framesOnly && !ANSWERED.has(opcode)) return Promise.reject(noCamera());
     return this.#driver.request({ opcode, channel, payload, attempts: 1, ...extra }, signal);
   }
 

@@ -42,7 +42,10 @@ export async function runInputs(
   }
   const merged = over(config, flags) as ConfigFile;
   const control = merged.control || merged.controlName !== undefined;
-  refuseIdle(specs, flags, { ...Object.assign({}, ...(config.cameras ?? [])), ...merged, control });
+  const named = [config.cameras?.map((one) => one.port) ?? merged.port].flat();
+  // What needs `port` needs one that is a recording.
+  const port = named.some((one) => one?.startsWith('replay:'));
+  refuseIdle(specs, flags, { ...Object.assign({}, ...(config.cameras ?? [])), ...merged, control, port });
   const options = parseOptions(runOptionsSchema, only(merged, runOptionsSchema));
   const common: BridgeInput = only(merged, bridgeOptionsSchema);
   // The page shows cameras of other machines then.

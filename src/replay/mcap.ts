@@ -1,6 +1,6 @@
 /** Messages of an MCAP recording (https://mcap.dev/spec), in the order in which they were written, also of one that was cut off. */
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { BridgeError } from '../errors.js';
 import { unreadable } from './wire-lines.js';
 
@@ -80,6 +80,36 @@ export async function* readMcap(
   } finally {
     file.destroy();
   }
+}
+
+/**
+ * The topics that a recording has: out of its summary, or, where it was cut off before that, out of all that was written.
+ * FILE_FAILED: it cannot be read; OPTION_INVALID: it is damaged.
+ */
+export async function topicsOf(path: string): Promise<string[]> {
+  const { McapIndexedReader } = await import('@mcap/core');
+  const handle = await open(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  try {
+    const readable = {
+      size: async () => BigInt((await handle.stat()).size),
+      read: async (offset: bigint, size: bigint) => {
+        const bytes = new Uint8Array(Number(size));
+        await handle.read(bytes, 0, bytes.length, Number(offset));
+        return bytes;
+      },
+    };
+    const { channelsById } = await McapIndexedReader.Initialize({ readable });
+    return [...channelsById.values()].map(({ topic }) => topic);
+  } catch {
+    // Without a summary.
+  } finally {
+    await handle.close();
+  }
+  const topics = new Set<string>();
+  for await (const { topic } of readMcap(path, new Set(['frame', 'wire']))) topics.add(topic);
+  return [...topics];
 }
 
 /** Fields of a protobuf message: numbers of varints, bytes of what has a length; the last of each number. */

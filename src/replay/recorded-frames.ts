@@ -56,8 +56,13 @@ export async function* readRecorded(
   }
 }
 
-function frameOf({ cameraId, sequence, logMs, publishMs, data }: RecordedMessage): RecordedFrame | undefined {
-  const jpeg = protobufFields(data).bytes.get(DATA) ?? data.subarray(0, 0);
+/** The JPEG in a message of a frame. */
+export const jpegOf = ({ data }: RecordedMessage): Uint8Array =>
+  protobufFields(data).bytes.get(DATA) ?? data.subarray(0, 0);
+
+function frameOf(message: RecordedMessage): RecordedFrame | undefined {
+  const { cameraId, sequence, logMs, publishMs } = message;
+  const jpeg = jpegOf(message);
   const check = checkJpeg(jpeg);
   if ('problem' in check) return undefined;
   const { width, height } = check.header;

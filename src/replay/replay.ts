@@ -2,9 +2,11 @@
  * A recorded line, run again: the connections to a camera, one after the other, each as a byte stream that answers from the
  * recording. All of them share the recording's clock.
  */
+import { type Clock, realClock } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/index.js';
 import { type Capabilities, decodeCaps, Opcode } from '../protocol/index.js';
+import { endedError, FrameReplay } from './frame-replay.js';
 import { readWire } from './read-wire.js';
 import { RecordedClock } from './recorded-clock.js';
 import { type ReplayHost, ReplayLine } from './replay-line.js';
@@ -17,6 +19,8 @@ const PORT = 'replay:';
 export interface ReplayOptions {
   /** Times the original speed; `max`: as fast as frames are taken. */
   readonly speed: number | 'max';
+  /** Which camera, in a recording of the frames of several. */
+  readonly cameraId?: string | undefined;
 }
 
 /** The recording that a port names; undefined: it is no recording. */
@@ -28,6 +32,10 @@ export function replayOf(options: ReplayOptions & { readonly port: string }): Re
 export interface ReplayedLine {
   readonly stream: ByteStream;
   readonly link: Pick<Capabilities, 'ack' | 'crc' | 'maxPayload'> | undefined;
+  /** What waits on it are measured with. */
+  readonly clock: Clock;
+  /** The camera's recorded name, where frames were recorded and no line. */
+  readonly cameraId: string | undefined;
 }
 
 /** Entries up to SET_CAPS, which says what was agreed on. */
@@ -38,6 +46,8 @@ export class Replay {
   readonly clock = new RecordedClock();
   /** Whether frames wait for those who take them: then no answer of the host is missing. Set by the owner. */
   held: () => boolean = () => false;
+  /** Frames in the place of a line: what was recorded without one. Known when it is open. */
+  frames: FrameReplay | undefined;
   readonly #path: string;
   readonly #options: ReplayOptions;
   #entries: AsyncIterator<WireEntry> | undefined;
@@ -57,6 +67,12 @@ export class Replay {
    * read, or has no line in it.
    */
   async open(signal?: AbortSignal): Promise<ReplayedLine> {
+    if (this.frames) throw this.ended();
+    if (!this.#line) this.frames = await FrameReplay.open(this.#path, this.#options);
+    if (this.frames) {
+      const { cameraId } = this.frames;
+      return { stream: this.frames.connect(), link: undefined, clock: realClock, cameraId };
+    }
     await this.#line?.close();
     // What is left of a connection that the host gave up.
     if (this.#line) while ((await this.#peek()) && !(await this.#begins())) this.#ahead.shift();
@@ -67,7 +83,7 @@ export class Replay {
         ? this.ended()
         : new BridgeError(
             'OPTION_INVALID',
-            `${this.#path} has no bytes of a line in it. Record with --record-wire.`,
+            `${this.#path} has no bytes of a line in it, and no frames. Record with --record.`,
           );
     }
     const link = await this.#agreed();
@@ -80,7 +96,7 @@ export class Replay {
       held: () => this.held(),
       ended: () => this.ended(),
     });
-    return { stream: this.#line, link };
+    return { stream: this.#line, link, clock: this.clock, cameraId: undefined };
   }
 
   /** Who can make requests that others than the bridge made when it was recorded. */
@@ -91,13 +107,12 @@ export class Replay {
   /** Frees the file. Idempotent. */
   async close(): Promise<void> {
     await this.#line?.close();
+    await this.frames?.close();
     await this.#entries?.return?.();
   }
 
   ended(): BridgeError {
-    return new BridgeError('RECORDING_ENDED', `The recording ${this.#path} has ended.`, {
-      context: { path: this.#path },
-    });
+    return endedError(this.#path);
   }
 
   /** The next entry of this connection; undefined: it is over. */

@@ -40,7 +40,7 @@ describe('an error that another connection cannot cure', () => {
     const defective = { repairs: 0, run: () => Promise.reject(new TypeError('a defect')) };
     const connection = new Connection(
       bridgeOptionsSchema.parse({ port: 'virtual' }),
-      { frame: defective, preview: defective },
+      { frame: defective, preview: defective, recorded: defective },
       {
         connected: () => told.push('connected'),
         source: (kind) => told.push(kind),
