@@ -5,7 +5,7 @@
 import { pause } from '../async.js';
 import { asBridgeError, BridgeError, type ErrorCode } from '../errors.js';
 import type { Frame } from '../frames/index.js';
-import type { OpenSink, Sink, SinkHandlers, SinkKind, SinkStats } from './sink.js';
+import type { OpenSink, Sink, SinkCare, SinkHandlers, SinkKind, SinkStats } from './sink.js';
 
 /** The option of a bridge that an error of a sink is about: these rooms have options of their own. */
 const OPTIONS: Readonly<Partial<Record<SinkKind, Partial<Record<ErrorCode, string>>>>> = {
@@ -20,6 +20,12 @@ const PASSING: readonly ErrorCode[] = ['SHM_FULL', 'SHM_IN_USE', 'SHM_FAILED'];
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
+interface KeeperCare {
+  readonly missed?: SinkCare['missed'] | undefined;
+  /** What one of its kind lacked that was taken away while it failed: the first frame that is written tells that it works. */
+  readonly lostSince?: number | undefined;
+}
+
 export class SinkKeeper {
   readonly kind: SinkKind;
   sink: Sink | undefined;
@@ -28,11 +34,17 @@ export class SinkKeeper {
   readonly #missed: ((frame: Frame) => void) | undefined;
   readonly #abort = new AbortController();
   readonly #stats: SinkStats = { written: 0, lost: 0, skipped: 0 };
-  /** Frames lost since it began to fail; undefined: it works. */
+  /** Frames lost since it began to fail, or one that was there before it; undefined: it works. */
   #lostSince: number | undefined;
 
-  constructor(kind: SinkKind, open: OpenSink, handlers: SinkHandlers, missed?: (frame: Frame) => void) {
+  constructor(
+    kind: SinkKind,
+    open: OpenSink,
+    handlers: SinkHandlers,
+    { missed, lostSince }: KeeperCare = {},
+  ) {
     this.kind = kind;
+    this.#lostSince = lostSince;
     this.#open = open;
     this.#handlers = handlers;
     this.#missed = missed;
@@ -40,6 +52,11 @@ export class SinkKeeper {
 
   get stats(): SinkStats {
     return { ...this.#stats, skipped: this.#stats.skipped + (this.sink?.skipped ?? 0) };
+  }
+
+  /** Frames that it lacks since it began to fail; undefined: it works. */
+  get lostSince(): number | undefined {
+    return this.#lostSince;
   }
 
   /** Opens it, or rejects. */

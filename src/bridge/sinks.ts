@@ -18,6 +18,8 @@ const LOOK_MS = 500;
 export class FrameSinks {
   readonly #handlers: SinkHandlers;
   readonly #keepers: SinkKeeper[] = [];
+  /** Kinds that were taken away while they failed, and the frames that they lacked. */
+  readonly #failing = new Map<SinkKind, number>();
   readonly #abort = new AbortController();
   #looking = false;
 
@@ -30,8 +32,10 @@ export class FrameSinks {
    * without; both are reported. Any other error (SHM_IN_USE, OPTION_INVALID ...) is thrown; not SHM_IN_USE with `again`.
    */
   async add(kind: SinkKind, open: OpenSink, { again, missed }: SinkCare = {}): Promise<void> {
-    const keeper = new SinkKeeper(kind, open, this.#handlers, missed);
+    const lostSince = this.#failing.get(kind);
+    const keeper = new SinkKeeper(kind, open, this.#handlers, { missed, lostSince });
     await keeper.openOrRetry(again);
+    this.#failing.delete(kind);
     await this.#insert(keeper);
   }
 
@@ -86,6 +90,7 @@ export class FrameSinks {
   async remove(kind: SinkKind): Promise<void> {
     for (const keeper of this.#keepers.filter((one) => one.kind === kind)) {
       this.#keepers.splice(this.#keepers.indexOf(keeper), 1);
+      if (keeper.lostSince !== undefined) this.#failing.set(kind, keeper.lostSince);
       await keeper.close();
     }
   }

@@ -93,6 +93,7 @@ export class Recorder {
   /** Records a bridge that is open from now on, until it is closed. `tap`: the one that it was opened with. */
   add(bridge: Bridge, tap?: WireTap): void {
     const push = (messages: readonly Message[]): boolean => this.#recording.push(...messages);
+    const earlier = recorders.get(bridge);
     recorders.set(bridge, this);
     this.#bridges.push(bridge);
     const subscribe = <T>(stream: Observable<T>, next: (value: T) => void): void => {
@@ -110,16 +111,18 @@ export class Recorder {
       for (const message of messages) sink.take(message);
       if (outcome.outcome === 'ng') sink.moment(messages[0]!.logTime);
     });
-    // A bridge that is closed meanwhile has no frames to record.
-    const attached = bridge.attach('recording', (told) => {
-      this.#failed.add(told.failed);
-      if (this.#failure) told.failed(this.#failure);
-      return sink.opened(told, async () => {
-        this.#failed.delete(told.failed);
-        if (this.#own) await this.close();
+    const attach = (): Promise<void> =>
+      bridge.attach('recording', (told) => {
+        this.#failed.add(told.failed);
+        if (this.#failure) told.failed(this.#failure);
+        return sink.opened(told, async () => {
+          this.#failed.delete(told.failed);
+          if (this.#own) await this.close();
+        });
       });
-    });
-    attached.catch(() => undefined);
+    // One that failed before has its place still. A bridge that is closed meanwhile has no frames to record.
+    const free = earlier?.failure ? bridge.detach('recording') : Promise.resolve();
+    free.then(attach).catch(() => undefined);
   }
 
   /** `close` was called. */

@@ -34,8 +34,12 @@ it('a recording begins and ends by command, again and again, and with the bridge
   expect((await ctl('stop_recording')).status).toBe(1);
   expect(existsSync(scratch.path('three.mcap'))).toBe(false);
 
+  // A recording that failed leaves its place to the next one, which tells that it works.
+  expect((await ctl('start_recording', 'path=/dev/full')).status).toBe(0);
+  await program.line(({ type, sink }) => type === 'error' && sink === 'recording');
   const path = scratch.path('last.mcap');
   expect((await ctl('start_recording', `path=${path}`)).status).toBe(0);
+  await program.line(({ type, sink }) => type === 'recovered' && sink === 'recording');
   const wanted = last() + 5;
   await program.line(({ type, sequence }) => type === 'frame' && sequence >= wanted);
   program.kill('SIGINT');

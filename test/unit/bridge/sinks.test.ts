@@ -50,6 +50,25 @@ test('a sink that fails after it has taken a frame counts as failing until it wo
   await sinks.close();
 });
 
+test('one that takes the place of a sink that failed tells that its kind works again', async () => {
+  const { sinks, events } = told();
+  await sinks.add('recording', (failed) => ({
+    write: () => {
+      failed(taken);
+      throw taken;
+    },
+    close: () => undefined,
+  }));
+  sinks.write(frame(1));
+  sinks.write(frame(2));
+  await sinks.remove('recording');
+  await sinks.add('recording', () => ({ write: () => undefined, close: () => undefined }));
+  expect(events).toEqual(['recording SHM_IN_USE: It is taken.']);
+  sinks.write(frame(3));
+  expect(events.slice(1)).toEqual(['recording recovered, 2 lost']);
+  await sinks.close();
+});
+
 test('a sink whose name is gone is closed, opened again when that can be, and told once', async () => {
   vi.useFakeTimers();
   try {
