@@ -17,12 +17,12 @@ export const EXIT = {
 export const EXIT_STATUSES: Readonly<Record<number, string>> = {
   [EXIT.done]: 'done, or stopped by the user; also when the reader of stdout has gone',
   [EXIT.no]:
-    "the answer is no: a script's exception (exec), an NG (algo run), a command refused (ctl), something failed (doctor)",
+    "the answer is no: a script's exception (exec), an NG (algo run), a changed verdict (algo replay), a command refused (ctl), something failed (doctor)",
   [EXIT.usage]: 'wrong usage or configuration, also a name in shared memory or an HTTP port that is taken',
   [EXIT.port]: 'no usable port or broker, or nothing seen of a segment (watch)',
   [EXIT.camera]: 'the camera failed',
   [EXIT.algorithm]:
-    'the algorithm failed, breaks the protocol (algo check), or left frames without a verdict (algo run: some, run: all)',
+    'the algorithm failed, breaks the protocol (algo check), or left frames without a verdict (algo run and replay: some, run: all)',
   [EXIT.storage]:
     'no room or no permission for files or shared memory; a pipeline that did not finish its file',
   [EXIT.defect]: 'a defect of this program',

@@ -26,7 +26,7 @@ const times = (description: string) =>
     `${description}, in ms`,
   );
 
-/** The lines of `watch`, `list`, `info`, `bench`, `inspect` and `algo check`. Fields are added, never taken away. */
+/** The lines of `watch`, `list`, `info`, `bench`, `inspect`, `algo replay` and `algo check`. Fields are added, never taken away. */
 export const reportLines = {
   segment: line('segment', '`watch`: what is in the segment, once a second.', {
     name: text('of the segment'),
@@ -179,6 +179,19 @@ export const reportLines = {
     repeated: number('packets that were sent again'),
     broken: number('lines that ended in an error'),
     answerMs: values('from a request to the first packet of its answer: p50, p99, max; null: none'),
+  }),
+  change: line('change', '`algo replay`: a verdict that changed.', {
+    cameraId: text('its camera'),
+    sequence: number('of the frame'),
+    recorded: orNull(z.enum(['OK', 'NG']), 'the verdict then; null: the call failed'),
+    now: orNull(z.enum(['OK', 'NG']), "today's; null: the call failed"),
+    reason: text('what the algorithm says to it now, else `then:` and what it said then').optional(),
+  }),
+  comparison: line('comparison', '`algo replay`: the last line.', {
+    frames: number('that the algorithm gave a result about'),
+    compared: number('those of them with a recorded result'),
+    changed: number('verdicts that are others than recorded'),
+    failed: number('frames without a verdict now'),
   }),
   check: line('check', '`algo check`: the report.', {
     ok: z.boolean().meta({ description: 'no step failed' }),

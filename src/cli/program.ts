@@ -28,11 +28,11 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     load: () => import('./commands/recover.js'),
   },
   algo: {
-    text: 'examine an algorithm, or run it on files; needs no camera',
+    text: 'examine an algorithm, or run it on files or a recording; needs no camera',
     load: () => import('./commands/algo.js'),
   },
   annotate: {
-    text: 'draw the results of `run --json` or `algo run --json` onto their images',
+    text: 'draw the results of a recording, `run --json` or `algo run --json` onto their images',
     load: () => import('./commands/annotate.js'),
   },
   list: { text: 'cameras found', load: () => import('./commands/list.js') },

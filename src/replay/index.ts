@@ -10,8 +10,9 @@ export { readWire } from './read-wire.js';
 export {
   type RecordedFrame,
   type RecordedItem,
-  type RecordedResult,
+  type RecordedLine,
   readRecorded,
+  readRecordedLines,
 } from './recorded-frames.js';
 export { Replay, type ReplayedLine, type ReplayOptions, replayOf } from './replay.js';
 export { entriesOf, type Side, type WireEntries, type WireEntry } from './wire.js';

@@ -15,16 +15,17 @@ export interface RecordedFrame {
   readonly height: number;
 }
 
-/** A JSON line of type `result`. */
-export interface RecordedResult {
+/** A JSON line of a run: of type `result`, or of an event. */
+export interface RecordedLine {
   readonly cameraId: string;
+  /** Of the frame that it is about; 0: none. */
   readonly sequence: number;
   readonly line: Readonly<Record<string, unknown>>;
 }
 
 export type RecordedItem =
   | { readonly type: 'frame'; readonly frame: RecordedFrame }
-  | { readonly type: 'result'; readonly result: RecordedResult };
+  | { readonly type: 'result'; readonly result: RecordedLine };
 
 /** Fields of foxglove.CompressedImage. */
 const DATA = 2;
@@ -38,22 +39,30 @@ export async function* readRecorded(
   kinds: readonly ('frame' | 'result')[],
   progress?: (part: number) => void,
 ): AsyncGenerator<RecordedItem> {
-  if (!(await isMcap(path))) {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      `${path} is no MCAP recording: give one that --record has made.`,
-      {
-        context: { path },
-      },
-    );
-  }
+  await expectMcap(path);
   for await (const message of readMcap(path, new Set(kinds), progress)) {
-    if (message.kind === 'result') yield { type: 'result', result: resultOf(message) };
+    if (message.kind === 'result') yield { type: 'result', result: lineOf(message) };
     else {
       const frame = frameOf(message);
       if (frame) yield { type: 'frame', frame };
     }
   }
+}
+
+/** Its results and events alone. The same errors. */
+export async function* readRecordedLines(
+  path: string,
+  kinds: readonly ('result' | 'event')[],
+): AsyncGenerator<RecordedLine> {
+  await expectMcap(path);
+  for await (const message of readMcap(path, new Set(kinds))) yield lineOf(message);
+}
+
+async function expectMcap(path: string): Promise<void> {
+  if (await isMcap(path)) return;
+  throw new BridgeError('OPTION_INVALID', `${path} is no MCAP recording: give one that --record has made.`, {
+    context: { path },
+  });
 }
 
 /** The JPEG in a message of a frame. */
@@ -69,6 +78,6 @@ function frameOf(message: RecordedMessage): RecordedFrame | undefined {
   return { cameraId, sequence, timestampMs: logMs, capturedAtMs: publishMs, jpeg, width, height };
 }
 
-function resultOf({ cameraId, sequence, data }: RecordedMessage): RecordedResult {
+function lineOf({ cameraId, sequence, data }: RecordedMessage): RecordedLine {
   return { cameraId, sequence, line: JSON.parse(Buffer.from(data).toString()) as Record<string, unknown> };
 }

@@ -8,7 +8,7 @@ import { BridgeError } from '../../errors.js';
 import { fileFailure } from '../../files.js';
 import { VIDEO_EXTENSIONS, VideoFile } from '../../gstreamer/index.js';
 import { SavedFiles } from '../../pictures/index.js';
-import { type RecordedFrame, type RecordedResult, readRecorded } from '../../replay/index.js';
+import { type RecordedFrame, type RecordedLine, readRecorded } from '../../replay/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 import { onStop } from '../stop-signals.js';
@@ -88,7 +88,7 @@ export function configure(command: Command): void {
 
 interface Target {
   frame(frame: RecordedFrame): Promise<void>;
-  result?(result: RecordedResult): void;
+  result?(result: RecordedLine): void;
   close(): Promise<void>;
   readonly notes?: readonly string[];
 }
