@@ -1,5 +1,5 @@
 /** `algo replay` and `annotate` on a recording. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -119,6 +119,11 @@ describe('algo replay', () => {
     const other = await replayed(file, '--camera-id', 'right', ...ALL_OK);
     expect(other.stderr).toMatch(/no frames of a camera right/);
     expect(other.status).toBe(2);
+    const cut = scratch.path('cut.mcap');
+    await writeFile(cut, (await readFile(file)).subarray(0, 100));
+    const none = await replayed(cut, ...ALL_OK);
+    expect(none.stderr).toMatch(/There are no frames in .*cut\.mcap/);
+    expect(none.status).toBe(2);
     const text = await replayed(fileURLToPath(import.meta.url), ...ALL_OK);
     expect(text.stderr).toMatch(/is no MCAP recording/);
     expect(text.status).toBe(2);
