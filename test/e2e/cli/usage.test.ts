@@ -76,9 +76,9 @@ describe('wrong usage ends with 2 and names what is wrong', () => {
 
   it('names the unknown option of a config file', async () => {
     const path = join(dir, 'config.json');
-    await writeFile(path, '{"port": "virtual", "speed": 9}');
+    await writeFile(path, '{"port": "virtual", "velocity": 9}');
     const { status, stderr } = await run(['--config', path]);
-    expect(stderr).toMatch(/config\.json cannot be used: .*there is no option speed/);
+    expect(stderr).toMatch(/config\.json cannot be used: .*there is no option velocity/);
     expect(status).toBe(2);
   });
 });
