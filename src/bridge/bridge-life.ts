@@ -246,7 +246,7 @@ export class BridgeLife {
       await this.#close(error.code === 'BRIDGE_CLOSED' ? undefined : error);
       signal?.throwIfAborted();
       // What closed it says more than that it is closed.
-      throw error.cause instanceof BridgeError ? error.cause : cause;
+      throw error.code === 'BRIDGE_CLOSED' && error.cause instanceof BridgeError ? error.cause : cause;
     }
     this.#ready = true;
     const { listened } = this.streams;

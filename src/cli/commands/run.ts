@@ -207,7 +207,7 @@ async function run(
     return missing ? exitStatus(missing) : EXIT.done;
   } catch (error) {
     const errors = error instanceof AggregateError ? error.errors.map(asEach) : [asBridgeError(error)];
-    for (const one of errors) report(one, output);
+    for (const one of errors) output.error(one);
     return exitStatus(errors[0]!);
   } finally {
     onReload(undefined);
@@ -257,10 +257,3 @@ async function openWeb(options: RunOptions, runId: string): Promise<WebServer | 
 }
 
 const asEach = (error: unknown): BridgeError => asBridgeError(error);
-
-function report(error: BridgeError, output: Output): void {
-  // An algorithm that never got ready was not listened to: its log may say why.
-  const { stderr } = error.context;
-  if (Array.isArray(stderr)) for (const line of stderr) output.log('error', `algorithm: ${String(line)}`);
-  output.error(error);
-}

@@ -1,5 +1,6 @@
 /** A process's life: each way it can end leaves the camera free, no child, and nothing in shared memory. */
 import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { needed } from '../../support/needs.js';
@@ -165,7 +166,10 @@ it('a script that prints without end costs no memory and no frames', async () =>
   const path = scratch.path('chatty.py');
   await writeFile(
     path,
-    `import time\n${spawnSync('cat', ['firmware/frame_channel.py'], { encoding: 'utf8' }).stdout.replace('        time.sleep_ms(1)', '        print("x" * 60)\n        time.sleep_ms(1)')}`,
+    readFileSync('firmware/frame_channel.py', 'utf8').replace(
+      /^( +)time\.sleep_ms\(1\)$/m,
+      '$1print("x" * 60)\n$1time.sleep_ms(1)',
+    ),
   );
   const program = start(['--port', 'virtual', '--json', '--no-shm', '--script', path, '--frames', '60']);
   expect((await program.ended).status, program.stderr).toBe(0);
