@@ -15,7 +15,7 @@ import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions
 import { type Replay, replayOf } from '../replay/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
-import type { BridgeStats } from './events.js';
+import type { BridgeEvent, BridgeStats } from './events.js';
 import { openSinks, type Parts, type RemoteCalls } from './open-sinks.js';
 import { RecordedSource } from './recorded-source.js';
 import { Reports } from './reports.js';
@@ -31,6 +31,8 @@ export interface BridgeSettings {
   readonly runId?: string;
   /** Told why a camera is not there that is waited for, once for each reason; default: an `error` event. */
   readonly waiting?: (error: BridgeError) => void;
+  /** Told of each event before `events$` has a subscriber, who gets it as well: opening may take minutes. */
+  readonly early?: (event: BridgeEvent) => void;
   /** Who calls the algorithm of `runner: 'nats:'`. */
   readonly remote?: RemoteCalls | undefined;
   /** Sees all bytes of the camera's line, in both directions. */
@@ -85,7 +87,10 @@ export class BridgeLife {
   #finish: (error?: BridgeError) => void = () => undefined;
 
   /** Use `createBridge` or `openBridge`. */
-  constructor(input: BridgeInput, { runId = randomUUID(), waiting, tap, remote }: BridgeSettings = {}) {
+  constructor(
+    input: BridgeInput,
+    { runId = randomUUID(), waiting, early, tap, remote }: BridgeSettings = {},
+  ) {
     const options = parseOptions(bridgeOptionsSchema, input);
     this.options = options;
     this.runId = runId;
@@ -96,7 +101,7 @@ export class BridgeLife {
     // `frames$` tells of a failure as well: a program need not look at both.
     this.done.catch(() => undefined);
     const failed = (error: BridgeError): void => this.#reports.failed(error);
-    this.streams = new Streams(() => this.#listened(), failed);
+    this.streams = new Streams(() => this.#listened(), failed, early);
     const meter = new StatsMeter();
     this.#reports = new Reports(this.streams, this.runId, () => this.cameraId, meter);
     const frames: SourceHandlers = {

@@ -17,6 +17,7 @@ export class Streams {
   readonly #stats = new Subject<BridgeStats>();
   readonly #heard: () => void;
   readonly #failed: (error: BridgeError) => void;
+  readonly #early: ((event: BridgeEvent) => void) | undefined;
   /** What happened before the first subscribers of `events$`, up to the turn in which they came. */
   #backlog: BridgeEvent[] | undefined = [];
   #followed = false;
@@ -46,10 +47,15 @@ export class Streams {
 
   /**
    * `heard` is called when the first subscriber of frames, results or outcomes has come; `failed` is told of exceptions
-   * in subscribers.
+   * in subscribers; `early` of each event that waits for the first subscriber.
    */
-  constructor(heard: () => void, failed: (error: BridgeError) => void) {
+  constructor(
+    heard: () => void,
+    failed: (error: BridgeError) => void,
+    early: ((event: BridgeEvent) => void) | undefined,
+  ) {
     this.#heard = heard;
+    this.#early = early;
     this.#failed = failed;
   }
 
@@ -74,6 +80,7 @@ export class Streams {
   event(event: BridgeEvent): void {
     if (event.type === 'connected') this.#connected = event;
     if (event.type === 'disconnected') this.#connected = undefined;
+    if (!this.#followed) this.#early?.(event);
     if (this.#backlog && this.#backlog.length < MAX_BACKLOG) this.#backlog.push(event);
     this.#events.next(event);
   }

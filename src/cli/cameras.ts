@@ -1,15 +1,21 @@
 /** The cameras of a run: opened at the same time; one that is missing is waited for. They may be replaced while it runs. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Deferred, deferred, Mutex } from '../async.js';
-import { type Bridge, createBridge, type LineTap, type RemoteCalls } from '../bridge/index.js';
+import {
+  type Bridge,
+  type BridgeEvent,
+  createBridge,
+  type LineTap,
+  type RemoteCalls,
+} from '../bridge/index.js';
 import { mayCome } from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import type { BridgeInput } from '../options/index.js';
 
 /** What a run does with its cameras. */
 export interface CameraHandlers {
-  /** A camera is being opened, which takes as long as its algorithm needs to say hello; what comes back is called at its end. */
-  opening(bridge: Bridge): () => void;
+  /** What happens while a camera is being opened, which takes as long as its algorithm needs to say hello. */
+  early(event: BridgeEvent, input: BridgeInput): void;
   /** Called for each camera in the moment it is there, before its first frame. */
   opened(bridge: Bridge, tap: LineTap | undefined): void | Promise<void>;
   /** What is to see the bytes of a camera's line; `opened` says which camera it is. */
@@ -193,18 +199,15 @@ export class Cameras {
     };
     const signal = AbortSignal.any([this.#end.signal, opening.gone.signal]);
     const { runId, remote } = this.#options;
+    const early = (event: BridgeEvent): void => this.#handlers.early(event, input);
     try {
       signal.throwIfAborted();
       const tap = this.#handlers.tap();
-      const bridge = createBridge({ ...input, wait }, { runId, remote, waiting, tap });
+      const bridge = createBridge({ ...input, wait }, { runId, remote, waiting, early, tap });
       // One that is open ends by itself, or in `stop` and `close`.
       const close = (): void => void bridge.close();
       signal.addEventListener('abort', close);
-      const told = this.#handlers.opening(bridge);
-      await bridge.open().finally(() => {
-        told();
-        signal.removeEventListener('abort', close);
-      });
+      await bridge.open().finally(() => signal.removeEventListener('abort', close));
       opening.error = undefined;
       opening.bridge = bridge;
       await this.#opened(bridge, tap, signal);

@@ -90,18 +90,14 @@ export function reportBridge(
   return verdicts;
 }
 
-/** Tells what the algorithm says while a bridge is being opened. What comes back ends that. */
-export function reportLoading(bridge: Bridge, output: Output, several: boolean): () => void {
-  const loading = bridge.events$.subscribe({
-    next: (event) => {
-      if (event.type !== 'log') return;
-      if (output.json) output.spareLine(eventLine(event));
-      logLine(event, output.about(bridge.cameraId, several), bridge.options.workers > 1);
-    },
-    // Opening ends in the same error.
-    error: () => undefined,
-  });
-  return () => loading.unsubscribe();
+/** Lines of a log that people have read already. */
+const READ = new WeakSet<object>();
+
+/** Tells people what an algorithm says while its camera is being opened. It comes again with all else, for programs. */
+export function reportEarly(event: BridgeEvent, output: Output, several: boolean, workers: boolean): void {
+  if (event.type !== 'log') return;
+  logLine(event, output.about(event.cameraId, several), workers);
+  READ.add(event.line);
 }
 
 /** The last figures, with the mean of their rates; undefined: there are none. */
@@ -182,7 +178,7 @@ function reportEvent(event: BridgeEvent, log: CameraLog, workers: boolean, verdi
       verdicts.state(event.state);
       break;
     case 'log':
-      logLine(event, log, workers);
+      if (!READ.has(event.line)) logLine(event, log, workers);
   }
 }
 

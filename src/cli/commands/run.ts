@@ -17,7 +17,7 @@ import { addFlags, type Given } from '../flags.js';
 import { Output } from '../output.js';
 import { endRecorder, openLive, openRecorder } from '../recorder.js';
 import { reload } from '../reload.js';
-import { attachControl, brokerReport, reportBridge, reportLoading } from '../run-report.js';
+import { attachControl, brokerReport, reportBridge, reportEarly } from '../run-report.js';
 import { ServiceManager } from '../sd-notify.js';
 import { showSite } from '../show-site.js';
 import { onReload, onStop, stopAsked, untilStopped } from '../stop-signals.js';
@@ -136,7 +136,7 @@ async function run(
       { runId, wait: bridges.some((bridge) => bridge.wait), remote: nats?.remote },
       {
         tap: () => recorder?.tap(),
-        opening: (bridge) => reportLoading(bridge, output, several()),
+        early: (event, { workers = 1 }) => reportEarly(event, output, several(), workers > 1),
         opened: async (bridge, tap) => {
           bridge.events$.subscribe((event) => {
             if (event.type === 'connected') manager.status(running.summary);
