@@ -51,6 +51,8 @@ describe(`frames of ${PORT}`, () => {
       bytes: expect.any(Number),
       crc32: expect.stringMatching(/^[0-9a-f]{8}$/),
       timestampMs: expect.any(Number),
+      capturedAtMs: expect.any(Number),
+      capturedErrorMs: expect.any(Number),
       sharedMemId: shm,
       file: join(save, `${frames[0]!['cameraId']}-00000001.jpg`),
     });
