@@ -1,4 +1,4 @@
-/** The timestamps of a live bridge's frames: Unix time, to the microsecond, the same in every layout. */
+/** The timestamps of a live bridge's frames: when they were captured, Unix time, to the microsecond, the same in every layout. */
 import { expect, test } from 'vitest';
 import { waitForShm } from '../../../src/shm/open-shm.js';
 import { Program } from '../program/program.js';
@@ -27,7 +27,7 @@ test('timestamps have microseconds, in the segment and in the ring', { timeout: 
   for (const line of bridge.of('frame')) {
     const time = times.get(line['sequence']);
     if (time !== undefined)
-      expect(Math.abs(Number(time / 1_000n) / 1_000 - line['timestampMs'])).toBeLessThan(1);
+      expect(Math.abs(Number(time / 1_000n) / 1_000 - line['capturedAtMs'])).toBeLessThan(1);
   }
   expect(all.every((time) => Number(time / 1_000_000n) >= begun - 1)).toBe(true);
 });
