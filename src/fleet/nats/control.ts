@@ -76,6 +76,6 @@ function respond(connection: NatsConnection, message: ServiceMsg, text: string):
   try {
     message.respond(bytes > most ? JSON.stringify(failure(tooLarge)) : text);
   } catch {
-    // The connection has just ended: nobody waits for it any more.
+    // The connection has just ended: nothing waits for it any more.
   }
 }

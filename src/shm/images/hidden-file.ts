@@ -1,7 +1,7 @@
 /**
  * The file of an image under a hidden name that no other file has. The image gets its own name by a link, so it is whole as
  * soon as it has it. When an image is released, its file may be written again for a later one, which saves the system
- * most of its work; but only when nobody else has the old image.
+ * most of its work; but only when no other program has the old image.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
@@ -14,7 +14,7 @@ const CREATE_ATTEMPTS = 20;
 /** A new file, never through a symbolic link. */
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
-/** Linux. A write lease is given only on a file that nobody else has open or mapped. */
+/** Linux. A write lease is given only on a file that no other process has open or mapped. */
 const F_SETSIG = 10;
 const F_SETLEASE = 1_024;
 const F_WRLCK = 1;

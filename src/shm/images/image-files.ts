@@ -4,7 +4,7 @@
  * only when it is whole, and stays until it is released.
  *
  * A program that still has an old one open or mapped, or has linked it elsewhere, keeps that picture, where writing over it
- * would give half of another, or kill the program. Only a file that nobody else has is written again for a later image.
+ * would give half of another, or kill the program. Only a file that no other program has is written again for a later image.
  */
 import { existsSync, linkSync } from 'node:fs';
 import { join } from 'node:path';
