@@ -40,9 +40,11 @@ export class Times {
   get percentiles(): Percentiles | null {
     const { count, max } = this.#microseconds;
     if (count === 0) return null;
+    const longest = max / US_PER_MS;
+    // Rounding makes none longer than the longest.
     const at = (percent: number): number =>
-      Number((this.#microseconds.percentile(percent) / US_PER_MS).toPrecision(DIGITS));
-    return { p50: at(50), p99: at(99), p999: at(99.9), max: max / US_PER_MS };
+      Math.min(longest, Number((this.#microseconds.percentile(percent) / US_PER_MS).toPrecision(DIGITS)));
+    return { p50: at(50), p99: at(99), p999: at(99.9), max: longest };
   }
 }
 

@@ -15,6 +15,12 @@ describe('times', () => {
     expect(times.percentiles).toMatchObject({ p50: 50, p99: 99 });
   });
 
+  it('rounds no percentile to more than the longest', () => {
+    const times = new Times();
+    times.add(4.279);
+    expect(times.percentiles).toMatchObject({ p999: 4.279, max: 4.279 });
+  });
+
   it('takes any time', () => {
     const times = new Times();
     for (const ms of [-5, 0, 0.0001, 100 * DAY]) times.add(ms);
