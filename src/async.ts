@@ -53,12 +53,17 @@ export async function within<T>(
   late: () => Error,
   signal?: AbortSignal,
 ): Promise<T> {
-  const timeout = new AbortController();
-  const id = setTimeout(() => timeout.abort(late()), ms);
+  // Not AbortSignal.any: a signal that lives long keeps something of each that is made of it.
+  const end = new AbortController();
+  const id = setTimeout(() => end.abort(late()), ms);
+  const abort = (): void => end.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  else signal?.addEventListener('abort', abort, { once: true });
   try {
-    return await abortable(promise, signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
+    return await abortable(promise, end.signal);
   } finally {
     clearTimeout(id);
+    signal?.removeEventListener('abort', abort);
   }
 }
 

@@ -101,7 +101,7 @@ export class PreviewPuller implements Source {
       subscription.unsubscribe();
       signal.removeEventListener('abort', wake);
       this.#tellReplaced(true);
-      // The camera need not make previews for no one.
+      // Nothing reads previews any more: the camera need not make them.
       if (signal.aborted && camera.connected) await disablePreview(channel);
     }
   }
