@@ -3,7 +3,8 @@
 import { EXIT } from './exit-status.js';
 import { flushOutput, hurryAsked, outputFailed, stopAsked, watchStops } from './stop-signals.js';
 
-watchStops();
+const words = process.argv.slice(2);
+watchStops(words);
 
 // An error that no handler expects: the exit hooks take away what is in shared memory and the
 // algorithm's processes, and the camera is free for the next host.
@@ -15,7 +16,6 @@ for (const kind of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
-const words = process.argv.slice(2);
 if (words.length === 1 && ['--version', '-V'].includes(words[0]!)) {
   const { packageVersion } = await import('../package.js');
   process.stdout.write(`${packageVersion()}\n`);

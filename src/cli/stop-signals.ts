@@ -12,8 +12,12 @@ const NOTE_MS = 500;
 /** What the command that runs does when it is to stop, and when it is to stop at once; undefined: nothing of its own. */
 let stop: (() => void) | undefined;
 let hurry: (() => void) | undefined;
-/** What SIGHUP means while the command can read its configuration again; undefined: the end. */
+/** What SIGHUP means while the command can read its configuration again. */
 let reload: (() => void) | undefined;
+/** There is a configuration file: SIGHUP never ends the program. */
+let reloadable = false;
+/** It came while nothing could read the file again. */
+let reloadAsked = false;
 let asked = 0;
 let failed = false;
 
@@ -40,10 +44,19 @@ function outputBroke(error: NodeJS.ErrnoException): void {
   if (asked === 0) wish();
 }
 
-/** Listens from now on, for as long as the process lives. */
-export function watchStops(): void {
+function hangUp(): void {
+  if (!reloadable || asked > 0) wish();
+  else if (reload) reload();
+  else reloadAsked = true;
+}
+
+/** Listens from now on, for as long as the process lives. `words`: the command line. */
+export function watchStops(words: readonly string[]): void {
+  const dashes = words.indexOf('--');
+  const own = dashes < 0 ? words : words.slice(0, dashes);
+  reloadable = own.some((word) => word === '--config' || word.startsWith('--config='));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, wish);
-  process.on('SIGHUP', () => (reload && asked === 0 ? reload() : wish()));
+  process.on('SIGHUP', hangUp);
   // Without a listener the one would open a debugger's port, and the other end the process.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   process.stdout.on('error', outputBroke);
@@ -66,9 +79,15 @@ export function onStop(action: () => void, atOnce?: () => void): () => void {
   };
 }
 
-/** Calls `action` at each SIGHUP instead of ending; undefined: SIGHUP ends the program again. */
+/**
+ * With `--config` on the command line: calls `action` at each SIGHUP, and at once for those that came before. undefined: a
+ * SIGHUP waits for the next action. Without `--config` SIGHUP ends the program.
+ */
 export function onReload(action: (() => void) | undefined): void {
   reload = action;
+  if (!action || !reloadAsked) return;
+  reloadAsked = false;
+  action();
 }
 
 /** Waits for an end in order; while that takes, it is said how to do without. */

@@ -58,26 +58,15 @@ export function configureRun(
         });
       } else {
         const checked = async (): Promise<RunInputs> => refuseMasked(await inputs());
-        const reloadable = config !== undefined;
         // A recording that begins again is another run: of the one before nothing is left.
-        do process.exitCode = await run(checked, given(), { reloadable, records: complete !== undefined });
+        do process.exitCode = await run(checked, given(), complete !== undefined);
         while (given()['loop'] === true && process.exitCode === EXIT.done && !stopAsked());
       }
     });
 }
 
-interface RunKind {
-  /** There is a configuration file, which SIGHUP has it read again. */
-  readonly reloadable: boolean;
-  /** To record is its job. Else a recording that ends before its time is no reason to fail. */
-  readonly records: boolean;
-}
-
-async function run(
-  inputs: () => Promise<RunInputs>,
-  flags: Given,
-  { reloadable, records }: RunKind,
-): Promise<number> {
+/** `records`: that is its job. Else a recording that ends before its time is no reason to fail. */
+async function run(inputs: () => Promise<RunInputs>, flags: Given, records: boolean): Promise<number> {
   const manager = new ServiceManager();
   const runId = randomUUID();
   // What is wrong with the configuration is said as the flags want it.
@@ -124,6 +113,7 @@ async function run(
     }
     if (web && bridges.length === 0 && options.nats !== undefined) {
       viewing = new AbortController();
+      onReload(() => output.log('warn', 'the page of a site takes its configuration at the start only'));
       manager.ready(`the page shows the site ${options.site}`);
       return await showSite(web, { ...options, nats: options.nats }, output, viewing.signal);
     }
@@ -180,13 +170,11 @@ async function run(
     cameras = running;
     // Not before the first attempts are over.
     let reloads = begun.promise;
-    if (reloadable) {
-      onReload(() => {
-        reloads = reloads.then(async () => {
-          configuration = await reload(configuration, { read: inputs, cameras: running, output, manager });
-        });
+    onReload(() => {
+      reloads = reloads.then(async () => {
+        configuration = await reload(configuration, { read: inputs, cameras: running, output, manager });
       });
-    }
+    });
     const ends = await cameras.run();
     await endRecorder(recorder, output);
     const failed = ends.find((end) => end.status === 'rejected');

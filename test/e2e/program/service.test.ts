@@ -1,6 +1,14 @@
 /** A run as a service: systemd is told how it does, SIGHUP has the configuration read again, secrets are not printed. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -31,6 +39,25 @@ let files = 0;
 function config(value: object, path = scratch.path(`service-${files++}.json`)): string {
   writeFileSync(path, JSON.stringify(value));
   return path;
+}
+
+/** Writes a configuration to a FIFO as soon as a program reads from it. */
+async function feed(fifo: string, value: object): Promise<void> {
+  await expect
+    .poll(
+      () => {
+        try {
+          const file = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+          writeFileSync(file, JSON.stringify(value));
+          closeSync(file);
+          return 'written';
+        } catch (error) {
+          return (error as NodeJS.ErrnoException).code;
+        }
+      },
+      { timeout: 40_000 },
+    )
+    .toBe('written');
 }
 
 /** What systemd would hear: one text for each datagram. */
@@ -162,6 +189,29 @@ describe('SIGHUP with --config', () => {
     await expect
       .poll(() => program.of('connected').filter((line) => line['cameraId'] === 'c2').length)
       .toBe(seen + 1);
+    program.kill('SIGTERM');
+    expect((await program.ended).status, program.stderr).toBe(0);
+  });
+
+  it('one that comes before the file was read is served once the run is up', async () => {
+    const fifo = scratch.path(`service-${files++}.json`);
+    expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+    const program = start(['--config', fifo]);
+    // The program has a handler long before it has loaded what reads the file.
+    const caught = (): number => {
+      const status = readFileSync(`/proc/${program.pid}/status`, 'utf8');
+      return Number.parseInt(/^SigCgt:\s+(\w+)$/m.exec(status)![1]!.slice(-1), 16) & 1;
+    };
+    await expect.poll(caught, { interval: 1, timeout: 40_000 }).toBe(1);
+    program.kill('SIGHUP');
+    const camera = { json: true, shm: false, port: 'virtual' };
+    await feed(fifo, camera);
+    // The first reading is over.
+    await program.line((line) => line.type === 'connected');
+    await feed(fifo, { ...camera, logLevel: 'debug' });
+    await expect
+      .poll(() => program.stderr, { timeout: 40_000 })
+      .toContain('read again: logLevel is debug; 1 camera untouched');
     program.kill('SIGTERM');
     expect((await program.ended).status, program.stderr).toBe(0);
   });
