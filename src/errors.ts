@@ -73,11 +73,28 @@ export class BridgeError extends Error {
   }
 }
 
-/** `error` itself when it is a `BridgeError`, else an `INTERNAL` one around it. */
-export function asBridgeError(error: unknown, code: ErrorCode = 'INTERNAL'): BridgeError {
+const TOO_MANY_FILES: Readonly<Record<string, string>> = {
+  EMFILE:
+    'This process may not open more files: raise its limit, in a shell by `ulimit -n 1024`, in a systemd unit by LimitNOFILE=1024.',
+  ENFILE:
+    'This machine has too many files open: end other programs, or raise its limit by `sudo sysctl fs.file-max=1000000`.',
+};
+
+/** What to do when there are no descriptors left; undefined: it is another error. */
+export function tooManyFiles(error: unknown): string | undefined {
+  return TOO_MANY_FILES[String((error as { readonly code?: unknown } | undefined)?.code)];
+}
+
+/**
+ * `error` itself when it is a `BridgeError`, else one with `code` around it. Without a `code`: FILE_FAILED when no more files
+ * may be open, else INTERNAL.
+ */
+export function asBridgeError(error: unknown, code?: ErrorCode): BridgeError {
   if (error instanceof BridgeError) return error;
+  const tooMany = tooManyFiles(error);
+  if (tooMany !== undefined) return new BridgeError(code ?? 'FILE_FAILED', tooMany, { cause: error });
   const message = error instanceof Error ? error.message : String(error);
-  return new BridgeError(code, message, { cause: error });
+  return new BridgeError(code ?? 'INTERNAL', message, { cause: error });
 }
 
 /** Where an error belongs: a camera, and what its frames go to. */

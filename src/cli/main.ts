@@ -1,7 +1,24 @@
 #!/usr/bin/env node
 /** The command `openmv-bridge`: listens for the end first, and then loads the program, which takes a moment. */
+import { readFileSync } from 'node:fs';
+import { tooManyFiles } from '../errors.js';
 import { EXIT } from './exit-status.js';
 import { flushOutput, hurryAsked, outputFailed, stopAsked, watchStops } from './stop-signals.js';
+
+/** With so many, every module can be loaded. */
+const LOADING_FILES = 256;
+
+/** Node takes a module that it has no descriptor for as one that is not there. */
+function fewFiles(error: unknown): string | undefined {
+  if ((error as NodeJS.ErrnoException | undefined)?.code !== 'ERR_MODULE_NOT_FOUND')
+    return tooManyFiles(error);
+  try {
+    const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return Number(limit) < LOADING_FILES ? tooManyFiles({ code: 'EMFILE' }) : undefined;
+  } catch (cause) {
+    return tooManyFiles(cause);
+  }
+}
 
 const words = process.argv.slice(2);
 watchStops(words);
@@ -10,6 +27,11 @@ watchStops(words);
 // algorithm's processes, and the camera is free for the next host.
 for (const kind of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(kind, (error: unknown) => {
+    const few = fewFiles(error);
+    if (few !== undefined) {
+      process.stderr.write(`error: ${few} [FILE_FAILED]\n`);
+      process.exit(EXIT.storage);
+    }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`error: a defect in openmv-bridge, please report it: ${text}\n`);
     process.exit(EXIT.defect);

@@ -162,6 +162,19 @@ describe('streams and disks', () => {
   });
 });
 
+it.each([30, 60])('at most %d open files: it says how to raise the limit', (limit) => {
+  for (const words of [['--port', 'virtual', '--no-shm', '--frames', '2'], ['doctor']]) {
+    const { status, stderr } = spawnSync(
+      'sh',
+      ['-c', `ulimit -n ${limit} && exec "$@"`, 'sh', process.execPath, MAIN, ...words],
+      { encoding: 'utf8' },
+    );
+    expect(stderr).toMatch(/^error: This process may not open more files: .*`ulimit -n 1024`.*LimitNOFILE/);
+    expect(stderr).not.toContain('defect');
+    expect(status).toBe(6);
+  }
+});
+
 it('a script that prints without end costs no memory and no frames', async () => {
   const path = scratch.path('chatty.py');
   await writeFile(
