@@ -7,6 +7,8 @@ export {
   type BridgeEvent,
   type BridgeSettings,
   type BridgeStats,
+  type BrokerKind,
+  type BrokerStats,
   createBridge,
   type FrameOutcome,
   type FrameResult,

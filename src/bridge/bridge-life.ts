@@ -15,7 +15,7 @@ import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions
 import { type Replay, replayOf } from '../replay/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
-import type { BridgeEvent, BridgeStats } from './events.js';
+import type { BridgeEvent, BridgeStats, BrokerKind, BrokerStats } from './events.js';
 import { openSinks, type Parts, type RemoteCalls } from './open-sinks.js';
 import { RecordedSource } from './recorded-source.js';
 import { Reports } from './reports.js';
@@ -67,6 +67,8 @@ export class BridgeLife {
   protected readonly segmentSwitch: SegmentSwitch;
   /** @internal */
   protected readonly road: FrameRoad;
+  /** @internal */
+  protected readonly brokers = new Map<BrokerKind, () => BrokerStats>();
   readonly #reports: Reports;
   readonly #replay: Replay | undefined;
   /** @internal */
@@ -188,6 +190,7 @@ export class BridgeLife {
       damagedData: this.#sources.frame.damagedData,
       undecoded: (sinks.segment?.skipped ?? 0) + (sinks.arrays?.skipped ?? 0),
       sinks,
+      brokers: Object.fromEntries([...this.brokers].map(([kind, figures]) => [kind, figures()])),
       algorithm: this.parts?.algorithm?.takeStats() ?? null,
       link: this.camera.stats(),
     };

@@ -3,7 +3,14 @@ import type { Observable } from 'rxjs';
 import { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import { BridgeLife } from './bridge-life.js';
-import type { BridgeEvent, BridgeStats, FrameOutcome, FrameResult } from './events.js';
+import type {
+  BridgeEvent,
+  BridgeStats,
+  BrokerKind,
+  BrokerStats,
+  FrameOutcome,
+  FrameResult,
+} from './events.js';
 import type { Pipeline } from './pipeline.js';
 import type { Segment } from './segment-switch.js';
 import type { AttachedSink, SinkKind } from './sink.js';
@@ -74,6 +81,11 @@ export class Bridge extends BridgeLife {
   /** Takes such a place away again. */
   async detach(kind: SinkKind): Promise<void> {
     await this.sinks.remove(kind);
+  }
+
+  /** Adds what is counted of a broker to the figures. */
+  countBroker(kind: BrokerKind, figures: () => BrokerStats): void {
+    this.brokers.set(kind, figures);
   }
 
   /** Name of the shared memory that frames are put into first; null when there is none. */

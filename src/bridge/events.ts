@@ -135,8 +135,25 @@ export interface BridgeStats {
   readonly latencyMs: { readonly delivered: Latency | null; readonly result: Latency | null };
   /** By sink. Not among them: what the algorithm skipped or failed at, which its own figures have. */
   readonly sinks: Readonly<Partial<Record<SinkKind, SinkStats>>>;
+  /** By broker. Not among them: frames, which are at the sink `nats`, and what only counts at its moment: figures, status, pictures. */
+  readonly brokers: Readonly<Partial<Record<BrokerKind, BrokerStats>>>;
   readonly algorithm: AlgorithmStats | null;
   readonly link: LinkStats;
+}
+
+export type BrokerKind = 'nats' | 'mqtt';
+
+/** What became of the results and events for a broker. */
+export interface BrokerStats {
+  readonly connected: boolean;
+  /** Those that the broker has taken. */
+  readonly sent: number;
+  /** Those that wait for the broker. */
+  readonly pending: number;
+  /** Those that were left out: the broker was away or too slow, or refused them. */
+  readonly lost: number;
+  /** Connections after the first. */
+  readonly reconnects: number;
 }
 
 export interface AlgorithmStats {

@@ -9,6 +9,8 @@ export type {
   AlgorithmStats,
   BridgeEvent,
   BridgeStats,
+  BrokerKind,
+  BrokerStats,
   FrameOutcome,
   FrameResult,
   Latency,

@@ -180,6 +180,7 @@ export const runLines = {
         description: 'of about the last minute; null: none, or the script does not tell capture times',
       }),
     sinks: values('by sink: frames written, lost and skipped').optional(),
+    brokers: values('by broker: connected, reconnects; results and events sent, pending and lost').optional(),
     algorithm: values(
       'of the algorithm: state, ok, ng, failed, skipped, latencyMs ...; null: none',
     ).nullable(),

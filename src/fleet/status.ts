@@ -1,4 +1,4 @@
-/** What a bridge says of itself at a broker, again and again: who hears nothing any more knows that it has gone. */
+/** What a bridge says of itself at a broker: that it is there, again and again, and what it could not say. */
 import type { Bridge } from '../bridge/index.js';
 import { packageVersion } from '../package.js';
 
@@ -18,6 +18,10 @@ export interface CameraStatus {
   /** Milliseconds from one status to the next. */
   readonly intervalMs: number;
 }
+
+/** Tells readers, before the next message, that `count` results and events before it are missing. */
+export const lostLine = (cameraId: string, count: number) =>
+  ({ type: 'lost', timestampMs: Date.now(), cameraId, count }) as const;
 
 /** The status of a bridge now; `offline` when it ends. */
 export function cameraStatus(bridge: Bridge, site: string, status: CameraStatus['status']): CameraStatus {

@@ -1,5 +1,5 @@
 /** What is read off a camera's figures when metrics are asked for: names, units and labels by Prometheus' conventions. */
-import type { AlgorithmStats, BridgeStats, SinkKind, SinkStats } from '../bridge/index.js';
+import type { AlgorithmStats, BridgeStats, BrokerStats, SinkKind, SinkStats } from '../bridge/index.js';
 import type { FrameMeter } from './frame-meter.js';
 import type { WatchedCamera } from './watched-camera.js';
 
@@ -88,6 +88,13 @@ const SINK: Table<SinkStats> = {
   skipped: ['openmv_sink_frames_skipped_total', 'Frames that a newer one replaced before they were written.'],
 };
 
+const BROKER: Table<BrokerStats> = {
+  sent: ['openmv_broker_messages_sent_total', 'Results and events that a broker has taken.'],
+  pending: ['openmv_broker_messages_pending', 'Results and events that wait for a broker.'],
+  lost: ['openmv_broker_messages_lost_total', 'Results and events that did not reach a broker.'],
+  reconnects: ['openmv_broker_reconnects_total', 'Connections to a broker after the first.'],
+};
+
 /** Before they happen they are 0, so that the first one is seen as an increase. */
 const NO_DROPS: Required<BridgeStats['droppedByReason']> = {
   ...{ corrupt: 0, too_large: 0, unreadable: 0, skipped: 0, stale: 0, repeated: 0, replaced: 0, missed: 0 },
@@ -125,14 +132,21 @@ const one = (value: number | boolean | null | undefined): readonly Series[] =>
 const by = (label: string, counts: object): readonly Series[] =>
   Object.entries(counts).map(([name, count]) => [{ [label]: name }, Number(count)]);
 
-const SINK_METRICS = Object.entries(SINK as Readonly<Record<keyof SinkStats, Line>>).map(([field, line]) =>
-  metric(...line, ['sink'], ({ camera: { stats } }) =>
-    Object.entries(stats?.sinks ?? {}).map(([kind, counts]) => [
-      { sink: kind },
-      counts[field as keyof SinkStats],
-    ]),
-  ),
-);
+/** The metrics of a table with figures for each kind of something, which becomes a label. */
+function byKind<T extends object>(
+  table: Table<T>,
+  label: string,
+  of: (stats: BridgeStats) => Readonly<Partial<Record<string, T>>>,
+): readonly CameraMetric[] {
+  return Object.entries(table as Readonly<Record<string, Line>>).map(([field, line]) =>
+    metric(...line, [label], ({ camera: { stats } }) =>
+      Object.entries(stats ? of(stats) : {}).map(([kind, figures]) => [
+        { [label]: kind },
+        figures![field as Numbers<T>] as number,
+      ]),
+    ),
+  );
+}
 
 /** The newest figures of the processes; one sample is a second. */
 const lastOf = ({ camera }: Metered, name: string): number | null =>
@@ -208,7 +222,7 @@ export const CAMERA_METRICS: readonly CameraMetric[] = [
   metric('openmv_link_round_trip_seconds', 'Smoothed round trip.', [], ({ camera: { stats } }) =>
     one(stats && stats.link.roundTripMs / 1_000),
   ),
-  ...SINK_METRICS,
+  ...byKind(SINK, 'sink', ({ sinks }) => sinks),
   metric(
     'openmv_sink_failing',
     'Whether a destination of frames fails now.',
@@ -219,4 +233,12 @@ export const CAMERA_METRICS: readonly CameraMetric[] = [
       return [...kinds].map((sink) => [{ sink }, Number(failing.includes(sink))]);
     },
   ),
+  metric(
+    'openmv_broker_connected',
+    'Whether there is a connection to a broker.',
+    ['broker'],
+    ({ camera: { stats } }) =>
+      Object.entries(stats?.brokers ?? {}).map(([broker, { connected }]) => [{ broker }, Number(connected)]),
+  ),
+  ...byKind(BROKER, 'broker', ({ brokers }) => brokers),
 ];

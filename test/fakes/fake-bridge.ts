@@ -101,11 +101,13 @@ export class FakeBridge {
       ...{ cameraId: this.cameraId, framesPerSecond: 30, bytesPerSecond: 300_000, frameBytes: 10_000 },
       ...{ width: 320, height: 240, delivered: this.#sequence, dropped: 0, droppedByReason: {}, repaired: 0 },
       ...{ damagedData: 0, latencyMs: { delivered: null, result: null } },
-      ...{ undecoded: 0, sinks: {}, algorithm: null, link: { resyncs: 0, roundTripMs: 1 } },
+      ...{ undecoded: 0, sinks: {}, brokers: {}, algorithm: null, link: { resyncs: 0, roundTripMs: 1 } },
       ...more,
     };
     this.stats$.next(stats as unknown as BridgeStats);
   }
+
+  countBroker(): void {}
 
   end(): void {
     for (const subject of [this.frames$, this.results$, this.outcomes$, this.events$, this.stats$])

@@ -1,9 +1,10 @@
 /** What an MQTT broker is told of one camera, and the commands that come from there. */
 import type { Subscription } from 'rxjs';
-import { type Bridge, eventLine, resultLine, statsLine } from '../../bridge/index.js';
+import { type Bridge, type BrokerStats, eventLine, resultLine, statsLine } from '../../bridge/index.js';
 import type { ControlService } from '../../control/index.js';
 import type { BrokerHandlers } from '../broker-handlers.js';
 import { type CameraName, topicOf } from '../names.js';
+import { lostLine } from '../status.js';
 import type { MqttAccess } from './access.js';
 import { CommandTopic } from './commands.js';
 import { type Connect, Connection, OFFLINE, ONLINE } from './connection.js';
@@ -21,17 +22,6 @@ export interface MqttCameraOptions {
   readonly discovery: string | undefined;
   readonly service: ControlService;
   readonly handlers: BrokerHandlers;
-}
-
-/** What became of a camera's messages. */
-export interface MqttFigures {
-  readonly connected: boolean;
-  /** Results and events that the broker has taken, that wait, and that were left out because too many waited. */
-  readonly sent: number;
-  readonly pending: number;
-  readonly lost: number;
-  /** Connections after the first. */
-  readonly reconnects: number;
 }
 
 export class MqttCamera {
@@ -56,6 +46,7 @@ export class MqttCamera {
     this.#name = { site: options.site, camera: bridge.cameraId };
     this.#status = bridge.camera.connected ? ONLINE : OFFLINE;
     this.#connection = this.#connect();
+    bridge.countBroker('mqtt', () => this.figures);
     this.#subscribe();
   }
 
@@ -63,7 +54,7 @@ export class MqttCamera {
     return this.#bridge.cameraId;
   }
 
-  get figures(): MqttFigures {
+  get figures(): BrokerStats {
     const { outbox, connected, connects } = this.#connection;
     const { sent, pending, lost } = outbox;
     return { connected, sent, pending, lost, reconnects: Math.max(0, connects - 1) };
@@ -95,8 +86,7 @@ export class MqttCamera {
         clientId: `openmv-${site}-${this.cameraId}`,
         statusTopic: topicOf(this.#name, 'status'),
         commandTopic: topicOf(this.#name, 'command'),
-        lostMessage: (count) =>
-          this.#line('event', { type: 'lost', timestampMs: Date.now(), cameraId: this.cameraId, count }),
+        lostMessage: (count) => this.#line('event', lostLine(this.cameraId, count)),
       },
       {
         connected: () => this.#connected(),

@@ -1,13 +1,11 @@
 /** All cameras of a run at an MQTT broker. */
-import type { Bridge } from '../../bridge/index.js';
+import type { Bridge, BrokerStats } from '../../bridge/index.js';
 import { ControlService } from '../../control/index.js';
 import type { BrokerHandlers } from '../broker-handlers.js';
 import { type MqttAccess, type MqttAccessOptions, mqttAccess } from './access.js';
-import { MqttCamera, type MqttFigures } from './camera.js';
+import { MqttCamera } from './camera.js';
 import type { Connect } from './connection.js';
 import { DISCOVERY_PREFIX } from './discovery.js';
-
-export type { MqttFigures };
 
 export interface MqttOptions extends MqttAccessOptions {
   /** Prefix of Home Assistant's discovery; true: its usual one. */
@@ -39,7 +37,7 @@ export class MqttPublisher {
   }
 
   /** By camera id, of those whose bridges run. */
-  get figures(): Readonly<Record<string, MqttFigures>> {
+  get figures(): Readonly<Record<string, BrokerStats>> {
     return Object.fromEntries([...this.#cameras].map((camera) => [camera.cameraId, camera.figures]));
   }
 

@@ -25,6 +25,7 @@ export class NatsBroker {
   /** Aborted when the present connection has ended. */
   #life = new AbortController();
   #failure: BridgeError | undefined;
+  #connects = 0;
   #change = deferred();
   #running: Promise<void> = Promise.resolve();
 
@@ -56,6 +57,11 @@ export class NatsBroker {
   /** Why there is no connection. */
   get failure(): BridgeError | undefined {
     return this.#failure;
+  }
+
+  /** How often there was a connection. */
+  get connects(): number {
+    return this.#connects;
   }
 
   /** Tells how it stands now, and each change; what comes back ends that. */
@@ -116,8 +122,10 @@ export class NatsBroker {
     const before = this.#failure;
     this.#connection = connection;
     this.#failure = failure;
-    if (connection) this.#life = new AbortController();
-    else this.#life.abort(failure);
+    if (connection) {
+      this.#connects++;
+      this.#life = new AbortController();
+    } else this.#life.abort(failure);
     this.#change.resolve();
     this.#change = deferred();
     for (const follower of [...this.#followers]) {

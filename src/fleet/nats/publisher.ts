@@ -11,11 +11,12 @@ import {
 } from '../../bridge/index.js';
 import { asBridgeError, BridgeError } from '../../errors.js';
 import type { Frame } from '../../frames/index.js';
-import { checkedName, subjectOf } from '../names.js';
+import { checkedName } from '../names.js';
 import { cameraStatus, STATUS_MS } from '../status.js';
 import type { NatsBroker } from './broker.js';
 import { checkSize, frameHeaders } from './frame-message.js';
-import type { Kind, NatsStream } from './stream.js';
+import { NatsMessages } from './messages.js';
+import type { NatsStream } from './stream.js';
 
 /** Frames under way to a server before one that comes is skipped. */
 const MAX_UNDER_WAY = 8;
@@ -39,6 +40,7 @@ export class NatsPublisher implements Sink {
   readonly #broker: NatsBroker;
   readonly #settings: PublisherSettings;
   readonly #handlers: Handlers;
+  readonly #messages: NatsMessages;
   readonly #underWay = new Set<Promise<void>>();
   /** Aborted when frames, and when results, are not waited for any more. */
   readonly #frames = new AbortController();
@@ -70,6 +72,9 @@ export class NatsPublisher implements Sink {
     this.#broker = broker;
     this.#settings = settings;
     this.#handlers = handlers;
+    const name = { site: settings.site, camera: bridge.cameraId };
+    this.#messages = new NatsMessages(broker, name, (error) => handlers.failed(error));
+    bridge.countBroker('nats', () => this.#messages.figures);
     this.#statusTimer = setInterval(() => this.#tell('online'), STATUS_MS);
     this.#statusTimer.unref();
     this.#unfollow = broker.follow({
@@ -78,15 +83,15 @@ export class NatsPublisher implements Sink {
     });
     bridge.results$.subscribe((result) => {
       const { runId, cameraId, requestId } = result;
-      this.#keep('result', JSON.stringify(resultLine(result)), `${runId}.${cameraId}.${requestId}`);
+      this.#result(JSON.stringify(resultLine(result)), `${runId}.${cameraId}.${requestId}`);
     });
     bridge.events$.subscribe((event) => {
-      this.#say('event', eventLine(event));
+      this.#messages.say('event', JSON.stringify(eventLine(event)));
       if (event.type === 'connected' || event.type === 'disconnected') this.#tell('online');
     });
     this.done = new Promise((resolve) => {
       bridge.stats$.subscribe({
-        next: (stats) => this.#say('stats', statsLine(stats)),
+        next: (stats) => this.#messages.now('stats', JSON.stringify(statsLine(stats))),
         complete: () => void this.#finish().then(resolve),
       });
     });
@@ -172,43 +177,21 @@ export class NatsPublisher implements Sink {
     checkSize(frame.bytes, connection.info?.max_payload);
     const headers = frameHeaders(frame);
     const { runId, cameraId, sequence } = frame;
-    return { subject: this.#subject('frame'), id: `${runId}.${cameraId}.${sequence}`, headers };
+    return { subject: this.#messages.subject('frame'), id: `${runId}.${cameraId}.${sequence}`, headers };
   }
 
   /** Publishes a result, after those before it; with `every` until the stream has it. */
-  #keep(kind: Kind, text: string, id: string): void {
-    if (!this.#settings.every) {
-      this.#sayText(kind, text);
-      return;
-    }
+  #result(text: string, id: string): void {
+    if (!this.#settings.every) return this.#messages.say('result', text);
     const data = new TextEncoder().encode(text);
     const { signal } = this.#end;
     const sending = this.#counted(
-      this.#results.run(() => this.#until(signal, this.#subject(kind), data, id), signal),
+      this.#results.run(() => this.#until(signal, this.#messages.subject('result'), data, id), signal),
     );
+    this.#messages.follow(sending);
     // The sensor waits for results as well.
     this.#bridge.hold(sending);
     sending.catch((error) => signal.aborted || this.#handlers.failed(asBridgeError(error)));
-  }
-
-  #say(kind: Kind, line: object): void {
-    this.#sayText(kind, JSON.stringify(line));
-  }
-
-  /** Sends what may be missed: nothing while the server is away. */
-  #sayText(kind: string, text: string): void {
-    const { connection } = this.#broker;
-    try {
-      checkSize(text.length, connection?.info?.max_payload);
-      connection?.publish(this.#subject(kind), text);
-    } catch (error) {
-      // Else the connection has just ended.
-      if (error instanceof BridgeError) this.#handlers.failed(error);
-    }
-  }
-
-  #subject(kind: string): string {
-    return subjectOf({ site: this.#settings.site, camera: this.#bridge.cameraId }, kind);
   }
 
   #status(status: 'online' | 'offline'): string {
@@ -216,12 +199,12 @@ export class NatsPublisher implements Sink {
   }
 
   #tell(status: 'online' | 'offline'): void {
-    this.#sayText('status', this.#status(status));
+    this.#messages.now('status', this.#status(status));
   }
 
   /** Says how it is, and answers those who ask; the server itself tells them when there is no bridge any more. */
   #connected(connection: NatsConnection): void {
-    this.#asked = connection.subscribe(`${this.#subject('status')}.get`, {
+    this.#asked = connection.subscribe(`${this.#messages.subject('status')}.get`, {
       callback: (_error, message) => {
         message?.respond(this.#status('online'));
       },

@@ -34,7 +34,7 @@ export function statsOf(value: unknown): BridgeStats | undefined {
   if (!line || (line.algorithm !== null && !algorithmSchema.safeParse(line.algorithm).success))
     return undefined;
   const { type: _type, timestampMs: _time, ...stats } = line;
-  return { sinks: {}, ...stats } as unknown as BridgeStats;
+  return { sinks: {}, brokers: {}, ...stats } as unknown as BridgeStats;
 }
 
 export function eventOf(value: unknown, runId: string): BridgeEvent | undefined {
