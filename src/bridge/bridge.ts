@@ -1,5 +1,6 @@
 /** A bridge: one camera's frames into its sinks and to subscribers, and what may be asked of it while it runs. */
 import type { Observable } from 'rxjs';
+import { installation, type MainChange, type MainScript, refuseVirtual, removal } from '../camera/index.js';
 import { BridgeError } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import { BridgeLife } from './bridge-life.js';
@@ -143,12 +144,38 @@ export class Bridge extends BridgeLife {
 
   /** Runs another script on the camera while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, BRIDGE_CLOSED. */
   async execScript(script: string): Promise<void> {
-    await this.connection.exec(script);
+    await this.connection.lend((camera, signal) => camera.exec(script, signal));
   }
 
   /** Stops the camera's script while no frames are pulled. OPTION_INVALID, SCRIPT_FAILED, CAMERA_*, BRIDGE_CLOSED. */
   async stopScript(): Promise<void> {
-    await this.connection.stopScript();
+    await this.connection.lend((camera, signal) => camera.stop(signal));
+  }
+
+  /**
+   * Restarts the camera, which runs its main.py then, while no frames are pulled; resolves when it is connected again, which
+   * `disconnected` and `connected` events tell as well. OPTION_INVALID, CAMERA_SILENT: it was not back within 30 s; CAMERA_*, BRIDGE_CLOSED.
+   */
+  async resetCamera(): Promise<void> {
+    this.connection.checkRestart();
+    await this.connection.lend(() => this.connection.restart(async () => undefined));
+  }
+
+  /**
+   * Writes a script as the camera's main.py, which it runs after power-on without a host, restarts the camera and waits until the script
+   * runs; while no frames are pulled. What main.py was is kept for `uninstallScript`. Resolves to the channel that answers, if one was
+   * waited for. The errors of `resetCamera`; SCRIPT_EXCEPTION: the camera's file system is full or cannot be written; SCRIPT_FAILED: what
+   * is there differs, or does not run; CHANNEL_MISSING.
+   */
+  async installScript(main: MainScript = {}): Promise<string | undefined> {
+    const change = await installation(main);
+    await this.#changeMain(change);
+    return change.channel;
+  }
+
+  /** Puts back what main.py was before `installScript`, and restarts the camera. The errors of `resetCamera`; OPTION_INVALID: nothing was installed. */
+  async uninstallScript(): Promise<void> {
+    await this.#changeMain(removal);
   }
 
   /** The VIZN segment; null: there is none. */
@@ -185,6 +212,16 @@ export class Bridge extends BridgeLife {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #changeMain({ before, after }: MainChange): Promise<void> {
+    this.connection.check();
+    this.connection.checkRestart();
+    refuseVirtual(this.options.port);
+    await this.connection.lend(async (camera, signal) => {
+      await before(camera, signal);
+      await this.connection.restart(after);
+    });
   }
 
   #silent(ms: number): BridgeError {

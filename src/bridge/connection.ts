@@ -1,6 +1,13 @@
 /** The life cycle of a bridge's camera: what each state does, and the commands that lead from one to another. */
-import { abortable, Mutex } from '../async.js';
-import { type Camera, type LineSettings, mayCome, mayPass, ReconnectingCamera } from '../camera/index.js';
+import { abortable, Mutex, within } from '../async.js';
+import {
+  type Camera,
+  type LineSettings,
+  mayCome,
+  mayPass,
+  ReconnectingCamera,
+  resetAndLeave,
+} from '../camera/index.js';
 import { asBridgeError, BridgeError } from '../errors.js';
 import { type Source, scriptEnded } from '../frames/index.js';
 import { type BridgeOptions, cameraPart } from '../options/index.js';
@@ -11,6 +18,9 @@ import { oncePerReason } from './reports.js';
 import type { SourceKind } from './script-appears.js';
 import type { State, Transition } from './states.js';
 import { Triggers } from './triggers.js';
+
+/** How long a camera may take to come back after a restart. */
+const RESTART_MS = 30_000;
 
 export interface ConnectionHandlers {
   /** A connection was made: the first one, or another one after `disconnected`. */
@@ -177,14 +187,49 @@ export class Connection {
     });
   }
 
-  /** Runs another script in the place of the frame script. OPTION_INVALID while frames are pulled, SCRIPT_FAILED, CAMERA_*. */
-  exec(script: string): Promise<void> {
-    return this.#replace((camera, signal) => camera.exec(script, signal));
+  /**
+   * Gives the camera to `action` while no frames are pulled; the frame script comes back when they are wanted again. The signal
+   * ends with this connection. OPTION_INVALID while frames are pulled, PORT_CLOSED while the camera is away, and the errors
+   * of `action`.
+   */
+  lend(action: (camera: Camera, signal: AbortSignal) => Promise<void>): Promise<void> {
+    return this.#command(async () => {
+      if (this.#framesOnly) throw noCamera();
+      await this.prepared();
+      if (this.#wanted) {
+        const message =
+          'The script cannot be changed while streaming is active: the frames come from it. Stop streaming first.';
+        throw new BridgeError('OPTION_INVALID', message);
+      }
+      if (!this.camera.connected) {
+        const message = 'The camera is not connected now: its script can be changed when it is back.';
+        throw new BridgeError('PORT_CLOSED', message);
+      }
+      this.#script.replaced(this.camera);
+      await action(this.camera, this.#machine.scope);
+    });
   }
 
-  /** Stops the camera's script. The errors of `exec`. */
-  stopScript(): Promise<void> {
-    return this.#replace((camera, signal) => camera.stop(signal));
+  /** Throws OPTION_INVALID or UNSUPPORTED where a camera that is restarted would not come back. */
+  checkRestart(): void {
+    if (this.#line.replay) {
+      throw new BridgeError('UNSUPPORTED', 'This is a recording: there is no camera to restart.');
+    }
+    if (this.#options.reconnect !== false) return;
+    const message = 'The camera cannot be restarted: the bridge was told to end when its connection does.';
+    throw new BridgeError('OPTION_INVALID', message, { context: { options: ['reconnect'] } });
+  }
+
+  /**
+   * Restarts the camera that `lend` has given, which runs its main.py then; `action` gets it when it is back. CAMERA_SILENT: it was
+   * not back within 30 s, and is looked for.
+   */
+  async restart(action: (camera: Camera, signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { camera } = this;
+    await resetAndLeave(camera, this.signal);
+    const back = this.#machine.until(() => this.camera !== camera && this.#machine.settled === 'paused');
+    await within(back, RESTART_MS, notBack, this.signal);
+    await action(this.camera, this.#machine.scope);
   }
 
   /** Ends it for good, with an error or without. Resolves when nothing of it runs any more. Never rejects. Idempotent. */
@@ -340,24 +385,11 @@ export class Connection {
     if (this.state === 'streaming') this.#machine.go('pause');
     await this.prepared();
   }
-
-  #replace(action: (camera: Camera, signal: AbortSignal) => Promise<void>): Promise<void> {
-    return this.#command(async () => {
-      if (this.#framesOnly) throw noCamera();
-      await this.prepared();
-      if (this.#wanted) {
-        const message =
-          'The script cannot be changed while streaming is active: the frames come from it. Stop streaming first.';
-        throw new BridgeError('OPTION_INVALID', message);
-      }
-      if (!this.camera.connected) {
-        const message = 'The camera is not connected now: its script can be changed when it is back.';
-        throw new BridgeError('PORT_CLOSED', message);
-      }
-      this.#script.replaced(this.camera);
-      await action(this.camera, this.#machine.scope);
-    });
-  }
 }
 
 const goneError = (): BridgeError => new BridgeError('PORT_CLOSED', 'The connection to the camera ended.');
+const notBack = (): BridgeError =>
+  new BridgeError(
+    'CAMERA_SILENT',
+    `The camera was told to restart, and is not back after ${RESTART_MS / 1_000} s. The bridge goes on looking for it; plug it in again.`,
+  );

@@ -174,8 +174,8 @@ export class Camera {
   }
 
   /** The channels the camera has now, those of its script included. */
-  channels(): Promise<readonly ChannelEntry[]> {
-    return this.#session.channels();
+  channels(signal?: AbortSignal): Promise<readonly ChannelEntry[]> {
+    return this.#session.channels(signal);
   }
 
   /** The channel table is read again when it is next needed. */

@@ -16,8 +16,15 @@ export {
   FRAME_SIZES,
   type PixelFormatName,
 } from './controls-values.js';
-export { install, uninstall } from './install.js';
+export {
+  changeMain,
+  installation,
+  type MainChange,
+  type MainScript,
+  refuseVirtual,
+  removal,
+} from './install.js';
 export { mayCome, mayPass, ReconnectingCamera } from './reconnecting-camera.js';
-export { resetCamera } from './reset.js';
+export { resetAndLeave, resetCamera } from './reset.js';
 export type { RunOptions } from './run-script.js';
 export { MAX_SCRIPT_BYTES } from './script.js';

@@ -1,8 +1,10 @@
 /** A script that the camera runs by itself after power-on: main.py on its own file system. */
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { pause } from '../async.js';
 import { BridgeError } from '../errors.js';
 import { type CameraInput, cameraOptionsSchema, parseOptions } from '../options/index.js';
+import { packageFile } from '../package.js';
 import type { Camera } from './camera.js';
 import { COMMIT, PREAMBLE, UNDO, writePiece } from './install-scripts.js';
 import { ReconnectingCamera } from './reconnecting-camera.js';
@@ -15,21 +17,34 @@ const PIECE = 8 * 1024;
 /** How long main.py may take until its channel is there: a sensor that starts takes seconds. */
 const START_MS = 15_000;
 const LOOK_MS = 100;
+const BUNDLED_CHANNEL = 'frame';
 
-export interface InstallOptions {
-  /** Waited for after the reset; undefined: until the script runs. */
-  readonly channel: string | undefined;
-  readonly signal: AbortSignal;
+/** What is to be on the camera. */
+export interface MainScript {
+  /** The text of main.py; default: the bundled script. */
+  readonly script?: string | undefined;
+  /** Waited for after the restart; default: that of the bundled script, else only that the script runs. */
+  readonly channel?: string | undefined;
+}
+
+/** A change of main.py: what is done before the camera is restarted, and what is waited for after it. */
+export interface MainChange {
+  /** The channel that is waited for. */
+  readonly channel?: string | undefined;
+  before(camera: Camera, signal: AbortSignal): Promise<void>;
+  after(camera: Camera, signal: AbortSignal): Promise<void>;
 }
 
 /**
- * Writes `script` as main.py, reads it back, restarts the camera and waits until the script runs and its channel is
- * there. What main.py was is kept on the camera for `uninstall`. Ends in the errors of `connectCamera`, OPTION_INVALID,
- * SCRIPT_EXCEPTION (its file system is full or cannot be written), SCRIPT_FAILED (what is there differs, or it does not
- * run), CHANNEL_MISSING (it runs without the channel), or `signal.reason`.
+ * Writes main.py, reads it back, and waits after the restart until the script runs and its channel is there. What main.py was is
+ * kept on the camera for `removal`. Ends in OPTION_INVALID; its steps in SCRIPT_EXCEPTION (the camera's file system is full or
+ * cannot be written), SCRIPT_FAILED (what is there differs, or it does not run), CHANNEL_MISSING (it runs without the channel),
+ * CAMERA_*, or `signal.reason`.
  */
-export async function install(input: CameraInput, script: string, options: InstallOptions): Promise<void> {
-  const { channel, signal } = options;
+export async function installation(main: MainScript): Promise<MainChange> {
+  const bundled = main.script === undefined;
+  const script = main.script ?? (await readFile(packageFile('firmware/frame_channel.py'), 'utf8'));
+  const channel = main.channel ?? (bundled ? BUNDLED_CHANNEL : undefined);
   const bytes = Buffer.from(await scriptText(script));
   if (bytes.length === 0 || bytes.length > MAX_SCRIPT_BYTES) {
     throw new BridgeError(
@@ -37,65 +52,56 @@ export async function install(input: CameraInput, script: string, options: Insta
       `A script has 1 to ${MAX_SCRIPT_BYTES} bytes, this one ${bytes.length}.`,
     );
   }
-  const digest = createHash('sha256').update(bytes).digest('hex');
-  const camera = await withRestart(input, signal, async (before) => {
-    const commit = `${PREAMBLE}${COMMIT(digest)}`;
+  const commit = `${PREAMBLE}${COMMIT(createHash('sha256').update(bytes).digest('hex'))}`;
+  const before = async (camera: Camera, signal: AbortSignal): Promise<void> => {
     // It may be there already: then nothing is written, and what was there before the first time is kept.
-    if ((await answer(before, commit, signal)) === 'installed') return;
+    if ((await answer(camera, commit, signal)) === 'installed') return;
     for (let at = 0; at < bytes.length; at += PIECE) {
-      await before.run(writePiece(bytes.subarray(at, at + PIECE), at === 0), { signal });
+      await camera.run(writePiece(bytes.subarray(at, at + PIECE), at === 0), { signal });
     }
-    if ((await answer(before, commit, signal)) === 'installed') return;
+    if ((await answer(camera, commit, signal)) === 'installed') return;
     throw new BridgeError(
       'SCRIPT_FAILED',
       'What the camera has written differs from the script, so main.py was left as it was. Try again.',
     );
-  });
-  try {
-    await started(camera, channel, signal);
-  } finally {
-    await camera.close();
-  }
+  };
+  return { channel, before, after: (camera, signal) => started(camera, channel, signal) };
 }
 
-/**
- * Puts back what main.py was before the last `install`, or removes it where there was none, and restarts the camera.
- * OPTION_INVALID when nothing was installed.
- */
-export async function uninstall(input: CameraInput, signal: AbortSignal): Promise<void> {
-  const camera = await withRestart(input, signal, async (before) => {
-    if ((await answer(before, `${PREAMBLE}${UNDO}`, signal)) === 'undone') return;
+/** Puts back what main.py was before the last `installation`, or removes it where there was none. OPTION_INVALID: nothing was installed. */
+export const removal: MainChange = {
+  async before(camera, signal) {
+    if ((await answer(camera, `${PREAMBLE}${UNDO}`, signal)) === 'undone') return;
     throw new BridgeError(
       'OPTION_INVALID',
       'Nothing was installed on this camera, so there is nothing to put back.',
     );
-  });
-  await camera.close();
+  },
+  after: async () => undefined,
+};
+
+/** Throws OPTION_INVALID where what is installed would be gone after a restart. */
+export function refuseVirtual(port: string): void {
+  if (port !== 'virtual') return;
+  throw new BridgeError(
+    'OPTION_INVALID',
+    'A camera of the port `virtual` is another one at each connection, so nothing stays installed on it. Serve one on a ' +
+      'terminal with `openmv-bridge virtual`, and name that.',
+    { context: { port } },
+  );
 }
 
-/** Acts on the camera and restarts it; the camera as it is then. Closed when it fails. */
-async function withRestart(
-  input: CameraInput,
-  signal: AbortSignal,
-  action: (camera: Camera) => Promise<void>,
-): Promise<Camera> {
+/** Connects to a camera, makes the change, and closes it. Ends in the errors of `connectCamera` and of the change, or in `signal.reason`. */
+export async function changeMain(input: CameraInput, change: MainChange, signal: AbortSignal): Promise<void> {
   const options = parseOptions(cameraOptionsSchema, input);
-  if (options.port === 'virtual') {
-    throw new BridgeError(
-      'OPTION_INVALID',
-      'A camera of the port `virtual` is another one at each connection, so nothing stays installed on it. Serve one on a ' +
-        'terminal with `openmv-bridge virtual`, and name that.',
-      { context: { port: options.port } },
-    );
-  }
+  refuseVirtual(options.port);
   const again = new ReconnectingCamera(options);
   const camera = await again.connect(signal);
   try {
-    await action(camera);
-    return await restart(again, signal);
-  } catch (error) {
+    await change.before(camera, signal);
+    await change.after(await restart(again, signal), signal);
+  } finally {
     await again.camera.close();
-    throw error;
   }
 }
 
@@ -114,7 +120,7 @@ async function answer(camera: Camera, script: string, signal: AbortSignal): Prom
 async function started(camera: Camera, channel: string | undefined, signal: AbortSignal): Promise<void> {
   for (const end = Date.now() + START_MS; Date.now() < end; await pause(LOOK_MS, signal)) {
     camera.forgetChannels();
-    const names = (await camera.channels()).map(({ name }) => name);
+    const names = (await camera.channels(signal)).map(({ name }) => name);
     if (channel === undefined ? await camera.running(signal) : names.includes(channel)) return;
   }
   const what = channel === undefined ? 'does not run' : `has no channel \`${channel}\``;

@@ -30,12 +30,17 @@ export async function resetCamera(
   }
 }
 
-/** Restarts a camera that is connected; resolves when it is connected again. */
-export async function restart(again: ReconnectingCamera, signal: AbortSignal): Promise<Camera> {
-  const { camera } = again;
+/** Tells a camera to restart; resolves when its line is over. One that does not break by itself is closed. */
+export async function resetAndLeave(camera: Camera, signal: AbortSignal): Promise<void> {
   await camera.reset();
   await within(camera.ended, BREAK_MS, () => new Error('still there'), signal).catch(() =>
     signal.throwIfAborted(),
   );
+  await camera.close();
+}
+
+/** Restarts a camera that is connected; resolves when it is connected again. */
+export async function restart(again: ReconnectingCamera, signal: AbortSignal): Promise<Camera> {
+  await resetAndLeave(again.camera, signal);
   return again.reconnect({ attempts: ATTEMPTS, signal, failed: () => undefined });
 }

@@ -59,5 +59,14 @@ export function command<T>(
   };
 }
 
+/** Commands whose replies take long: a script is sent, the camera restarts, a pipeline starts or is finished. */
+export const SLOW_COMMANDS: ReadonlySet<string> = new Set([
+  'start_stream',
+  'stop_stream',
+  'exec_script',
+  'reset',
+  'install',
+]);
+
 /** Parameters of a command that takes none. */
 export const none = z.strictObject({});

@@ -6,7 +6,7 @@ import { BridgeError } from '../errors.js';
 import { readProblem, writeWhole } from '../files.js';
 import { type Command, command, none } from './command.js';
 import { MESSAGE_BYTES } from './message-reader.js';
-import { choice, text } from './parameters.js';
+import { choice, flag, text } from './parameters.js';
 
 /** What can be subscribed to. */
 const EVENTS = [
@@ -35,13 +35,26 @@ const eventsParam = z
     z.array(choice(EVENTS), `a list of ${EVENTS.join(', ')} is needed`).min(1, 'the list is empty'),
   )
   .default(['frame', 'result']);
+const script = {
+  path: path.optional(),
+  script: text(MESSAGE_BYTES).describe('its text; or path').optional(),
+};
 const scriptParams = z
-  .strictObject({
-    path: path.optional(),
-    script: text(MESSAGE_BYTES).describe('its text; or path').optional(),
-  })
+  .strictObject(script)
   .refine((given) => (given.path === undefined) !== (given.script === undefined), {
     message: 'parameter "path" or "script" is needed',
+  });
+const installParams = z
+  .strictObject({
+    ...script,
+    channel: text(13).describe('wait until the script has it; default: until it runs').optional(),
+    undo: flag().describe('put back what main.py was before, with nothing else').optional(),
+  })
+  .refine((given) => given.path === undefined || given.script === undefined, {
+    message: 'parameters "path" and "script" are two ways to say the same: give one',
+  })
+  .refine(({ undo, ...rest }) => !undo || Object.values(rest).every((value) => value === undefined), {
+    message: 'parameter "undo" is given alone: it takes no script and no channel',
   });
 
 export const ownCommands: readonly Command[] = [
@@ -108,6 +121,33 @@ export const ownCommands: readonly Command[] = [
     async ({ bridge }) => {
       await bridge.stopScript();
       return 'Script stopped';
+    },
+  ),
+  command(
+    'reset',
+    '',
+    'restart the camera, which runs its main.py then, and wait until it is back; not while streaming',
+    none,
+    async ({ bridge }) => {
+      await bridge.resetCamera();
+      return { message: 'Camera reset', port: bridge.camera.info().port };
+    },
+  ),
+  command(
+    'install',
+    '[path=FILE | script=TEXT] [channel=NAME] | undo=yes',
+    'write a script as main.py, which the camera runs after power-on, and reset it; default: the bundled script; not while streaming',
+    installParams,
+    async ({ bridge }, { path: file, script: given, channel, undo }) => {
+      if (undo) {
+        await bridge.uninstallScript();
+        return 'main.py is what it was before';
+      }
+      const main = file === undefined ? given : await readScript(file);
+      return {
+        message: 'Script installed',
+        channel: (await bridge.installScript({ script: main, channel })) ?? null,
+      };
     },
   ),
   command(

@@ -33,7 +33,7 @@ const connectParams = z.strictObject({
 });
 const CAMERA = { type: 'string', description: 'id of the camera; may be left out where there is one' };
 const INSTRUCTIONS = `Cameras of openmv-bridge. list_cameras says which are connected, ${CONNECT} opens one. snapshot gives a picture.
-exec_script, stop_script and set_format need stop_stream first; start_stream goes on with the bridge's own script.`;
+exec_script, stop_script, set_format, reset and install need stop_stream first; start_stream goes on with the bridge's own script.`;
 
 /** What changes nothing; clients may do it without asking a person. */
 const readsOnly = (name: string): boolean =>

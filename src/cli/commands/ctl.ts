@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import {
   COMMANDS,
   type SendOptions,
+  SLOW_COMMANDS,
   sendCommand,
   similarNames,
   VIZION_CONTROL_PATH,
@@ -14,10 +15,9 @@ import { natsClientShape } from '../../options/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
 
-/** Longest wait for a reply, in seconds. A script is sent to the camera, and a pipeline started or finished, before some. */
+/** Longest wait for a reply, in seconds. */
 const WAIT_S = 5;
 const LONG_WAIT_S = 60;
-const LONG = new Set(['start_stream', 'stop_stream']);
 
 interface CtlFlags {
   socket?: string;
@@ -35,7 +35,7 @@ export function configure(command: Command): void {
     .option('--socket <path>', "the control socket; default: that of this user's bridge")
     .option(
       '--timeout <seconds>',
-      `longest wait for the reply; default: ${WAIT_S}, or ${LONG_WAIT_S} for a stream`,
+      `longest wait for the reply; default: ${WAIT_S}, or ${LONG_WAIT_S} for streams, scripts and resets`,
     )
     .option('--camera <id>', 'which camera, when there are several')
     .addOption(
@@ -54,7 +54,7 @@ export function configure(command: Command): void {
         ...(parameters.length > 0 && { params: parameterValues(parameters) }),
         camera: flags.camera,
       };
-      const wait = LONG.has(request.command) ? LONG_WAIT_S : WAIT_S;
+      const wait = SLOW_COMMANDS.has(request.command) ? LONG_WAIT_S : WAIT_S;
       const timeoutMs = Number(flags.timeout ?? wait) * 1_000;
       if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
         throw new BridgeError('OPTION_INVALID', `--timeout takes seconds, not "${flags.timeout}".`);

@@ -2,12 +2,9 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { BridgeError } from '../../errors.js';
-import { packageFile } from '../../package.js';
 import { cameraFlags, withOutput } from '../command.js';
 import { onStop } from '../stop-signals.js';
 import { readScript } from './exec.js';
-
-const BUNDLED_CHANNEL = 'frame';
 
 export function configure(command: Command): void {
   command.argument('[script]', 'a MicroPython file, or - for stdin; default: the bundled frame_channel.py');
@@ -30,20 +27,18 @@ export function configure(command: Command): void {
       if (own.undo && (path !== undefined || own.channel !== undefined)) {
         throw new BridgeError('OPTION_INVALID', 'Give --undo alone: it takes no script and no channel.');
       }
-      const script = own.undo ? '' : await readScript(path ?? packageFile('firmware/frame_channel.py'));
-      const { install, uninstall } = await import('../../camera/index.js');
+      const script = path === undefined ? undefined : await readScript(path);
+      const { changeMain, installation, removal } = await import('../../camera/index.js');
       const stop = new AbortController();
       const stopListening = onStop(() => stop.abort());
       try {
-        if (own.undo) {
-          await uninstall(camera, stop.signal);
-          output.log('info', 'main.py is what it was before, and the camera was reset.');
-        } else {
-          const channel = own.channel ?? (path === undefined ? BUNDLED_CHANNEL : undefined);
-          await install(camera, script, { channel, signal: stop.signal });
-          const state = channel === undefined ? 'it runs' : `its channel \`${channel}\` answers`;
-          output.log('info', `main.py is installed, the camera was reset, and ${state}.`);
-        }
+        const change = own.undo ? removal : await installation({ script, channel: own.channel });
+        await changeMain(camera, change, stop.signal);
+        const state = change.channel === undefined ? 'it runs' : `its channel \`${change.channel}\` answers`;
+        const said = own.undo
+          ? 'main.py is what it was before, and the camera was reset.'
+          : `main.py is installed, the camera was reset, and ${state}.`;
+        output.log('info', said);
       } catch (error) {
         if (!stop.signal.aborted) throw error;
       } finally {

@@ -1,7 +1,7 @@
 /** The cameras of a site, each as a bridge, from the first figures that are heard of it on. */
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Bridge } from '../../bridge/index.js';
-import type { Forward, Reply } from '../../control/index.js';
+import { type Forward, type Reply, SLOW_COMMANDS } from '../../control/index.js';
 import { BridgeError } from '../../errors.js';
 import { parseJson } from '../../json.js';
 import type { NatsClientOptions } from '../../options/index.js';
@@ -16,10 +16,9 @@ import { KINDS, type Kind } from './stream.js';
 
 /** What the page can show. */
 const MOST_CAMERAS = 256;
-/** For a reply; starting and stopping frames takes longer. */
+/** For a reply. */
 const REPLY_MS = 10_000;
 const LONG_REPLY_MS = 60_000;
-const LONG = new Set(['start_stream', 'stop_stream', 'exec_script']);
 const LOOK_MS = 1_000;
 const SILENT_MS = 3 * STATUS_MS;
 
@@ -135,7 +134,7 @@ export class SiteCameras {
   async #forward(camera: string, command: string, params: unknown): Promise<Reply> {
     const { connection, failure } = this.#broker;
     if (!connection) throw failure ?? new BridgeError('BROKER_FAILED', 'NATS is away.');
-    const timeoutMs = LONG.has(command) ? LONG_REPLY_MS : REPLY_MS;
+    const timeoutMs = SLOW_COMMANDS.has(command) ? LONG_REPLY_MS : REPLY_MS;
     const text = await ask(connection, { site: this.#site, camera, request: { command, params }, timeoutMs });
     const reply = parseJson(text) as Reply;
     if (reply['status'] === 'success') return reply;

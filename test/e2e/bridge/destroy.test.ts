@@ -220,6 +220,12 @@ const scenes: Record<string, Scene> = {
     const bridge = await openBridge({ port: 'virtual', shmName: shmName() });
     return { bridge, pending: [bridge.execScript('while True: pass\n')] };
   },
+  'reset of the camera': async () => {
+    const bridge = await openBridge({ port: 'virtual', shmName: shmName() });
+    const pending = [bridge.resetCamera()];
+    await state(bridge, 'reconnecting');
+    return { bridge, pending };
+  },
   'stopping while a frame is awaited': async () => {
     const { bridge, starting, fake } = await onPty((one) => void frames(one, 1));
     await starting;
@@ -340,6 +346,8 @@ async function expectClosed(bridge: Bridge): Promise<void> {
   await expect(bridge.nextFrame(10)).rejects.toMatchObject(closed);
   await expect(bridge.execScript('print(1)')).rejects.toMatchObject(closed);
   await expect(bridge.stopScript()).rejects.toMatchObject(closed);
+  await expect(bridge.resetCamera()).rejects.toMatchObject(closed);
+  await expect(bridge.uninstallScript()).rejects.toMatchObject(closed);
   await expect(bridge.openSegment(shmName(), 8_192)).rejects.toMatchObject(closed);
   await expect(bridge.closeSegment()).rejects.toMatchObject(closed);
   expect(() => bridge.setPipeline(null)).toThrow(expect.objectContaining(closed));

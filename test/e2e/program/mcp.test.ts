@@ -81,6 +81,13 @@ it('opens the camera of --port, with its options, by itself', async () => {
   expect((await call(client, 'connect')).message).toContain('already');
   expect(await call(client, 'start_stream')).toMatchObject({ failed: false });
   await expect.poll(async () => (await call(client, 'get_stats')).total_frames).toBeGreaterThan(0);
+  expect(await call(client, 'reset')).toMatchObject({ failed: true, code: 'OPTION_INVALID' });
+  await call(client, 'stop_stream');
+  expect(await call(client, 'reset')).toMatchObject({ failed: false, port: 'virtual' });
+  expect(await call(client, 'install', { script: 'print(1)' })).toMatchObject({
+    failed: true,
+    message: expect.stringContaining('nothing stays installed'),
+  });
 });
 
 it('has the results of an algorithm behind --', async () => {

@@ -111,6 +111,8 @@ describe('recorded frames', () => {
     await expect(bridge.camera.channels()).rejects.toMatchObject(unsupported);
     await expect(bridge.execScript('print(1)')).rejects.toMatchObject(unsupported);
     await expect(bridge.stopScript()).rejects.toMatchObject(unsupported);
+    await expect(bridge.resetCamera()).rejects.toMatchObject(unsupported);
+    await expect(bridge.installScript()).rejects.toMatchObject(unsupported);
     await expect(bridge.trigger()).rejects.toMatchObject(unsupported);
     await bridge.close();
     const triggered = replayed({ trigger: 'host' }).bridge;
