@@ -17,20 +17,24 @@ import {
   runOptionsSchema,
 } from '../options/index.js';
 import { packageFile } from '../package.js';
+import { type ConfiguredCamera, type NumberedCamera, numbered, numberedInput } from './camera-numbers.js';
 import { type Given, refuseIdle, withAlgorithm } from './flags.js';
 
 export interface RunInputs {
   readonly options: RunOptions;
   /** One a camera; none: those of other machines are shown. */
   readonly bridges: readonly BridgeInput[];
+  /** The same cameras, with the number that each has in names. */
+  readonly cameras: readonly NumberedCamera[];
 }
 
-/** Ends in OPTION_INVALID; `algorithm` is what stood behind `--`. */
+/** Ends in OPTION_INVALID; `algorithm` is what stood behind `--`, `before` the cameras that run already. */
 export async function runInputs(
   specs: readonly OptionSpec[],
   given: Given & { readonly runner?: unknown },
   algorithm: readonly string[],
   path: string | undefined,
+  before: readonly NumberedCamera[] = [],
 ): Promise<RunInputs> {
   const flags = withAlgorithm(given, algorithm);
   const config = path === undefined ? {} : await readConfig(path);
@@ -51,9 +55,13 @@ export async function runInputs(
   // The page shows cameras of other machines then.
   const elsewhere = merged.http !== undefined && merged.nats !== undefined && merged.runner === undefined;
   const ports = [config.cameras ?? merged.port ?? (elsewhere ? [] : 'auto')].flat();
-  const bridges = ports.map((one, index) => camera(common, flags, one, index));
+  const cameras = numbered(
+    ports.map((one) => camera(common, flags, one)),
+    before,
+  );
+  const bridges = cameras.map(numberedInput);
   if (bridges.length > 1) refuseShared(bridges);
-  return { options, bridges };
+  return { options, bridges, cameras };
 }
 
 /** What stands for a secret in a configuration that is printed. */
@@ -101,21 +109,13 @@ function over(below: Given, above: Given): Given {
 }
 
 /** One camera: what holds for all of them, over it the camera's own options, over both the flags. */
-function camera(common: BridgeInput, flags: Given, one: string | BridgeInput, index: number): BridgeInput {
+function camera(common: BridgeInput, flags: Given, one: string | BridgeInput): ConfiguredCamera {
   const own = typeof one === 'string' ? { port: one } : { port: 'auto', ...one };
   const flagged = { ...only(flags, bridgeOptionsSchema), port: own.port };
   const input: BridgeInput = over(over({ ...common }, own), flagged);
-  if (index === 0) return input;
-  // What several have in common would be one name in shared memory, and one virtual camera.
-  const shared = (name: keyof BridgeInput): boolean => !(name in own) || name in flags;
-  for (const name of ['shmName', 'ring', 'arrays'] as const) {
-    const value = input[name] ?? (name === 'shmName' ? '/openmv_frame' : undefined);
-    if (value !== undefined && shared(name)) input[name] = `${value}_${index + 1}`;
-  }
-  if (own.port === 'virtual' && !('virtual' in own && own.virtual?.id !== undefined)) {
-    input.virtual = { ...input.virtual, id: (input.virtual?.id ?? 1) + index };
-  }
-  return input;
+  const names = Object.keys(own).filter((name) => !(name in flags));
+  const id = 'virtual' in own && own.virtual?.id !== undefined ? ['virtual.id'] : [];
+  return { input, own: new Set([...names, ...id]) };
 }
 
 /** What several cameras cannot have in common. */

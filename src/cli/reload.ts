@@ -11,8 +11,8 @@ import type { ServiceManager } from './sd-notify.js';
 const LIVE: readonly (keyof RunOptions)[] = ['logLevel', 'quiet', 'stats'];
 
 export interface Reloading {
-  /** Reads flags and file as at the start. */
-  readonly read: () => Promise<RunInputs>;
+  /** Reads flags and file as at the start; cameras that stay keep what they are named by. */
+  readonly read: (before: RunInputs) => Promise<RunInputs>;
   readonly cameras: Cameras;
   readonly output: Output;
   readonly manager: ServiceManager;
@@ -25,7 +25,7 @@ export async function reload(
 ): Promise<RunInputs> {
   manager.reloading();
   try {
-    const next = await read();
+    const next = await read(before);
     const changed = (Object.keys(next.options) as (keyof RunOptions)[]).filter(
       (name) => !isDeepStrictEqual(next.options[name], before.options[name]),
     );
@@ -43,7 +43,7 @@ export async function reload(
     if (late.length > 0) output.log('warn', `takes effect at the next start only: ${late.join(', ')}`);
     // What takes effect at the next start stays different from what is in force.
     const rest = Object.fromEntries(late.map((name) => [name, before.options[name]]));
-    return { options: { ...next.options, ...rest }, bridges: next.bridges };
+    return { ...next, options: { ...next.options, ...rest } };
   } catch (error) {
     output.error(asBridgeError(error));
     output.log('warn', 'the configuration stays as it was');

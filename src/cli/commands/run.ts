@@ -50,14 +50,14 @@ export function configureRun(
     .option('--print-config', 'print a configuration file that says the same with every default, and end')
     .action(async () => {
       const { config, printConfig } = command.opts<{ config?: string; printConfig?: boolean }>();
-      const inputs = () => runInputs(specs, given(), algorithm, config);
+      const inputs = (before?: RunInputs) => runInputs(specs, given(), algorithm, config, before?.cameras);
       if (printConfig) {
         await withOutput(false, async (output) => {
           output.text(`${JSON.stringify(completeConfig(await inputs()), null, 2)}\n`);
           return EXIT.done;
         });
       } else {
-        const checked = async (): Promise<RunInputs> => refuseMasked(await inputs());
+        const checked = async (before?: RunInputs): Promise<RunInputs> => refuseMasked(await inputs(before));
         // A recording that begins again is another run: of the one before nothing is left.
         do process.exitCode = await run(checked, given(), complete !== undefined);
         while (given()['loop'] === true && process.exitCode === EXIT.done && !stopAsked());
@@ -66,7 +66,11 @@ export function configureRun(
 }
 
 /** `records`: that is its job. Else a recording that ends before its time is no reason to fail. */
-async function run(inputs: () => Promise<RunInputs>, flags: Given, records: boolean): Promise<number> {
+async function run(
+  inputs: (before?: RunInputs) => Promise<RunInputs>,
+  flags: Given,
+  records: boolean,
+): Promise<number> {
   const manager = new ServiceManager();
   const runId = randomUUID();
   // What is wrong with the configuration is said as the flags want it.

@@ -193,6 +193,42 @@ describe('SIGHUP with --config', () => {
     expect((await program.ended).status, program.stderr).toBe(0);
   });
 
+  it('a camera that stays keeps its names, its sequence and its connection, wherever others come and go', async () => {
+    const shmName = segmentName();
+    const names = [shmName, `${shmName}_2`, `${shmName}_3`] as const;
+    const camera = (cameraId: string): object => ({ port: 'virtual', cameraId, virtual: { fps: 20 } });
+    const path = config({ json: true, shmName, cameras: ['a', 'b'].map(camera) });
+    const program = start(['--config', path]);
+    const frame = (id: string, after = 0) =>
+      program.line((line) => line.type === 'frame' && line['cameraId'] === id && line['sequence'] > after);
+    const of = (id: string, type = 'frame') => program.of(type).filter((line) => line['cameraId'] === id);
+    /** What a camera's frames have been named by. */
+    const namesOf = (id: string): string[] => [...new Set(of(id).map((line) => line['sharedMemId']))];
+    const becomes = async (cameras: readonly string[], told: string): Promise<void> => {
+      const length = program.stderr.length;
+      config({ json: true, shmName, cameras: cameras.map(camera) }, path);
+      program.kill('SIGHUP');
+      await expect.poll(() => program.stderr.slice(length), { timeout: 40_000 }).toContain(told);
+      for (const id of cameras) await frame(id, of(id).length);
+    };
+    await Promise.all([frame('a'), frame('b')]);
+    expect([namesOf('a'), namesOf('b')]).toEqual([[names[0]], [names[1]]]);
+    await becomes(['b'], 'read again: closed virtual; 1 camera untouched');
+    expect(existsSync(`/dev/shm${names[0]}`)).toBe(false);
+    // What is free is given again; what is not, is not.
+    await becomes(['c', 'b'], 'read again: opened virtual; 1 camera untouched');
+    await becomes(['d', 'c', 'b'], 'read again: opened virtual; 2 cameras untouched');
+    await becomes(['b', 'd'], 'read again: closed virtual; 2 cameras untouched');
+    program.kill('SIGTERM');
+    expect((await program.ended).status, program.stderr).toBe(0);
+    expect(['b', 'c', 'd'].map(namesOf)).toEqual([[names[1]], [names[0]], [names[2]]]);
+    for (const id of ['b', 'c', 'd']) {
+      expect(of(id, 'connected')).toHaveLength(1);
+      expect(of(id).map((line) => line['sequence'])).toEqual(of(id).map((_line, index) => index + 1));
+    }
+    for (const name of names) expect(existsSync(`/dev/shm${name}`)).toBe(false);
+  });
+
   it('one that comes before the file was read is served once the run is up', async () => {
     const fifo = scratch.path(`service-${files++}.json`);
     expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
