@@ -28,7 +28,7 @@ import {
 import { type Replay, type ReplayedLine, replayOf } from '../replay/index.js';
 import { Channel } from './channel.js';
 import { CameraControls } from './controls.js';
-import { openStream } from './open-stream.js';
+import { closingWith, openStream } from './open-stream.js';
 import { expectReply } from './outcome.js';
 import { drained, type RunOptions, runScript } from './run-script.js';
 import { Scripts } from './script.js';
@@ -315,8 +315,9 @@ export async function connectCamera({
 }: ConnectInput = {}): Promise<Camera> {
   const options = parseOptions(cameraOptionsSchema, input);
   signal?.throwIfAborted();
-  const replay = given ?? replayOf(options);
-  const line = await replay?.open(signal);
+  const own = given ? undefined : replayOf(options);
+  const replay = given ?? own;
+  const line = await (own ? openAlone(own, signal) : replay?.open(signal));
   const { stream, port } = line ? { ...line, port: options.port } : await openStream(options, signal);
   const agreed = line ? { ...options, ...agreedOn(line, options) } : options;
   const camera = new Camera(tap ? tapped(stream, tap) : stream, port, agreed, line?.clock);
@@ -334,6 +335,17 @@ export async function connectCamera({
     throw error;
   } finally {
     signal?.removeEventListener('abort', close);
+  }
+}
+
+/** The first connection of a recording that no bridge has: its file is closed with the line. */
+async function openAlone(replay: Replay, signal: AbortSignal | undefined): Promise<ReplayedLine> {
+  try {
+    const line = await replay.open(signal);
+    return { ...line, stream: closingWith(line.stream, () => replay.close()) };
+  } catch (error) {
+    await replay.close();
+    throw error;
   }
 }
 

@@ -34,20 +34,24 @@ async function openVirtual(options: CameraOptions, signal?: AbortSignal): Promis
   const { openVirtualCamera } = await import('../virtual/index.js');
   const camera = await openVirtualCamera(options.virtual, signal);
   try {
-    const line = camera.connect();
-    return {
-      name: line.name,
-      kind: line.kind,
-      start: (handlers) => line.start(handlers),
-      write: (bytes) => line.write(bytes),
-      close: async () => {
-        await line.close();
-        // A log of captures that could not be written was reported as a warning when it happened.
-        await camera.close().catch(() => undefined);
-      },
-    };
+    // A log of captures that could not be written was reported as a warning when it happened.
+    return closingWith(camera.connect(), () => camera.close().catch(() => undefined));
   } catch (error) {
     await camera.close();
     throw asBridgeError(error);
   }
+}
+
+/** The same line; what it comes from is closed with it. */
+export function closingWith(line: ByteStream, close: () => Promise<void>): ByteStream {
+  return {
+    name: line.name,
+    kind: line.kind,
+    start: (handlers) => line.start(handlers),
+    write: (bytes) => line.write(bytes),
+    close: async () => {
+      await line.close();
+      await close();
+    },
+  };
 }
