@@ -11,7 +11,7 @@ export async function fileFailure(what: string, path: string, cause: unknown): P
   if (cause instanceof BridgeError) return cause;
   const code = codeOf(cause);
   const where = code === undefined ? path : `${path} (${code})`;
-  return new BridgeError('FILE_FAILED', `${what} to ${where}: ${await reason(path, cause)}`, {
+  return new BridgeError('FILE_FAILED', `${what} to ${where}: ${await writeProblem(path, cause)}`, {
     context: { path },
     cause,
   });
@@ -43,7 +43,8 @@ export function readProblem(cause: unknown): string {
   }
 }
 
-async function reason(path: string, cause: unknown): Promise<string> {
+/** Why a file could not be written, and what to do, for the end of a message. */
+export async function writeProblem(path: string, cause: unknown): Promise<string> {
   const code = codeOf(cause) ?? '';
   if (code !== 'ENOTDIR' && code !== 'ENOENT') {
     return (

@@ -52,9 +52,14 @@ export function algorithmFlags(
     if (runner !== undefined) return { ...options, runner };
     throw new BridgeError(
       'OPTION_INVALID',
-      `Give the algorithm behind --, as in: algo ${command.name()} -- python3 algorithm.py`,
+      `Give the algorithm behind --, as in: ${nameOf(command)} -- python3 algorithm.py`,
     );
   };
+}
+
+/** With those above it, as it is typed. */
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
 }
 
 /** Runs an action and turns its error into words and an exit status. */

@@ -74,7 +74,8 @@ export function flagValue(spec: OptionSpec, text: string): unknown {
   for (const value of readings) if (spec.schema.safeParse(value).success) return value;
   const problems = optionProblems(spec.schema.safeParse(readings[0]).error!);
   const words = problems.map((problem) => (problem.path ? `${problem.path}: ${problem.text}` : problem.text));
-  throw new InvalidArgumentError(`${expected(spec) ?? `It ${words.join('; ')}`}, not "${text}".`);
+  const sentence = words.join('; ').replace(/^(?![A-Z])/, 'It ');
+  throw new InvalidArgumentError(`${expected(spec) ?? sentence}.`);
 }
 
 function readingsOf(text: string, unit: OptionSpec['unit']): unknown[] {
@@ -133,7 +134,7 @@ function expected({ form, unit }: OptionSpec): string | undefined {
     }
   }
   const kinds = anyOf.map(kindOf);
-  return kinds.includes(undefined) ? undefined : `Needed is ${kinds.join(' or ')}`;
+  return kinds.includes(undefined) ? undefined : `It must be ${kinds.join(' or ')}`;
 }
 
 function kindOf(form: Form): string | undefined {

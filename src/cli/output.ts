@@ -13,6 +13,8 @@ import {
 
 /** Bytes that wait for a reader who stalls, beyond which what can be missed is left out. */
 const MOST_WAITING = 1024 * 1024;
+/** Of a terminal that does not say how many it has. */
+const LEAST_ROWS = 24;
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -199,12 +201,28 @@ export class Output {
     this.#drawn = 0;
   }
 
-  /** Each line is cut to the width of the terminal: one that wraps could not be taken back. */
+  /** Lines have the width of the terminal, at most: one that wraps by itself could not be taken back. */
   readonly #redraw = (): void => {
     const stream = this.#liveStream;
-    const lines = [...this.#live.values()].map((text) => text.slice(0, Math.max(1, stream.columns - 1)));
+    const width = Math.max(1, stream.columns - 1);
+    const texts = [...this.#live.values()];
+    const folded = texts.flatMap((text) => foldedAt(' | ', text, width));
+    // What is above the first row could not be taken back either.
+    const lines =
+      folded.length < (stream.rows || LEAST_ROWS) ? folded : texts.map((text) => text.slice(0, width));
     this.#clear();
     stream.write(lines.join('\n'));
     this.#drawn = lines.length;
   };
+}
+
+/** A text as lines of that width, which begin where its parts do. A part that is wider is cut. */
+function foldedAt(separator: string, text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const part of text.split(separator)) {
+    const longer = `${lines.at(-1)}${separator}${part}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push((lines.length === 0 ? part : `  ${part.trimStart()}`).slice(0, width));
+  }
+  return lines;
 }

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { packageVersion } from '../package.js';
 import { EXIT, EXIT_STATUSES } from './exit-status.js';
+import { mentionDashes, wrapped } from './help.js';
 
 interface Subcommand {
   readonly text: string;
@@ -23,17 +24,17 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'record a camera to a file that Foxglove and Lichtblick open',
     load: () => import('./commands/record.js'),
   },
-  recover: {
-    text: 'finish recordings whose program was killed',
-    load: () => import('./commands/recover.js'),
+  ctl: {
+    text: 'send a command to a running bridge: by its control socket, or over NATS',
+    load: () => import('./commands/ctl.js'),
   },
-  algo: {
-    text: 'examine an algorithm, or run it on files or a recording; needs no camera',
-    load: () => import('./commands/algo.js'),
+  watch: {
+    text: 'show what is in a shared-memory segment, or comes of a camera at a NATS server: rate, age, drops, sizes',
+    load: () => import('./commands/watch.js'),
   },
-  annotate: {
-    text: 'draw the results of a recording, `run --json` or `algo run --json` onto their images',
-    load: () => import('./commands/annotate.js'),
+  mcp: {
+    text: 'serve cameras as tools of the Model Context Protocol on stdin and stdout',
+    load: () => import('./commands/mcp.js'),
   },
   list: { text: 'cameras found', load: () => import('./commands/list.js') },
   info: {
@@ -57,33 +58,33 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'measure a camera: frames a second, latencies, requests and processor time a frame',
     load: () => import('./commands/bench.js'),
   },
-  export: {
-    text: 'the frames of a recording as JPEGs, as a video, or as a table',
-    load: () => import('./commands/export.js'),
+  virtual: {
+    text: 'serve a virtual camera on a pseudo-terminal',
+    load: () => import('./commands/virtual.js'),
+  },
+  algo: {
+    text: 'examine an algorithm, or run it on files or a recording; needs no camera',
+    load: () => import('./commands/algo.js'),
   },
   inspect: {
     text: "show what goes over a camera's line, packet by packet, from a recording or live",
     load: () => import('./commands/inspect.js'),
   },
-  ctl: {
-    text: 'send a command to a running bridge: by its control socket, or over NATS',
-    load: () => import('./commands/ctl.js'),
+  export: {
+    text: 'the frames of a recording as JPEGs, as a video, or as a table',
+    load: () => import('./commands/export.js'),
+  },
+  annotate: {
+    text: 'draw the results of a recording, `run --json` or `algo run --json` onto their images',
+    load: () => import('./commands/annotate.js'),
+  },
+  recover: {
+    text: 'finish recordings whose program was killed',
+    load: () => import('./commands/recover.js'),
   },
   fleet: {
     text: 'the cameras of a site at a NATS server: state, frames a second, verdicts, versions',
     load: () => import('./commands/fleet.js'),
-  },
-  mcp: {
-    text: 'serve cameras as tools of the Model Context Protocol on stdin and stdout',
-    load: () => import('./commands/mcp.js'),
-  },
-  virtual: {
-    text: 'serve a virtual camera on a pseudo-terminal',
-    load: () => import('./commands/virtual.js'),
-  },
-  doctor: {
-    text: 'what would keep a run from its work, each with the command that puts it right',
-    load: () => import('./commands/doctor.js'),
   },
   mirror: {
     text: "frames of a camera at a NATS server in this machine's shared memory",
@@ -93,18 +94,28 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     text: 'run an algorithm for bridges on other machines that call it over NATS (--runner nats:)',
     load: () => import('./commands/worker.js'),
   },
-  version: {
-    text: 'which program this is, and on what it runs',
-    load: () => import('./commands/version.js'),
+  doctor: {
+    text: 'what would keep a run from its work, each with the command that puts it right',
+    load: () => import('./commands/doctor.js'),
   },
   completion: {
     text: 'print what completes words in bash, zsh or fish',
     load: () => import('./commands/completion.js'),
   },
-  watch: {
-    text: 'show what is in a shared-memory segment, or comes of a camera at a NATS server: rate, age, drops, sizes',
-    load: () => import('./commands/watch.js'),
+  version: {
+    text: 'which program this is, and on what it runs',
+    load: () => import('./commands/version.js'),
   },
+};
+
+/** Headings of help, each at the first subcommand that is under it. */
+const HEADINGS: Readonly<Record<string, string>> = {
+  run: 'Frames:',
+  list: 'Cameras:',
+  algo: 'Algorithms:',
+  inspect: 'Recordings:',
+  fleet: 'Other machines (NATS):',
+  doctor: 'This program:',
 };
 
 /** Options of the program itself; any other stands for `run`. */
@@ -117,7 +128,11 @@ export async function runProgram(words: readonly string[]): Promise<void> {
   const dashes = words.indexOf('--');
   const given = dashes < 0 ? [...words] : words.slice(0, dashes);
   const algorithm = dashes < 0 ? [] : words.slice(dashes + 1);
-  if (given[0] === 'help') given.push(...given.splice(0, 2).slice(1), '--help');
+  if (given[0] === 'help') {
+    const [, topic] = given.splice(0, 2);
+    if (topic !== undefined) given.unshift(topic);
+    if (topic === undefined || topic in SUBCOMMANDS) given.push('--help');
+  }
   if (given[0] === 'ctl' && given[1] === '--completion') given.splice(0, 2, 'completion', 'bash');
   const [first] = given;
   const runs = first === undefined || (first.startsWith('-') && !OWN_OPTIONS.includes(first));
@@ -140,13 +155,10 @@ async function allCommands(): Promise<readonly Command[]> {
 
 /** The program with the subcommand `name` ready; of the others only what they are for. */
 export async function makeProgram(name?: string, algorithm: readonly string[] = []): Promise<Command> {
-  const statuses = Object.entries(EXIT_STATUSES).map(([status, text]) => `  ${status.padStart(3)}  ${text}`);
   const program = new Command('openmv-bridge')
     .description('Host for OpenMV cameras: frames into shared memory, to your code, and to an algorithm.')
     .version(packageVersion())
-    .helpCommand('help [command]', 'help for a command')
     .configureHelp({
-      showGlobalOptions: true,
       optionTerm: (option) => option.flags.replace(/<(.+)>/, '$1'),
     })
     .exitOverride((error) => {
@@ -155,21 +167,30 @@ export async function makeProgram(name?: string, algorithm: readonly string[] = 
     })
     .addHelpText(
       'after',
-      `
+      ({ command }) => `
 Without a subcommand it runs: openmv-bridge --port /dev/ttyACM0
 No camera at hand:            openmv-bridge --port virtual
 Options of that:              openmv-bridge run --help
 
 Exit status:
-${statuses.join('\n')}`,
+${exitStatuses(command)}`,
     );
   for (const [known, { text, load }] of Object.entries(SUBCOMMANDS)) {
+    if (HEADINGS[known]) program.commandsGroup(HEADINGS[known]);
     const command = program.command(known).description(text);
     if (known !== name) continue;
     (await load()).configure(command, algorithm, allCommands);
     offerAll(command);
+    for (const one of [command, ...command.commands]) mentionDashes(one);
   }
-  return program;
+  return program.helpCommand('help [command]', 'help for a command');
+}
+
+function exitStatuses(command: Command): string {
+  const lines = Object.entries(EXIT_STATUSES).map(
+    ([status, text]) => status.padStart(5) + wrapped(command, text, 7).slice(5),
+  );
+  return lines.join('\n');
 }
 
 /** Says how to see the options that help leaves out. */

@@ -198,7 +198,7 @@ function pipelineLacks({ sinks: { pipeline } }: BridgeStats, delivery: string): 
   return `the pipeline took ${pipeline.written} of ${all} frames; it was busy or did not run for ${pipeline.skipped}.${advice}`;
 }
 
-const latencyText = ({ p50, p99 }: Latency): string => `${p50} ms (p99 ${p99})`;
+const latencyText = ({ p50, p99 }: Latency): string => `${p50.toFixed(1)} ms (p99 ${p99.toFixed(1)})`;
 
 function liveLine(stats: BridgeStats): string {
   const parts = [

@@ -181,8 +181,8 @@ export const ownCommands: readonly Command[] = [
   },
   command(
     'subscribe',
-    `[events=${EVENTS.join(',')}]`,
-    'from now on a JSON line for each frame, result and other event (as with --json)',
+    '[events=NAME,NAME...]',
+    `from now on a JSON line (as with --json) for each of these; default: frame,result. There are ${EVENTS.join(', ')}`,
     z.strictObject({ events: eventsParam }),
     async ({ bridge }, { events }, { send, onGone }) => {
       // Here, as in the other commands: `ctl` knows them all and needs no bridge.

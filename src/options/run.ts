@@ -10,10 +10,10 @@ const text = z.string().min(1);
 /** Where a server listens. */
 const address = z
   .string()
-  .regex(
-    /^((\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):)?\d{1,5}$/,
-    'Give a port, or an address and a port, such as 8080, 0.0.0.0:8080 or [::]:8080',
-  )
+  .regex(/^((\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):)?\d{1,5}$/, {
+    error: 'Give a port, or an address and a port, such as 8080, 0.0.0.0:8080 or [::]:8080',
+    abort: true,
+  })
   .refine(
     (address) => Number(address.slice(address.lastIndexOf(':') + 1)) <= 65_535,
     'A port is at most 65535',

@@ -35,7 +35,7 @@ const SIGNS: Readonly<Record<CheckStep['status'], string>> = {
 export function configure(command: Command, words: readonly string[]): void {
   command
     .description('hello, ping, a call with a test image, a bad and a missing image, shutdown: a report')
-    .usage('[options] -- ALGORITHM ARGS...');
+    .usage('[options] -- ALGORITHM...');
   const own = ownFlags(command, {
     image: z.string().min(1).optional().meta({
       flag: '--image FILE',

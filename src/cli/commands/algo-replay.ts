@@ -36,7 +36,7 @@ interface Change {
 export function configure(command: Command, words: readonly string[]): void {
   command
     .description("compare verdicts with a recording's; ends with 0: none changed, 1: some, 5: one is missing")
-    .usage('[options] FILE -- ALGORITHM ARGS...')
+    .usage('[options] FILE -- ALGORITHM...')
     .argument('<file>', 'an MCAP recording');
   const own = ownFlags(command, {
     cameraId: z.string().min(1).optional().meta({

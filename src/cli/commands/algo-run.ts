@@ -13,7 +13,7 @@ import type { Output } from '../output.js';
 export function configure(command: Command, words: readonly string[]): void {
   command
     .description('call an algorithm for images; ends with 0: all OK, 1: some NG, 5: some without a verdict')
-    .usage('[options] IMAGE... -- ALGORITHM ARGS...')
+    .usage('[options] IMAGE... -- ALGORITHM...')
     .argument('<image...>', 'files, or directories of them; what is no JPEG is converted');
   const own = ownFlags(command, {
     cameraId: cameraOptionsSchema.shape.cameraId.unwrap().default('file').meta({

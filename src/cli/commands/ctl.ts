@@ -14,6 +14,7 @@ import { sendRemoteCommand } from '../../fleet/index.js';
 import { natsClientShape } from '../../options/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
+import { wrapped } from '../help.js';
 
 /** Longest wait for a reply, in seconds. */
 const WAIT_S = 5;
@@ -32,20 +33,20 @@ export function configure(command: Command): void {
     .usage('[options] COMMAND [name=value ...]')
     .argument('[command]', 'what to do; a beginning that only one command has is enough')
     .argument('[parameters...]', 'name=value')
-    .option('--socket <path>', "the control socket; default: that of this user's bridge")
+    .option('--socket <PATH>', "the control socket; default: that of this user's bridge")
     .option(
-      '--timeout <seconds>',
+      '--timeout <SECONDS>',
       `longest wait for the reply; default: ${WAIT_S}, or ${LONG_WAIT_S} for streams, scripts and resets`,
     )
-    .option('--camera <id>', 'which camera, when there are several')
+    .option('--camera <ID>', 'which camera, when there are several')
     .addOption(
       new Option(
-        '--control-name <name>',
+        '--control-name <NAME>',
         'control socket of the bridge where that program looks for it',
       ).choices(['openmv', 'vizion']),
     )
     .option('--completion', 'the same as `openmv-bridge completion bash`')
-    .addHelpText('after', `\nCommands:\n${commandList()}`);
+    .addHelpText('after', () => `\nCommands:\n${commandList(command)}`);
   const access = ownFlags(command, natsClientShape);
   command.action((name: string | undefined, parameters: string[], flags: CtlFlags) =>
     withOutput(false, async () => {
@@ -120,7 +121,10 @@ function parameterValues(parameters: readonly string[]): Record<string, string> 
   return values;
 }
 
-function commandList(): string {
-  const lines = COMMANDS.map(({ name, usage, help }) => `  ${`${name} ${usage}`.trimEnd()}\n      ${help}`);
-  return `${lines.join('\n')}\n`;
+function commandList(command: Command): string {
+  const lines = COMMANDS.flatMap(({ name, usage, help }) => [
+    wrapped(command, `${name} ${usage}`.trimEnd(), 2),
+    wrapped(command, help, 6),
+  ]);
+  return lines.join('\n');
 }

@@ -26,7 +26,7 @@ const NO_LINES = { send: () => false, onGone: () => undefined };
 
 /** `algorithm`: the words behind `--`. */
 export function configure(command: Command, algorithm: readonly string[]): void {
-  command.usage('[--port PATH] [options] [-- ALGORITHM ARGS...]');
+  command.usage('[--port PATH] [options] [-- ALGORITHM...]');
   const specs = optionSpecs(configSchema).filter(
     ({ group, path }) => GROUPS.includes(group) && !LEFT_OUT.includes(path[0]!),
   );

@@ -4,7 +4,7 @@ import { configureRun } from './run.js';
 
 export function configure(command: Command, algorithm: readonly string[]): void {
   command.argument('<file>', 'the recording, such as today.mcap');
-  command.usage('FILE --port PATH|auto|virtual [options] [-- ALGORITHM ARGS...]');
+  command.usage('FILE [--port PATH] [options] [-- ALGORITHM...]');
   configureRun(command, algorithm, (flags, record) => ({
     record,
     // Another run's segment may have the name.

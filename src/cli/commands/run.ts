@@ -28,7 +28,7 @@ const WRITABLE_BY_ALL = 0o002;
 
 /** `algorithm`: the words behind `--`. */
 export function configure(command: Command, algorithm: readonly string[]): void {
-  command.usage('--port PATH|auto|virtual [options] [-- ALGORITHM ARGS...]');
+  command.usage('[--port PATH|auto|virtual] [options] [-- ALGORITHM...]');
   configureRun(command, algorithm);
 }
 

@@ -17,7 +17,7 @@ const STATS_MS = 1_000;
 export function configure(command: Command, words: readonly string[]): void {
   command
     .description('run an algorithm for bridges elsewhere that were started with --runner nats:')
-    .usage('--nats URL [options] -- ALGORITHM ARGS...');
+    .usage('--nats URL [options] -- ALGORITHM...');
   const own = ownFlags(command, {
     ...natsClientShape,
     camera: z.string().default('*').meta({

@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync, unlinkSync } from 'node:fs';
 import { lstat, readlink, rename, stat, symlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { BridgeError } from '../../errors.js';
+import { writeProblem } from '../../files.js';
 import { findPtyOwner } from '../../port/index.js';
 
 /** Links of this process, removed when it ends without closing them. */
@@ -60,11 +61,7 @@ export async function placeLink(linkPath: string, slavePath: string): Promise<st
     }
   } catch (error) {
     if (error instanceof BridgeError) throw error;
-    throw invalid(
-      path,
-      `${(error as Error).message}. Choose a folder that exists and that you may write to.`,
-      error,
-    );
+    throw invalid(path, await writeProblem(path, error), error);
   }
   ours.set(path, slavePath);
   if (!watchingExit) process.on('exit', removeAll);

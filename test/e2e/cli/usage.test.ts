@@ -31,6 +31,15 @@ describe('help and version', () => {
     },
   );
 
+  it.each(['', 'run', 'record', 'ctl', 'algo replay', 'worker', 'mcp'])(
+    '%s --help fits 80 columns',
+    async (name) => {
+      const { stdout } = await run([...name.split(' ').filter(Boolean), '--help']);
+      expect(stdout).toContain('Usage: openmv-bridge');
+      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    },
+  );
+
   it('prints the version', async () => {
     expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
@@ -48,6 +57,18 @@ describe('wrong usage ends with 2 and names what is wrong', () => {
     [['--dialect', 'klingon'], /--dialect/],
     [['--delivery', 'sometimes'], /--delivery/],
     [['--unknown'], /unknown option/],
+    [
+      ['--http', 'localhost', '--port', 'virtual'],
+      /--http.*Give a port, or an address and a port.*\]:8080\.\n$/,
+    ],
+    [['--http', '99999', '--port', 'virtual'], /--http.*invalid\. A port is at most 65535\.\n$/],
+    [['--port', 'virtual', 'python3', 'algorithm.py'], /An algorithm stands behind --, as in: -- python3/],
+    [['worker', '--nats', 'nats://127.0.0.1:1'], /as in: openmv-bridge worker -- python3/],
+    [['help', 'lst'], /unknown command 'lst'.*Did you mean list/s],
+    [
+      ['virtual', '--link', '/nowhere/cam'],
+      /\/nowhere\/cam cannot be made: the folder \/nowhere does not exist/,
+    ],
     [['frobnicate'], /frobnicate|too many arguments/],
     [['snapshot'], /missing required argument/],
     [['virtual'], /--link/],
