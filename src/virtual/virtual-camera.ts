@@ -208,10 +208,13 @@ export class VirtualCamera {
         this.#settleReady?.resolve();
         return;
       case 'picture':
-        this.#pictures.draw(message.spec, message.index).then(
-          (bytes) => this.#answer(worker, { type: 'picture', id: message.id, bytes }),
-          (error: unknown) =>
-            this.#answer(worker, { type: 'picture-failed', id: message.id, message: String(error) }),
+        this.#give(worker, message.id, this.#pictures.draw(message.spec, message.index));
+        return;
+      case 'encode':
+        this.#give(
+          worker,
+          message.id,
+          this.#pictures.encode(message.pixels, message.quality, message.fullChroma),
         );
         return;
       case 'capture':
@@ -235,6 +238,13 @@ export class VirtualCamera {
         this.#crashed(new BridgeError('INTERNAL', `The virtual camera has failed: ${message.message}`));
         return;
     }
+  }
+
+  #give(worker: CameraWorker, id: number, picture: Promise<Uint8Array>): void {
+    picture.then(
+      (bytes) => this.#answer(worker, { type: 'picture', id, bytes }),
+      (error: unknown) => this.#answer(worker, { type: 'picture-failed', id, message: String(error) }),
+    );
   }
 
   #answer(worker: CameraWorker, message: Parameters<CameraWorker['post']>[0]): void {

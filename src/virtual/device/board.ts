@@ -6,7 +6,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { ChannelId, SystemEvent } from '../../protocol/index.js';
 import type { Capture, FromWorker, ToWorker, WorkerSetup } from '../interpreter/messages.js';
 import type { PictureShelf } from '../pictures/picture-shelf.js';
-import type { PictureSpec } from '../pictures/picture-spec.js';
+import type { PictureSpec, RawPixels } from '../pictures/picture-spec.js';
 import { CameraEnd } from './camera-end.js';
 import { DeviceLink } from './device-link.js';
 import type { DeviceIdentity } from './device-types.js';
@@ -127,6 +127,10 @@ export class Board {
 
   askPicture(id: number, spec: PictureSpec, index: number): void {
     this.post({ type: 'picture', id, spec, index });
+  }
+
+  askJpeg(id: number, pixels: RawPixels, quality: number, fullChroma: boolean): void {
+    this.post({ type: 'encode', id, pixels, quality, fullChroma });
   }
 
   /** Sends an event. With `waitAck` it returns when the host has acknowledged it. false: it was not sent. */

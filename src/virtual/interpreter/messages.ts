@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SystemInfo, VersionInfo } from '../../protocol/index.js';
 import type { LineMemory } from '../line/line-memory.js';
-import type { PictureSpec } from '../pictures/picture-spec.js';
+import type { PictureSpec, RawPixels } from '../pictures/picture-spec.js';
 
 /** One JPEG that a script made. */
 export interface Capture {
@@ -30,6 +30,14 @@ export type FromWorker =
   /** The device answers; its script begins now. */
   | { readonly type: 'ready' }
   | { readonly type: 'picture'; readonly id: number; readonly spec: PictureSpec; readonly index: number }
+  /** A JPEG of these pixels is wanted, as a picture. */
+  | {
+      readonly type: 'encode';
+      readonly id: number;
+      readonly pixels: RawPixels;
+      readonly quality: number;
+      readonly fullChroma: boolean;
+    }
   | { readonly type: 'capture'; readonly capture: Capture }
   /** The interpreter is to be started again; `stdout` is what the host has not read yet, `preview`: it wants previews. */
   | {

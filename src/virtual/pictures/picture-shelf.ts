@@ -20,11 +20,19 @@ export class PictureShelf {
   /** Pictures under way, of the present spec only: what was asked for before is no longer wanted. */
   #asked = new Map<number, number>();
   #nextId = 0;
+  /** Who gets pictures that are for one capture alone. */
+  readonly #orders = new Map<number, (picture: Uint8Array | undefined) => void>();
   /** Why the last picture could not be drawn. */
   failure: string | undefined;
 
   constructor(ask: Ask) {
     this.#ask = ask;
+  }
+
+  /** An id for a picture that is not kept: `take` gets it, or undefined and `failure`. */
+  order(take: (picture: Uint8Array | undefined) => void): number {
+    this.#orders.set(this.#nextId, take);
+    return this.#nextId++;
   }
 
   /** The picture, or undefined when it has yet to come; then it has been asked for. */
@@ -47,6 +55,7 @@ export class PictureShelf {
 
   /** A picture has come. */
   put(id: number, bytes: Uint8Array): void {
+    if (this.#deliver(id, bytes)) return;
     const index = this.#asked.get(id);
     if (index === undefined) return;
     this.#asked.delete(id);
@@ -62,7 +71,13 @@ export class PictureShelf {
 
   /** A picture could not be drawn. */
   fail(id: number, message: string): void {
-    if (this.#asked.delete(id)) this.failure = message;
+    if (this.#asked.delete(id) || this.#orders.has(id)) this.failure = message;
+    this.#deliver(id, undefined);
+  }
+
+  #deliver(id: number, picture: Uint8Array | undefined): boolean {
+    this.#orders.get(id)?.(picture);
+    return this.#orders.delete(id);
   }
 
   #change(spec: PictureSpec): void {

@@ -4,7 +4,7 @@
  */
 import sharp, { type Sharp } from 'sharp';
 import { mulberry32 } from '../prng.js';
-import { loopLength, type PictureSpec, specKey, type Tone } from './picture-spec.js';
+import { loopLength, type PictureSpec, type RawPixels, specKey, type Tone } from './picture-spec.js';
 import { drawScene } from './scene.js';
 
 /** Bytes of finished pictures, and of frames as they were before the settings were applied. */
@@ -56,6 +56,13 @@ export class PictureSource {
     return drawing;
   }
 
+  /** A JPEG of a script's own pixels; it is not kept. */
+  async encode({ data, ...raw }: RawPixels, quality: number, fullChroma: boolean): Promise<Uint8Array> {
+    const image = sharp(data, { raw });
+    const grey = raw.channels === 1;
+    return shared(await jpegOf(grey ? image.toColourspace('b-w') : image, quality, fullChroma));
+  }
+
   /** Resolves when nothing is being drawn. */
   async idle(): Promise<void> {
     while (this.#drawing.size > 0) await Promise.allSettled(this.#drawing.values());
@@ -82,8 +89,7 @@ export class PictureSource {
     if (spec.tone) image = await applyTone(image, spec.tone);
     image = spec.gray ? image.toColourspace('b-w') : image;
     if (spec.quality === undefined) return shared(await image.raw().toBuffer());
-    const chromaSubsampling = spec.fullChroma ? '4:4:4' : '4:2:0';
-    return shared(await image.jpeg({ quality: spec.quality, chromaSubsampling }).toBuffer());
+    return shared(await jpegOf(image, spec.quality, spec.fullChroma));
   }
 
   /** The frame before the sensor's settings: three bytes a pixel. */
@@ -124,6 +130,10 @@ function makeNoise(): Buffer {
     }
   }
   return noise;
+}
+
+function jpegOf(image: Sharp, quality: number, fullChroma: boolean): Promise<Buffer> {
+  return image.jpeg({ quality, chromaSubsampling: fullChroma ? '4:4:4' : '4:2:0' }).toBuffer();
 }
 
 function shared(bytes: Uint8Array): Uint8Array {

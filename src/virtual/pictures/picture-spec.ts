@@ -31,6 +31,15 @@ export interface PictureSpec {
   readonly fullChroma: boolean;
 }
 
+/** Pixels that a script has changed. */
+export interface RawPixels {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  /** Bytes a pixel: grey, or red, green and blue. */
+  readonly channels: 1 | 3;
+}
+
 /** Equal specs have equal keys. */
 export const specKey = (spec: PictureSpec): string => JSON.stringify(spec);
 

@@ -23,6 +23,19 @@ function writeRgb565(target: Uint8Array, pixels: Uint8Array): void {
   }
 }
 
+/** Three bytes a pixel. */
+export function readRgb565(pixels: Uint8Array): Uint8Array {
+  const made = new Uint8Array((pixels.length / 2) * 3);
+  for (let from = 0, to = 0; from + 1 < pixels.length; from += 2, to += 3) {
+    const pixel = pixels[from]! | (pixels[from + 1]! << 8);
+    const [red, green, blue] = [pixel >>> 11, (pixel >>> 5) & 63, pixel & 31];
+    made[to] = (red << 3) | (red >>> 2);
+    made[to + 1] = (green << 2) | (green >>> 4);
+    made[to + 2] = (blue << 3) | (blue >>> 2);
+  }
+  return made;
+}
+
 /** One colour a pixel, in the order BGGR. */
 function writeBayer(target: Uint8Array, pixels: Uint8Array, width: number): void {
   const count = pixels.length / 3;

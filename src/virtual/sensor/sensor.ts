@@ -9,10 +9,11 @@ import { COMPRESSION_FAILED, INTERRUPTED, NO_ROOM } from '../interpreter/codes.j
 import type { Interpreter } from '../interpreter/interpreter.js';
 import type { Capture } from '../interpreter/messages.js';
 import { PictureShelf } from '../pictures/picture-shelf.js';
-import { loopLength, type PictureSpec } from '../pictures/picture-spec.js';
+import { loopLength, type PictureSpec, type RawPixels } from '../pictures/picture-spec.js';
 import { BlobSearch } from './blob-search.js';
 import type { Picture } from './blobs.js';
 import { STAMP_SIZE, stampJpeg } from './capture-stamp.js';
+import { DrawnPixels } from './drawn-pixels.js';
 import { FrameBuffer } from './frame-buffer.js';
 import { FrameClock } from './frame-clock.js';
 import { type Look, Looks } from './looks.js';
@@ -35,6 +36,7 @@ export interface SensorBoard {
   /** Lets this much time pass in which nothing is answered. */
   block(ms: number): void;
   askPicture(id: number, spec: PictureSpec, index: number): void;
+  askJpeg(id: number, pixels: RawPixels, quality: number, fullChroma: boolean): void;
   reportCapture?(capture: Capture): void;
   /** Text for the camera's stdout. */
   print(text: string): void;
@@ -66,8 +68,7 @@ export class Sensor {
   /** Address and length of the JPEG in the frame buffer; length 0: it holds no JPEG. */
   #jpegSize = 0;
   #taken = false;
-  /** The frame buffer holds the last frame's pixels: a script may have changed them. */
-  #drawn = false;
+  readonly #drawn = new DrawnPixels();
 
   constructor(options: SensorOptions, interpreter: Interpreter, board: SensorBoard) {
     this.#options = options;
@@ -129,7 +130,7 @@ export class Sensor {
     this.#takenAt = Date.now();
     this.#taken = true;
     this.#jpegSize = 0;
-    this.#drawn = false;
+    this.#drawn.forget();
     let size = bytes;
     if (settings.pixformat === PixelFormat.JPEG) {
       size = this.jpeg(settings.quality, false, false);
@@ -160,14 +161,20 @@ export class Sensor {
   }
 
   #compress(quality: number, fullChroma: boolean, copy: boolean): number {
-    const picture = this.#picture(this.#look.spec(quality, fullChroma));
+    const pixels = this.#drawn.changed(this.#interpreter.bytes.subarray(this.#buffer.frame(0)));
+    const picture = pixels
+      ? this.#encoded(pixels, quality, fullChroma)
+      : this.#picture(this.#look.spec(quality, fullChroma));
     if (typeof picture === 'number') return picture;
     const size = picture.length + STAMP_SIZE;
     const address = copy ? this.#buffer.copy(size) : this.#buffer.frame(size);
     if (address === 0) return NO_ROOM;
     const target = this.#interpreter.bytes.subarray(address, address + size);
     stampJpeg(target, picture, this.captures, this.#takenAt);
-    if (!copy) this.#jpegSize = size;
+    if (!copy) {
+      this.#jpegSize = size;
+      this.#drawn.forget();
+    }
     const { w, h } = this.#settings.window;
     this.#setWords(address, w, h, PixelFormat.JPEG, size);
     return size;
@@ -180,8 +187,9 @@ export class Sensor {
     const { pixformat, window } = this.#settings;
     const address = this.#buffer.frame(2 * window.w * window.h);
     if (address === 0) return NO_ROOM;
-    writePixels(this.#interpreter.bytes.subarray(address), picture, pixformat, window.w);
-    this.#drawn = true;
+    const memory = this.#interpreter.bytes.subarray(address);
+    writePixels(memory, picture, pixformat, window.w);
+    this.#drawn.put(memory, pixformat, window.w, window.h);
     return 0;
   }
 
@@ -211,8 +219,25 @@ export class Sensor {
       return picture !== undefined || shelf.failure !== undefined;
     };
     if (!this.#board.waitFor(there, DRAWING_TIMEOUT_MS)) return INTERRUPTED;
-    if (picture) return picture;
-    this.#board.print(`The virtual camera has no picture: ${shelf.failure ?? 'drawing takes too long'}\n`);
+    return picture ?? this.#noPicture();
+  }
+
+  /** A JPEG of what a script has made of the pixels; waits for it. */
+  #encoded(pixels: RawPixels, quality: number, fullChroma: boolean): Uint8Array | number {
+    let done = false;
+    let picture: Uint8Array | undefined;
+    const id = this.shelf.order((made) => {
+      picture = made;
+      done = true;
+    });
+    this.#board.askJpeg(id, pixels, quality, fullChroma);
+    if (!this.#board.waitFor(() => done, DRAWING_TIMEOUT_MS)) return INTERRUPTED;
+    return picture ?? this.#noPicture();
+  }
+
+  #noPicture(): number {
+    const why = this.shelf.failure ?? 'drawing takes too long';
+    this.#board.print(`The virtual camera has no picture: ${why}\n`);
     return COMPRESSION_FAILED;
   }
 
@@ -234,7 +259,7 @@ export class Sensor {
     const { w, h } = window;
     const raw = this.#jpegSize > 0 ? undefined : preview.rawSize(pixformat, w, h);
     if (raw) {
-      if (!this.#drawn && this.pixels() < 0) return;
+      if (!this.#drawn.there && this.pixels() < 0) return;
       const address = this.#buffer.frame(0);
       const pixels = this.#interpreter.bytes.subarray(address, address + w * h * bytesAPixel(pixformat));
       const shown = raw.width === w && raw.height === h ? pixels : smaller(pixels, w, h, raw, pixformat);

@@ -190,6 +190,41 @@ describe('settings of the virtual sensor', () => {
     ).toBeLessThan(6);
   });
 
+  it.each(['RGB565', 'GRAYSCALE'])(
+    'what a script changes in the pixels is in its JPEGs: %s',
+    async (format) => {
+      const bytesAPixel = format === 'RGB565' ? 2 : 1;
+      // The upper half black; what was only looked at stays the picture that the sensor took.
+      const paint = `
+img.bytearray()
+before = bytes(img.compressed(quality=85).bytearray())
+pixels = img.bytearray()
+pixels[:${320 * 120 * bytesAPixel}] = bytes(${320 * 120 * bytesAPixel})
+img.compress(quality=85)
+data = bytes(img.bytearray()) + before
+`;
+      const settings = `c.pixformat(csi.${format})`;
+      const { bytes, shape } = await picture(settings, paint);
+      const painted = bytes.subarray(0, shape[3]!);
+      const half = async (top: number): Promise<number> => {
+        const part = sharp(painted).extract({ left: 0, top, width: 320, height: 104 }).greyscale();
+        const values = await part.raw().toBuffer();
+        return values.reduce((sum, value) => sum + value, 0) / values.length;
+      };
+      expect(await half(0)).toBeLessThan(3);
+      expect(await half(136)).toBeGreaterThan(20);
+      const plain = await jpeg(settings);
+      expect((await sharp(painted).metadata()).channels).toBe((await sharp(plain).metadata()).channels);
+      expect(await difference(bytes.subarray(shape[3]!), plain)).toBe(0);
+      const lower = { left: 0, top: 136, width: 320, height: 104 };
+      const rest = [painted, plain].map((image) =>
+        sharp(image).extract(lower).jpeg({ quality: 100 }).toBuffer(),
+      );
+      const [ours, theirs] = await Promise.all(rest);
+      expect(await difference(ours!, theirs!)).toBeLessThan(6);
+    },
+  );
+
   it('compressed copies leave the frame as it is', async () => {
     const { bytes, shape } = await picture(
       '',
