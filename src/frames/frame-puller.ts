@@ -14,6 +14,7 @@ import type { Latch } from './latch.js';
 import { PullPace } from './pull-pace.js';
 import type { Source, SourceHandlers } from './source.js';
 import { StaleFrameGuard, type StalePolicy } from './stale-frame-guard.js';
+import { untilRestart } from './until-restart.js';
 import { WindowStream } from './window-stream.js';
 
 export class FramePuller implements Source {
@@ -64,26 +65,21 @@ export class FramePuller implements Source {
       this.#wake.set();
       stream.changed();
     };
-    const stopListening = source.listen(wake);
-    const subscription = camera.events$.subscribe((event) => {
-      // Another script may count from the same number again: what was read so far proves nothing then.
-      if (event.type !== 'resynced' || event.reason === 'sequence') this.#reader = undefined;
-      wake();
-    });
-    signal.addEventListener('abort', wake);
     this.#reader = undefined;
     this.#captures = new CaptureClock();
-    try {
-      while (!signal.aborted && camera.restarts === restarts) await this.#turn(source, stream, signal);
-    } catch (error) {
-      // A restart explains what went wrong in it; what is left to do is the same.
-      if (signal.aborted || (camera.connected && camera.restarts !== restarts)) return;
-      throw error;
-    } finally {
-      stopListening();
-      subscription.unsubscribe();
-      signal.removeEventListener('abort', wake);
-    }
+    await untilRestart(camera, signal, {
+      restarts,
+      wake,
+      listen: () => source.listen(wake),
+      told: (event) => {
+        // Another script may count from the same number again: what was read so far proves nothing then.
+        if (event.type !== 'resynced' || event.reason === 'sequence') this.#reader = undefined;
+      },
+      turn: async () => {
+        await this.#turn(source, stream, signal);
+        return false;
+      },
+    });
   }
 
   /** How frames come as long as all goes well. */

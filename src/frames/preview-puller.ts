@@ -19,6 +19,7 @@ import { previewPixels } from './preview-pixels.js';
 import { PullPace } from './pull-pace.js';
 import type { DropReason, Source, SourceHandlers } from './source.js';
 import { StaleFrameGuard, type StalePolicy } from './stale-frame-guard.js';
+import { untilRestart } from './until-restart.js';
 
 /** How often `replaced` is told at most: with a slow reader it is normal. */
 const TELL_MS = 1_000;
@@ -77,29 +78,23 @@ export class PreviewPuller implements Source {
     this.#spent = 0;
     this.#registered = true;
     const wake = (): void => this.#wake.set();
-    const stopListening = camera.onChannelEvent(({ channelId, event }) => {
-      if (channelId === id) this.#events++;
-      else if (channelId !== 0) return;
-      else if (event === SystemEvent.CHANNEL_REGISTERED)
-        this.#registered = this.#options.unless !== undefined;
-      wake();
-    });
-    const subscription = camera.events$.subscribe(wake);
-    signal.addEventListener('abort', wake);
+    const listen = (): (() => void) =>
+      camera.onChannelEvent(({ channelId, event }) => {
+        if (channelId === id) this.#events++;
+        else if (channelId !== 0) return;
+        else if (event === SystemEvent.CHANNEL_REGISTERED)
+          this.#registered = this.#options.unless !== undefined;
+        wake();
+      });
+    const begin = (): Promise<void> => enablePreview(channel, this.#options.raw);
+    const turn = async (): Promise<boolean> => {
+      if (await this.#ended(camera)) return true;
+      await this.#turn(camera, channel, signal);
+      return false;
+    };
     try {
-      await enablePreview(channel, this.#options.raw);
-      while (!signal.aborted && camera.restarts === restarts) {
-        if (await this.#ended(camera)) return;
-        await this.#turn(camera, channel, signal);
-      }
-    } catch (error) {
-      // A restart explains what went wrong in it.
-      if (signal.aborted || (camera.connected && camera.restarts !== restarts)) return;
-      throw error;
+      await untilRestart(camera, signal, { restarts, wake, listen, begin, turn });
     } finally {
-      stopListening();
-      subscription.unsubscribe();
-      signal.removeEventListener('abort', wake);
       this.#tellReplaced(true);
       // Nothing reads previews any more: the camera need not make them.
       if (signal.aborted && camera.connected) await disablePreview(channel);
