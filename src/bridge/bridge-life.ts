@@ -11,7 +11,13 @@ import {
   type SourceHandlers,
 } from '../frames/index.js';
 import type { LineTap } from '../link/index.js';
-import { type BridgeInput, type BridgeOptions, bridgeOptionsSchema, parseOptions } from '../options/index.js';
+import {
+  type BridgeInput,
+  type BridgeOptions,
+  bridgeOptionsSchema,
+  expectRecording,
+  parseOptions,
+} from '../options/index.js';
 import { type Replay, replayOf } from '../replay/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
 import { Connection, type ConnectionHandlers } from './connection.js';
@@ -94,6 +100,7 @@ export class BridgeLife {
     { runId = randomUUID(), waiting, early, tap, remote }: BridgeSettings = {},
   ) {
     const options = parseOptions(bridgeOptionsSchema, input);
+    expectRecording([options.port], options);
     this.options = options;
     this.runId = runId;
     this.#remote = remote;

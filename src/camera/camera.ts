@@ -10,7 +10,13 @@ import {
   type LossReason,
   tapped,
 } from '../link/index.js';
-import { type CameraInput, type CameraOptions, cameraOptionsSchema, parseOptions } from '../options/index.js';
+import {
+  type CameraInput,
+  type CameraOptions,
+  cameraOptionsSchema,
+  expectRecording,
+  parseOptions,
+} from '../options/index.js';
 import {
   type Capabilities,
   type ChannelEntry,
@@ -314,6 +320,7 @@ export async function connectCamera({
   ...input
 }: ConnectInput = {}): Promise<Camera> {
   const options = parseOptions(cameraOptionsSchema, input);
+  expectRecording([options.port], options);
   signal?.throwIfAborted();
   const own = given ? undefined : replayOf(options);
   const replay = given ?? own;

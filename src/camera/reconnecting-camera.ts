@@ -5,7 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import { pause } from '../async.js';
 import { asBridgeError, BridgeError } from '../errors.js';
-import type { CameraOptions } from '../options/index.js';
+import { type CameraOptions, recordingOf } from '../options/index.js';
 import { listPorts, type PortInfo } from '../port/index.js';
 import { type Camera, connectCamera, type LineSettings } from './camera.js';
 
@@ -165,7 +165,7 @@ async function retry(
 
 /** What is known of a port's device; undefined for ptys, the virtual camera and lines without USB. */
 async function identify(path: string, list: ListPorts, signal: AbortSignal): Promise<PortInfo | undefined> {
-  if (path === 'virtual' || path.startsWith('replay:')) return undefined;
+  if (path === 'virtual' || recordingOf(path) !== undefined) return undefined;
   try {
     const real = await realpath(path);
     const ports = await list({ signal });

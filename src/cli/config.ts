@@ -9,6 +9,7 @@ import {
   bridgeOptionsSchema,
   type ConfigFile,
   configSchema,
+  expectRecording,
   type OptionSpec,
   optionProblems,
   optionSpecs,
@@ -46,10 +47,7 @@ export async function runInputs(
   }
   const merged = over(config, flags) as ConfigFile;
   const control = merged.control || merged.controlName !== undefined;
-  const named = [config.cameras?.map((one) => one.port) ?? merged.port].flat();
-  // What needs `port` needs one that is a recording.
-  const port = named.some((one) => one?.startsWith('replay:'));
-  refuseIdle(specs, flags, { ...Object.assign({}, ...(config.cameras ?? [])), ...merged, control, port });
+  refuseIdle(specs, flags, { ...Object.assign({}, ...(config.cameras ?? [])), ...merged, control });
   const options = parseOptions(runOptionsSchema, only(merged, runOptionsSchema));
   const common: BridgeInput = only(merged, bridgeOptionsSchema);
   // The page shows cameras of other machines then.
@@ -60,6 +58,11 @@ export async function runInputs(
     before,
   );
   const bridges = cameras.map(numberedInput);
+  expectRecording(
+    bridges.map(({ port = '' }) => port),
+    options,
+  );
+  for (const { port = '', speed } of bridges) expectRecording([port], { speed });
   if (bridges.length > 1) refuseShared(bridges);
   return { options, bridges, cameras };
 }

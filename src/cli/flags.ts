@@ -192,7 +192,6 @@ export function withAlgorithm<T extends { readonly runner?: unknown }>(
 const MISSING: Readonly<Record<string, string>> = {
   runner: 'without an algorithm. Give its command with --runner or behind --, as in: -- python3 algorithm.py',
   shm: 'with --no-shm',
-  port: 'without a recording to replay, as in: --port replay:FILE',
 };
 
 /** Throws OPTION_INVALID naming the flags given that have no effect, `options` being all that is set. */

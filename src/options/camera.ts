@@ -86,7 +86,6 @@ export const cameraOptionsSchema = z.strictObject({
         flag: '--speed N',
         description:
           'how much faster than it was recorded, or max: as fast as frames are taken; with --port replay:FILE',
-        needs: 'port',
       }),
   }),
   ...group('Camera link', {

@@ -11,6 +11,7 @@ export { type BridgeOptions, bridgeOptionsSchema, cameraPart } from './bridge.js
 export { type BrokerOptions, type NatsClientOptions, natsClientSchema, natsClientShape } from './brokers.js';
 export { type CameraOptions, cameraOptionsSchema, virtualShape } from './camera.js';
 export type { BridgeInput, CameraInput } from './inputs.js';
+export { expectRecording, recordingOf } from './recording.js';
 export { type ConfigFile, configSchema, type RunOptions, runOptionsSchema } from './run.js';
 export {
   MAX_TIMER_MS,

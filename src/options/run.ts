@@ -35,7 +35,6 @@ export const runOptionsSchema = z.strictObject({
     loop: z.boolean().default(false).meta({
       flag: '--loop',
       description: 'begin again when the recording has ended, as another run; with --port replay:FILE',
-      needs: 'port',
     }),
   }),
   ...group('HTTP', {

@@ -31,9 +31,7 @@ export const optionMetaSchema = z.strictObject({
   unit: z.enum(['bytes', 'ms', 's', 'octal', 'json']).optional(),
   /** Not to be shown, as in a configuration that is printed. */
   secret: z.literal(true).optional(),
-  /**
-   * Path of the option without which this one has no effect; `a|b`: one of them is enough; `port`: one that is a recording.
-   */
+  /** Path of the option without which this one has no effect; `a|b`: one of them is enough. */
   needs: z.string().optional(),
 });
 

@@ -5,6 +5,7 @@
 import { type Clock, realClock } from '../async.js';
 import { BridgeError } from '../errors.js';
 import type { ByteStream } from '../link/index.js';
+import { recordingOf } from '../options/index.js';
 import { type Capabilities, decodeCaps, Opcode } from '../protocol/index.js';
 import { endedError, FrameReplay } from './frame-replay.js';
 import { readWire } from './read-wire.js';
@@ -12,9 +13,6 @@ import { RecordedClock } from './recorded-clock.js';
 import { type ReplayHost, ReplayLine } from './replay-line.js';
 import type { WireEntry } from './wire.js';
 import { WirePackets } from './wire-packets.js';
-
-/** How a port is named that is a recording. */
-const PORT = 'replay:';
 
 export interface ReplayOptions {
   /** Times the original speed; `max`: as fast as frames are taken. */
@@ -25,7 +23,8 @@ export interface ReplayOptions {
 
 /** The recording that a port names; undefined: it is no recording. */
 export function replayOf(options: ReplayOptions & { readonly port: string }): Replay | undefined {
-  return options.port.startsWith(PORT) ? new Replay(options.port.slice(PORT.length), options) : undefined;
+  const path = recordingOf(options.port);
+  return path === undefined ? undefined : new Replay(path, options);
 }
 
 /** A line that was opened: the stream, and what was agreed on when it was recorded. */

@@ -12,7 +12,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // Declarations only.
   options: ['protocol', 'adapter'],
   link: ['protocol'],
-  replay: ['protocol', 'link'],
+  replay: ['protocol', 'link', 'options'],
   port: ['protocol', 'link'],
   virtual: ['protocol', 'link', 'port', 'options'],
   camera: ['protocol', 'link', 'port', 'virtual', 'options', 'replay'],

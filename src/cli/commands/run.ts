@@ -57,10 +57,15 @@ export function configureRun(
           return EXIT.done;
         });
       } else {
-        const checked = async (before?: RunInputs): Promise<RunInputs> => refuseMasked(await inputs(before));
+        let loop = false;
+        const checked = async (before?: RunInputs): Promise<RunInputs> => {
+          const read = refuseMasked(await inputs(before));
+          loop = read.options.loop;
+          return read;
+        };
         // A recording that begins again is another run: of the one before nothing is left.
         do process.exitCode = await run(checked, given(), complete !== undefined);
-        while (given()['loop'] === true && process.exitCode === EXIT.done && !stopAsked());
+        while (loop && process.exitCode === EXIT.done && !stopAsked());
       }
     });
 }

@@ -62,8 +62,8 @@ describe('on a terminal', () => {
 describe('options without effect are refused', () => {
   it.each([
     [['--ring-slots', '8'], /--ring-slots has no effect without --ring/],
-    [['--speed', '2'], /--speed has no effect without a recording to replay, as in: --port replay:FILE/],
-    [['--loop'], /--loop has no effect without a recording to replay/],
+    [['--speed', '2'], /speed has no effect without a recording to replay: .* replay:FILE\. \(--speed\)/],
+    [['--loop'], /loop has no effect without a recording to replay.*\(--loop\)/],
     [['--shm-name', '/x', '--no-shm'], /--shm-name has no effect with --no-shm/],
     [['--script', 'a.py', '--no-script'], /'--script'.*'--no-script' exclude each other/],
     [['--no-stream'], /--no-stream has no effect without --control/],

@@ -48,6 +48,23 @@ describe('a replayed line', () => {
     expect(pictures.slice(0, 2 * known.length)).toEqual([...known, ...known]);
   });
 
+  it('over and over also as a configuration file says; with a camera that is refused', async () => {
+    const path = scratch.path('loop.json');
+    const config = { json: true, shm: false, loop: true, port: `replay:${RECORDING}`, speed: 'max' };
+    writeFileSync(path, JSON.stringify(config));
+    const program = new Program(['--config', path]);
+    await expect.poll(() => program.of('start').length, { timeout: 40_000 }).toBeGreaterThan(1);
+    program.kill('SIGTERM');
+    expect((await program.ended).status).toBe(0);
+    for (const name of ['loop', 'speed'] as const) {
+      writeFileSync(path, JSON.stringify({ shm: false, port: 'virtual', [name]: config[name] }));
+      const { status, stderr } = await run(['--config', path]);
+      expect(stderr).toContain(`${name} has no effect without a recording`);
+      expect(stderr).toContain(`(--${name}) [OPTION_INVALID]`);
+      expect(status).toBe(2);
+    }
+  });
+
   it('where the host does something else: says what, and ends with 1', async () => {
     const words = ['--port', `replay:${RECORDING}`, '--speed', 'max', '--no-shm', '--source', 'preview'];
     const { status, stderr } = await run(words);
