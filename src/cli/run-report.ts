@@ -54,10 +54,12 @@ export function reportBridge(
   });
   bridge.results$.subscribe({ next: (result) => verdicts.result(result), complete: () => verdicts.end() });
   const seconds: BridgeStats[] = [];
-  const tell = (): void => {
+  const tell = (final = false): void => {
     const stats = average(seconds.splice(0));
     if (!stats) return;
-    if (output.json) output.momentLine(statsLine(stats));
+    // The last ones have the totals: they are told to a reader who stalls as well.
+    if (output.json && final) output.spareLine(statsLine(stats));
+    else if (output.json) output.momentLine(statsLine(stats));
     else output.live(name + liveLine(stats), name);
   };
   let last: BridgeStats | undefined;
@@ -69,7 +71,7 @@ export function reportBridge(
       if (seconds.length * STATS_MS >= Number(every())) tell();
     },
     complete: () => {
-      tell();
+      tell(true);
       const lacks = last && pipelineLacks(last, bridge.options.pipelineDelivery);
       if (lacks !== undefined) log('warn', lacks);
     },

@@ -5,7 +5,7 @@ import type { BrokerHandlers } from './broker-handlers.js';
 import type { MqttOptions, MqttPublisher } from './mqtt/publisher.js';
 import type { CallServer, CallServerHandlers } from './nats/call-server.js';
 import type { RemoteCommand } from './nats/client.js';
-import type { FleetCamera } from './nats/fleet-view.js';
+import type { FleetView } from './nats/fleet-view.js';
 import type { NatsPublishing } from './nats/publishing.js';
 import type { SiteCameras, SiteHandlers } from './nats/site-cameras.js';
 import type { SubscribedFrame, SubscribeOptions } from './nats/subscribe.js';
@@ -15,7 +15,7 @@ export type { MqttOptions, MqttPublisher } from './mqtt/publisher.js';
 export { type CameraName, checkedName, subjectOf, topicOf } from './names.js';
 export type { CallServer, CallServerHandlers } from './nats/call-server.js';
 export type { RemoteCommand } from './nats/client.js';
-export type { FleetCamera } from './nats/fleet-view.js';
+export type { FleetCamera, FleetView } from './nats/fleet-view.js';
 export type { RemoteFrame } from './nats/frame-message.js';
 export type { NatsPublishing } from './nats/publishing.js';
 export type { SiteCameras, SiteHandlers } from './nats/site-cameras.js';
@@ -51,37 +51,13 @@ export async function sendRemoteCommand(access: NatsClientOptions, command: Remo
   return sendNatsCommand(access, command);
 }
 
-export interface OpenFleetView {
-  /** Those that were heard up to now. */
-  readonly cameras: readonly FleetCamera[];
-  close(): Promise<void>;
-}
-
-/**
- * Hears the cameras of a site at a NATS server, also when that comes back. BROKER_FAILED, BROKER_DENIED: it cannot be used
- * at first; `away` is told later ones.
- */
+/** Hears the cameras of a site at a NATS server, also when that comes back; see `FleetView.open`. */
 export async function openFleetView(
   access: NatsClientOptions,
   away: (error: BridgeError) => void,
-): Promise<OpenFleetView> {
-  const [{ NatsBroker }, { FleetView }] = await Promise.all([
-    import('./nats/broker.js'),
-    import('./nats/fleet-view.js'),
-  ]);
-  const broker = await NatsBroker.open(access, 'openmv-bridge fleet');
-  if (!broker.connection) {
-    await broker.close();
-    throw broker.failure;
-  }
-  const view = new FleetView(access.site);
-  broker.follow({ connected: (connection) => void view.listen(connection), away });
-  return {
-    get cameras() {
-      return view.cameras;
-    },
-    close: () => broker.close(),
-  };
+): Promise<FleetView> {
+  const { FleetView } = await import('./nats/fleet-view.js');
+  return FleetView.open(access, away);
 }
 
 /**

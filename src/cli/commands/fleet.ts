@@ -10,8 +10,6 @@ import { reportLine } from '../lines.js';
 import type { Output } from '../output.js';
 import { onStop } from '../stop-signals.js';
 
-/** Every bridge says how it is within this time. */
-const LISTEN_MS = 2_500;
 const WATCH_MS = 1_000;
 /** Clears the terminal, and goes to its upper left corner. */
 const CLEAR = '\u001b[2J\u001b[H';
@@ -33,7 +31,7 @@ export function configure(command: Command): void {
       const stopListening = onStop(() => end.abort());
       const view = await openFleetView(access, (error) => output.error(error));
       try {
-        await pause(LISTEN_MS, end.signal).catch(() => undefined);
+        await view.heard(end.signal).catch(() => undefined);
         for (;;) {
           tell(view.cameras, output, access.site, watch);
           if (!watch || end.signal.aborted) break;

@@ -198,6 +198,11 @@ class Slot {
 
   #take(message: Msg): void {
     this.#offer = undefined;
+    // It was on its way when the offer was withdrawn.
+    if (this.#call || this.#ending) {
+      message.respond(NOT_TAKEN);
+      return;
+    }
     this.#taken = setTimeout(() => {
       this.#taken = undefined;
       this.#offerAgain();
@@ -213,6 +218,8 @@ class Slot {
       return;
     }
     this.#call = message;
+    // Of a bridge that was slow: it is offered again since.
+    this.#withdraw();
     try {
       const { crc32: _checked, ...fields } = frameOf(message);
       void this.algorithm.write(new Frame(fields));

@@ -60,11 +60,17 @@ export async function ask(
   }
 }
 
-/** The cameras of a site that are served now. */
-export async function servedCameras(connection: NatsConnection, site: string): Promise<ServedCamera[]> {
+/** The cameras of a site that are served now. `allMs`: answers are waited for so long, also when none comes for a while. */
+export async function servedCameras(
+  connection: NatsConnection,
+  site: string,
+  allMs?: number,
+): Promise<ServedCamera[]> {
   const found = new Map<string, ServedCamera>();
   const answers = await connection.requestMany(`$SRV.INFO.${SERVICE_NAME}`, '', {
-    ...{ strategy: 'stall', maxWait: ASK_MS, stall: STALL_MS },
+    ...(allMs === undefined
+      ? { strategy: 'stall', maxWait: ASK_MS, stall: STALL_MS }
+      : { strategy: 'timer', maxWait: allMs }),
   });
   try {
     for await (const answer of answers) {

@@ -1,14 +1,24 @@
 /** All cameras of a site as they tell of themselves: state, figures, and who has fallen silent. */
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
+import { abortable, pause } from '../../async.js';
+import type { BridgeError } from '../../errors.js';
 import { parseJson } from '../../json.js';
-import { subjectOf } from '../names.js';
+import type { NatsClientOptions } from '../../options/index.js';
+import { checkedName } from '../names.js';
 import { STATUS_MS } from '../status.js';
+import { NatsBroker } from './broker.js';
+import { servedCameras } from './client.js';
 
 /** Many more than a site has. */
 const MOST_CAMERAS = 10_000;
 /** A status that is older than so many intervals: the bridge was killed, or its machine has gone. */
 const SILENT_INTERVALS = 3;
+/** Every bridge says how it is within this time, unless its machine is busy. */
+const LISTEN_MS = 2_500;
+/** The longest wait for those that are there and have not said so yet. */
+const BUSY_MS = 15_000;
+const LOOK_MS = 50;
 
 const count = z.number().catch(0);
 const statusSchema = z.object({
@@ -49,22 +59,37 @@ interface Known {
 
 export class FleetView {
   readonly #site: string;
+  readonly #broker: NatsBroker;
   readonly #cameras = new Map<string, Known>();
 
-  constructor(site: string) {
-    this.#site = site;
+  /** BROKER_FAILED, BROKER_DENIED: the server cannot be used at first; `away` is told later ones. OPTION_INVALID. */
+  static async open(access: NatsClientOptions, away: (error: BridgeError) => void): Promise<FleetView> {
+    const site = checkedName(access.site, 'site');
+    const broker = await NatsBroker.open(access, 'openmv-bridge fleet');
+    if (broker.connection) return new FleetView(broker, site, away);
+    await broker.close();
+    throw broker.failure;
   }
 
-  /** Hears on a connection, for as long as that lasts. */
-  listen(connection: NatsConnection): Subscription[] {
-    return (['status', 'stats'] as const).map((kind) =>
-      // A name stands for any here, and is checked as one.
-      connection.subscribe(subjectOf({ site: this.#site, camera: 'X' }, kind).replace('.X.', '.*.'), {
-        callback: (_error, message) => {
-          if (message) this.#hear(kind, message);
-        },
-      }),
-    );
+  private constructor(broker: NatsBroker, site: string, away: (error: BridgeError) => void) {
+    this.#broker = broker;
+    this.#site = site;
+    broker.follow({ connected: (connection) => this.#listen(connection), away });
+  }
+
+  /** Resolves when every camera that is there has said how it is, and given figures; after 15 s at most. */
+  async heard(signal?: AbortSignal): Promise<void> {
+    const since = performance.now();
+    const { connection } = this.#broker;
+    const served = connection ? servedCameras(connection, this.#site, LISTEN_MS) : Promise.resolve([]);
+    const [there] = await Promise.all([
+      // A server that goes now has told all that it will.
+      abortable(served, signal).catch(() => []),
+      pause(LISTEN_MS, signal),
+    ]);
+    while (!there.every(({ camera }) => this.#knows(camera)) && performance.now() - since < BUSY_MS) {
+      await pause(LOOK_MS, signal);
+    }
   }
 
   /** All that were heard, in the order of their names. */
@@ -82,6 +107,25 @@ export class FleetView {
       };
     });
     return all.sort((a, b) => a.cameraId.localeCompare(b.cameraId));
+  }
+
+  close(): Promise<void> {
+    return this.#broker.close();
+  }
+
+  #listen(connection: NatsConnection): void {
+    for (const kind of ['status', 'stats'] as const) {
+      connection.subscribe(`openmv.${this.#site}.*.${kind}`, {
+        callback: (_error, message) => {
+          if (message) this.#hear(kind, message);
+        },
+      });
+    }
+  }
+
+  #knows(cameraId: string): boolean {
+    const { status, stats } = this.#cameras.get(cameraId) ?? {};
+    return status !== undefined && stats !== undefined;
   }
 
   #hear(kind: 'status' | 'stats', message: Msg): void {

@@ -166,7 +166,10 @@ export class RemotePool implements CallPool {
     return result;
   }
 
-  /** A worker that goes is another one's call, once; that the server goes is no fault of a worker. */
+  /**
+   * A worker that goes is another one's call, once; that the server goes is no fault of a worker, and one that has not taken
+   * the call is asked in vain, no more.
+   */
   async #untilAnswered(
     request: CallRequest,
     requestId: string,
@@ -177,7 +180,7 @@ export class RemotePool implements CallPool {
     for (let gone = 0; ; ) {
       try {
         const text = await this.#ask(taken, request, requestId);
-        return { ...resultOfAnswer(text, performance.now() - since), requestId };
+        if (text !== NOT_TAKEN) return { ...resultOfAnswer(text, performance.now() - since), requestId };
       } catch (cause) {
         this.#end.signal.throwIfAborted();
         // What the client itself ends in says that the connection has ended.
@@ -189,8 +192,8 @@ export class RemotePool implements CallPool {
         }
         if (!this.#settings.every || !(lost || (left && gone <= 1))) throw cause;
         this.#stats.retries++;
-        taken = await this.#take(this.#stop.signal);
       }
+      taken = await this.#take(this.#stop.signal);
     }
   }
 
@@ -212,9 +215,7 @@ export class RemotePool implements CallPool {
       const both = Promise.race([answer, this.#watch(connection, inbox, requestId, over.signal)]);
       // Not AbortSignal.any: a signal that lives long keeps something of each that is made of it.
       const open = abortable(abortable(within(both, callTimeoutMs, late), ended), this.#end.signal);
-      const text = (await open).string();
-      if (text === NOT_TAKEN) throw workerGone();
-      return text;
+      return (await open).string();
     } finally {
       over.abort();
     }
@@ -255,7 +256,8 @@ export class RemotePool implements CallPool {
           const asked = connection.request(takeSubject(this.#settings), '', { timeout: ANSWER_MS });
           const answer = await abortable(abortable(asked, signal), ended);
           this.#present();
-          return { connection, ended, inbox: answer.string() };
+          const inbox = answer.string();
+          if (inbox !== NOT_TAKEN) return { connection, ended, inbox };
         } catch (error) {
           signal.throwIfAborted();
           if (ended.aborted) continue;
