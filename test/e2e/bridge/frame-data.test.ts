@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { pause } from '../../../src/async.js';
 import type { Bridge } from '../../../src/bridge/bridge.js';
 import type { BridgeEvent, FrameResult } from '../../../src/bridge/events.js';
 import { frameLine } from '../../../src/bridge/json-lines.js';
@@ -13,8 +12,7 @@ import { openBridge } from '../../../src/bridge/open-bridge.js';
 import type { Frame } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
 import { packageFile } from '../../../src/package.js';
-import { openVirtualCamera, serveVirtualCamera } from '../../../src/virtual/index.js';
-import { openPty } from '../../../src/virtual/line/pty.js';
+import { cameraOnCable } from '../../support/cable.js';
 
 const PACED = fileURLToPath(new URL('../program/adapters/paced.mjs', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'openmv-frame-data-'));
@@ -66,40 +64,17 @@ describe('frame.data', () => {
     ['dropped and damaged packets', 'drop=1%,flip=1%,seed=3', 0],
     ['a cable that is pulled', 'drop=0.5%,seed=4', 400],
   ] as const)('belongs to exactly its frame: %s', async (_what, faults, everyMs) => {
-    const link = join(scratch, `line-${everyMs}-${faults.length}`);
     const captures: string[] = [];
     // No script at power-on: every capture is of the script with the data.
-    const camera = await openVirtualCamera({
+    const plugged = await cameraOnCable({
       fps: 'max',
       script: null,
       ...(faults ? { faults } : {}),
       onCapture: ({ crc32 }) => captures.push(crc32),
     });
-    open.push(camera);
-    const plug = async () => {
-      const pty = await openPty(link);
-      const stop = serveVirtualCamera(camera, pty);
-      return async () => {
-        stop();
-        rmSync(link, { force: true });
-        pty.hangUp();
-        await pty.close();
-      };
-    };
-    let unplug = await plug();
-    const { bridge, frames } = await bridgeOf({ port: link, frames: 120 });
-    let over = false;
-    const done = bridge.done.finally(() => {
-      over = true;
-    });
-    while (!over && everyMs > 0) {
-      await Promise.race([pause(everyMs), done]);
-      await unplug();
-      await pause(20);
-      unplug = await plug();
-    }
-    await done;
-    await unplug();
+    open.push(plugged);
+    const { bridge, frames } = await bridgeOf({ port: plugged.link, frames: 120 });
+    await plugged.cable.pullEvery(everyMs, bridge.done);
     expect(frames).toHaveLength(120);
     for (const frame of frames) {
       expect(frame.data).toMatchObject({ size: [frame.width, frame.height] });

@@ -2,14 +2,9 @@
  * A camera that goes on while its cable is pulled, on a line that drops and damages packets: what it captured is what was
  * delivered and what was counted.
  */
-import { rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { pause } from '../../../src/async.js';
 import { openBridge } from '../../../src/bridge/open-bridge.js';
-import { openVirtualCamera, serveVirtualCamera } from '../../../src/virtual/index.js';
-import { openPty } from '../../../src/virtual/line/pty.js';
+import { cameraOnCable } from '../../support/cable.js';
 
 interface Ledger {
   readonly delivered: number;
@@ -23,24 +18,12 @@ interface Ledger {
 
 /** Delivers `frames` frames while the cable is pulled every `everyMs`; 0: never. */
 async function run(frames: number, everyMs: number, faults: string, ack: 'on' | 'off'): Promise<Ledger> {
-  const link = join(tmpdir(), `openmv-ledger-${process.pid}-${everyMs}-${ack}`);
   const captures: string[] = [];
-  const camera = await openVirtualCamera({
+  const { cable, link, close } = await cameraOnCable({
     fps: 'max',
     ...(faults ? { faults } : {}),
     onCapture: ({ crc32 }) => captures.push(crc32),
   });
-  const plug = async () => {
-    const pty = await openPty(link);
-    const stop = serveVirtualCamera(camera, pty);
-    return async () => {
-      stop();
-      rmSync(link, { force: true });
-      pty.hangUp();
-      await pty.close();
-    };
-  };
-  let unplug = await plug();
   const bridge = await openBridge({ port: link, ack, shm: false, frames });
   const delivered: string[] = [];
   let counted = 0;
@@ -48,19 +31,8 @@ async function run(frames: number, everyMs: number, faults: string, ack: 'on' | 
   bridge.events$.subscribe((event) => {
     if (event.type === 'dropped') counted += event.count;
   });
-  let over = false;
-  const done = bridge.done.finally(() => {
-    over = true;
-  });
-  while (!over && everyMs > 0) {
-    await Promise.race([pause(everyMs), done]);
-    await unplug();
-    await pause(20);
-    unplug = await plug();
-  }
-  await done;
-  await unplug();
-  await camera.close();
+  await cable.pullEvery(everyMs, bridge.done);
+  await close();
   const places = delivered.map((crc32) => captures.indexOf(crc32));
   return {
     delivered: delivered.length,

@@ -1,7 +1,4 @@
 /** Pictures for triggers: one frame each, with its number, taken after it. */
-import { rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { pause } from '../../../src/async.js';
 import type { BridgeEvent } from '../../../src/bridge/events.js';
@@ -9,12 +6,8 @@ import { openBridge } from '../../../src/bridge/open-bridge.js';
 import { connectCamera } from '../../../src/camera/index.js';
 import { type Frame, sendTrigger } from '../../../src/frames/index.js';
 import type { BridgeInput } from '../../../src/options/index.js';
-import {
-  openVirtualCamera,
-  serveVirtualCamera,
-  type VirtualCameraInput,
-} from '../../../src/virtual/index.js';
-import { openPty } from '../../../src/virtual/line/pty.js';
+import type { VirtualCameraInput } from '../../../src/virtual/index.js';
+import { cameraOnCable } from '../../support/cable.js';
 
 const open: (() => unknown)[] = [];
 
@@ -36,26 +29,10 @@ async function bridgeWith(input: BridgeInput) {
   return { bridge, frames, dropped, ids };
 }
 
-let links = 0;
-
-/** A camera that goes on while its cable is pulled. */
 async function served(options: VirtualCameraInput = {}) {
-  const camera = await openVirtualCamera(options);
-  open.push(() => camera.close());
-  const link = join(tmpdir(), `openmv-trigger-${process.pid}-${links++}`);
-  const plug = async () => {
-    const pty = await openPty(link);
-    const stop = serveVirtualCamera(camera, pty);
-    return async () => {
-      stop();
-      rmSync(link, { force: true });
-      pty.hangUp();
-      await pty.close();
-    };
-  };
-  const cable = { unplug: await plug(), plug };
-  open.push(() => cable.unplug());
-  return { camera, link, cable };
+  const plugged = await cameraOnCable(options);
+  open.push(plugged.close);
+  return plugged;
 }
 
 describe('triggers by the host', () => {
@@ -142,7 +119,7 @@ describe('triggers by the host', () => {
     await expect.poll(() => bridge.state).toBe('reconnecting');
     await expect(bridge.trigger()).rejects.toMatchObject({ code: 'PORT_CLOSED' });
     camera.reset();
-    cable.unplug = await cable.plug();
+    await cable.plug();
     await expect.poll(() => bridge.state).toBe('streaming');
     expect(await bridge.trigger()).toBe(2);
     await expect.poll(ids).toEqual([1, 2]);
