@@ -1,7 +1,6 @@
 /** `openmv-bridge algo replay FILE -- CMD`: today's algorithm on the frames of a recording, compared with its results. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { type FrameResult, resultLine, startLine } from '../../bridge/index.js';
 import { BridgeError } from '../../errors.js';
 import { Frame } from '../../frames/index.js';
@@ -11,6 +10,7 @@ import { type RecordedLine, readRecorded, readRecordedLines } from '../../replay
 import { reasonOf, runAlgorithm } from '../algorithm-run.js';
 import { type AlgorithmWithRunner, algorithmFlags, ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
+import { type FrameRange, frameRangeShape, inRange } from '../frame-range.js';
 import { reportLine } from '../lines.js';
 import type { Output } from '../output.js';
 
@@ -39,27 +39,23 @@ export function configure(command: Command, words: readonly string[]): void {
     .usage('[options] FILE -- ALGORITHM...')
     .argument('<file>', 'an MCAP recording');
   const own = ownFlags(command, {
-    cameraId: z.string().min(1).optional().meta({
-      flag: '--camera-id ID',
-      group: 'Options',
-      description: 'only frames of this camera',
-    }),
+    ...frameRangeShape,
     json: runOptionsSchema.shape.json,
   });
   const given = algorithmFlags(command, words, ['delivery']);
   command.action((file: string) => {
-    const { cameraId, json } = own();
-    return withOutput(json, (output) => replay(file, cameraId, { ...given(), delivery: 'every' }, output));
+    const { json, ...range } = own();
+    return withOutput(json, (output) => replay(file, range, { ...given(), delivery: 'every' }, output));
   });
 }
 
 async function replay(
   file: string,
-  only: string | undefined,
+  range: FrameRange,
   options: AlgorithmWithRunner,
   output: Output,
 ): Promise<number> {
-  const cameraId = await firstCamera(file, only);
+  const cameraId = await firstCamera(file, range);
   const recorded = await recordedOf(file);
   const runId = randomUUID();
   if (output.json) output.line(startLine(runId));
@@ -80,8 +76,9 @@ async function replay(
       output.live(`${count.frames} frames, ${changes.length} verdicts changed`);
   };
   async function* frames(): AsyncGenerator<Frame> {
+    const wanted = inRange(range);
     for await (const item of readRecorded(file, ['frame'])) {
-      if (item.type !== 'frame' || !isWanted(item.frame, only)) continue;
+      if (item.type !== 'frame' || !wanted(item.frame)) continue;
       const data = recorded.get(keyOf(item.frame))?.data;
       yield new Frame({ ...item.frame, runId, data, captureNumber: undefined });
     }
@@ -104,18 +101,20 @@ async function replay(
 const keyOf = ({ cameraId, sequence }: { cameraId: string; sequence: number }): string =>
   `${cameraId} ${sequence}`;
 
-const isWanted = ({ cameraId }: { cameraId: string }, only: string | undefined): boolean =>
-  only === undefined || cameraId === only;
-
-/** The camera of the first frame. OPTION_INVALID: there is none. */
-async function firstCamera(file: string, only: string | undefined): Promise<string> {
-  for await (const item of readRecorded(file, ['frame']))
-    if (item.type === 'frame' && isWanted(item.frame, only)) return item.frame.cameraId;
+/** The camera of the first frame that is wanted. OPTION_INVALID: there is none. */
+async function firstCamera(file: string, range: FrameRange): Promise<string> {
+  const wanted = inRange(range);
+  let all = 0;
+  for await (const item of readRecorded(file, ['frame'])) {
+    if (item.type !== 'frame') continue;
+    if (wanted(item.frame)) return item.frame.cameraId;
+    all++;
+  }
   throw new BridgeError(
     'OPTION_INVALID',
-    only === undefined
+    all === 0
       ? `There are no frames in ${file}. Of a recording of the line alone, --port replay:${file} --speed max --save DIR makes images for \`algo run\`.`
-      : `There are no frames of a camera ${only} in ${file}.`,
+      : `None of the ${all} frames in ${file} is wanted: choose another camera, other sequences or another time.`,
   );
 }
 

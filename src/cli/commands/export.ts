@@ -11,14 +11,9 @@ import { SavedFiles } from '../../pictures/index.js';
 import { type RecordedFrame, type RecordedLine, readRecorded } from '../../replay/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
+import { frameRangeShape, inRange } from '../frame-range.js';
 import { onStop } from '../stop-signals.js';
 
-const group = 'Options';
-const range = (what: string) =>
-  z
-    .string()
-    .regex(/^(\d+(\.\d+)?)?-(\d+(\.\d+)?)?$/, `Give ${what} from-to, such as 10-20, 10- or -20`)
-    .optional();
 const BAR = 20;
 
 export function configure(command: Command): void {
@@ -26,44 +21,25 @@ export function configure(command: Command): void {
   const given = ownFlags(command, {
     to: z.string().min(1).meta({
       flag: '--to TARGET',
-      group,
+      group: 'Options',
       description: 'a folder for JPEGs, or a file: .mkv, .avi, .mp4, or .csv for a line a frame',
     }),
-    sequence: range('sequences').meta({
-      flag: '--sequence A-B',
-      group,
-      description: 'only frames with these sequences',
-    }),
-    time: range('seconds').meta({
-      flag: '--time A-B',
-      group,
-      description: 'only frames of this time, in seconds since the first frame',
-    }),
-    cameraId: z.string().min(1).optional().meta({
-      flag: '--camera-id ID',
-      group,
-      description: 'only frames of this camera; a video has those of one',
-    }),
+    ...frameRangeShape,
   });
   command.action((file: string) =>
     withOutput(false, async (output) => {
-      const { to, sequence, time, cameraId } = given();
-      const [sequences, times] = [within(sequence), within(time)];
+      const { to, ...range } = given();
+      const wanted = inRange(range);
       let stopped = false;
       const stopListening = onStop(() => (stopped = true));
       const target = openTarget(to);
-      let [count, firstMs] = [0, Number.NaN];
-      let part = 0;
+      let [count, part] = [0, 0];
       try {
         for await (const item of readRecorded(file, ['frame', 'result'], (read) => (part = read))) {
           if (stopped) break;
           if (item.type === 'result') target.result?.(item.result);
-          else {
-            const { frame } = item;
-            if (cameraId !== undefined && frame.cameraId !== cameraId) continue;
-            if (Number.isNaN(firstMs)) firstMs = frame.timestampMs;
-            if (!sequences(frame.sequence) || !times((frame.timestampMs - firstMs) / 1_000)) continue;
-            await target.frame(frame);
+          else if (wanted(item.frame)) {
+            await target.frame(item.frame);
             count++;
           }
           if (process.stdout.isTTY) output.live(`${bar(part)} ${count} frames`);
@@ -173,15 +149,6 @@ function csvTarget(path: string): Target {
 
 /** As RFC 4180 wants it. */
 const cell = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
-function within(text: string | undefined): (value: number) => boolean {
-  const [from = '', to = ''] = (text ?? '-').split('-');
-  const [least, most] = [
-    from === '' ? Number.NEGATIVE_INFINITY : Number(from),
-    to === '' ? Number.POSITIVE_INFINITY : Number(to),
-  ];
-  return (value) => value >= least && value <= most;
-}
 
 const bar = (part: number): string => {
   const full = Math.round(part * BAR);

@@ -115,10 +115,55 @@ describe('algo replay', () => {
     expect(stderr).toMatch(/no results of these frames: nothing was compared/);
   });
 
+  it('of two cameras, those frames that are wanted: by camera, sequence and time', async () => {
+    const two = scratch.path('two.mcap');
+    const config = scratch.path('two.json');
+    const cameras = ['left', 'right'].map((cameraId) => ({ port: 'virtual', cameraId }));
+    const common = { shm: false, frames: FRAMES, delivery: 'every', record: two, runner: ODD_NG.slice(1) };
+    await writeFile(config, JSON.stringify({ ...common, cameras }));
+    const live = await run(['--config', config]);
+    expect(live.status, live.stderr).toBe(0);
+    const frames = (await readWhole(two)).filter(({ topic }) => topic.endsWith('/frame'));
+    expect(frames).toHaveLength(2 * FRAMES);
+
+    const compared = async (...words: string[]): Promise<{ results: string[]; changes: string[] }> => {
+      const program = new Program(['algo', 'replay', two, '--json', ...words, ...ALL_OK]);
+      const { status, stderr } = await program.ended;
+      const [results, changes] = ['result', 'change'].map((type) =>
+        program
+          .of(type)
+          .map((line) => `${line['cameraId']} ${line['sequence']}`)
+          .sort(),
+      ) as [string[], string[]];
+      expect(status, stderr).toBe(changes.length > 0 ? 1 : 0);
+      return { results, changes };
+    };
+    const of = (camera: string, sequences: readonly number[]) => sequences.map((one) => `${camera} ${one}`);
+    expect(await compared('--camera-id', 'right', '--sequence', '2-5')).toEqual({
+      results: of('right', [2, 3, 4, 5]),
+      changes: of('right', [3, 5]),
+    });
+    expect(await compared('--sequence', '-3')).toEqual({
+      results: [...of('left', [1, 2, 3]), ...of('right', [1, 2, 3])],
+      changes: [...of('left', [1, 3]), ...of('right', [1, 3])],
+    });
+    // Times count from the first frame of the cameras that are wanted.
+    const left = frames.filter(({ topic }) => topic === '/left/frame').map(({ logTime }) => Number(logTime));
+    const between = (left[4]! + left[5]!) / 2 - left[0]!;
+    const early = await compared('--camera-id', 'left', '--time', `-${(between / 1e9).toFixed(6)}`);
+    expect(early.results).toEqual(of('left', [1, 2, 3, 4, 5]));
+  });
+
   it('says what is wrong', async () => {
-    const other = await replayed(file, '--camera-id', 'right', ...ALL_OK);
-    expect(other.stderr).toMatch(/no frames of a camera right/);
-    expect(other.status).toBe(2);
+    for (const range of [
+      ['--camera-id', 'right'],
+      ['--sequence', '90-'],
+      ['--time', '600-'],
+    ]) {
+      const other = await replayed(file, ...range, ...ALL_OK);
+      expect(other.stderr).toMatch(/None of the 8 frames in .*run\.mcap is wanted/);
+      expect(other.status).toBe(2);
+    }
     const cut = scratch.path('cut.mcap');
     await writeFile(cut, (await readFile(file)).subarray(0, 100));
     const none = await replayed(cut, ...ALL_OK);
