@@ -7,6 +7,8 @@ const KEPT_LINES = 20;
 const KEPT_ERRORS = 20;
 /** Longer ones are cut: they are for people. */
 const LONGEST_LINE = 500;
+/** Many messages end so. */
+const PLUG_IN = 'Plug it in again.';
 /** A stream of frames that stands still for so long is worth a word. */
 const STILL_MS = 5_000;
 
@@ -91,8 +93,9 @@ export class Health {
     };
     const lost = this.#lost;
     if (lost && (state === 'reconnecting' || state === 'closed')) {
-      const text = `The camera has been gone since ${timeOfDay(lost.timeMs)}: ${lost.message}`;
-      const advice = state === 'closed' ? null : 'Plug it in again. It is looked for, and goes on by itself.';
+      const advice = state === 'closed' ? null : `${PLUG_IN} It is looked for, and goes on by itself.`;
+      const what = advice === null ? lost.message : lost.message.replace(` ${PLUG_IN}`, '');
+      const text = `The camera has been gone since ${timeOfDay(lost.timeMs)}: ${what}`;
       return { state, ok: false, sinceMs: lost.timeMs, text, advice };
     }
     if (state === 'idle' || state === 'opening') return at(false, 'The camera is being connected.');

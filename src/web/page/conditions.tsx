@@ -81,10 +81,10 @@ function State({ name, condition }: { name: string; condition: Condition }): JSX
 export function Waiting({ waiting }: { waiting: Cameras['waiting'] }): JSX.Element | null {
   if (waiting.length === 0) return null;
   return (
-    <div role="status">
+    <div class="panel" role="status">
       {waiting.map(({ port, message, sinceMs }) => (
         <p key={port} class="state wrong">
-          <b>✗ {port}</b> is waited for since {timeOfDay(sinceMs)}: {message}
+          <b>✗ {port}</b> has been waited for since {timeOfDay(sinceMs)}: {message}
         </p>
       ))}
     </div>

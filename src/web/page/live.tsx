@@ -67,6 +67,9 @@ export function Live({ camera, large }: { camera: Summary; large: boolean }): JS
   };
 
   const outcome = shown?.outcome ?? null;
+  const result = shown?.result;
+  // The reason of a failure is a word for programs.
+  const why = outcome === 'failed' ? result?.message || result?.reason : result?.reason;
   return (
     <section class="live" ref={box} aria-label={`Live picture of ${camera.id}`}>
       <div class="picture">
@@ -81,10 +84,11 @@ export function Live({ camera, large }: { camera: Summary; large: boolean }): JS
         {outcome && (
           <output class={`verdict ${outcome}`} aria-live="off">
             {WORDS[outcome]}
-            {shown?.result?.reason ? `: ${shown.result.reason}` : ''}
+            {why && `: ${why}`}
           </output>
         )}
         {frozen && <span class="frozen">frozen</span>}
+        {!frozen && shown && !camera.camera.ok && <span class="frozen">not live</span>}
       </div>
       <p class="caption">
         {pointed ||

@@ -54,7 +54,9 @@ export function Results({ camera }: { camera: string }): JSX.Element {
                 <span class="nopicture">not kept</span>
               )}
               <span>{WORDS[one.outcome]}</span>
-              <span class="reason">{one.reason ?? ''}</span>
+              <span class="reason" title={one.message || one.reason || ''}>
+                {one.reason ?? ''}
+              </span>
               <time dateTime={new Date(one.timestampMs).toISOString()}>{timeOfDay(one.timestampMs)}</time>
             </button>
           </li>

@@ -183,6 +183,8 @@ it('a camera that is pulled is told in words, and comes back', async () => {
   const before = await pictureIn(page);
   await pull();
   await page.getByText(/The camera has been gone since \d\d:\d\d:\d\d.*Plug it in again/).waitFor();
+  // Its last frame does not look like the present.
+  await page.getByText('not live', { exact: true }).waitFor();
   pull = await plugIn(port);
   await page.getByText('Frames are coming.').waitFor({ timeout: 30_000 });
   await pictureIn(page, before);
