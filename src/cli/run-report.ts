@@ -120,6 +120,8 @@ export function attachControl(
   several: boolean,
 ): void {
   control.add(bridge);
+  // On a terminal the live line has the same figures.
+  if (process.stderr.isTTY) return;
   const log = output.about(bridge.cameraId, several);
   bridge.stats$.subscribe(({ framesPerSecond, delivered, frameBytes }) => {
     if (!bridge.streaming) return;

@@ -31,11 +31,11 @@ interface Page {
 
 /** As GitHub makes them: lower case, punctuation gone, spaces as hyphens, a number behind the second of a name. */
 function anchorOf(heading: string, taken: ReadonlySet<string>): string {
-  const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
-  const base = plain
-    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-    .trim()
-    .replace(/\s/g, '-');
+  const plain = heading
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .toLowerCase()
+    .trim();
+  const base = plain.replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-');
   let anchor = base;
   for (let n = 1; taken.has(anchor); n++) anchor = `${base}-${n}`;
   return anchor;

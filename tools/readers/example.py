@@ -5,6 +5,7 @@ NAME is a segment such as /openmv_frame (the default), a ring, or an array such 
 it stops; without COUNT it goes on, over the life of any number of bridges.
 """
 
+import signal
 import sys
 import zlib
 from typing import Optional
@@ -15,6 +16,9 @@ import openmv_shm
 def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "/openmv_frame"
     count = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    # Ctrl-C, and a reader of its output that has gone, end it without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         show(name, count)
     except openmv_shm.ShmError as error:
