@@ -1,68 +1,21 @@
-/** `--runner nats:` and `openmv-bridge worker`: what becomes of calls when workers come, go, die, stand still, or are none. */
-import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
-import { createInbox } from '@nats-io/transport-node';
-import { expect, it, onTestFinished, vi } from 'vitest';
-import { frameHeaders } from '../../../src/fleet/nats/frame-message.js';
-import { Frame } from '../../../src/frames/index.js';
-import { type JsonLine, Program, run } from '../program/program.js';
+/** `--runner nats:` and `openmv-bridge worker`: what becomes of calls when workers come, go, die, or are none, and when the server goes. */
+import { expect, it, vi } from 'vitest';
+import { run } from '../program/program.js';
 import { expectSequence } from '../program/support.js';
 import { TestNats } from './nats-server.js';
+import {
+  BASE,
+  bridge,
+  DIGEST,
+  expectOneOutcomeEach,
+  expectResults,
+  pidOf,
+  resultsOf,
+  worker,
+} from './workers.js';
 
 // Many processes, several for each test.
 vi.setConfig({ testTimeout: 180_000 });
-
-const DIGEST = fileURLToPath(new URL('digest.mjs', import.meta.url));
-const BASE = ['--port', 'virtual', '--no-shm', '--json', '--camera-id', 'cam'] as const;
-
-/** A worker whose algorithm takes `ms`; resolves when it can be called. */
-async function worker(nats: TestNats, ms: string, ...flags: string[]): Promise<Program> {
-  const program = new Program(['worker', '--nats', nats.url, '--json', ...flags, '--', 'node', DIGEST, ms]);
-  onTestFinished(() => {
-    program.child.kill('SIGKILL');
-  });
-  await program.line(({ type, state }) => type === 'runner' && state === 'ready');
-  return program;
-}
-
-/** A bridge that calls workers, and what the pictures are that it publishes. */
-async function bridge(nats: TestNats, ...flags: string[]): Promise<{ program: Program; digests: string[] }> {
-  const client = await nats.client();
-  const digests: string[] = [];
-  client.subscribe('openmv.local.cam.frame', {
-    callback: (_error, { data, headers }) => {
-      digests[Number(headers?.get('Sequence')) - 1] = createHash('sha1').update(data).digest('hex');
-    },
-  });
-  await client.flush();
-  const program = new Program([...BASE, '--nats', nats.url, '--runner', 'nats:', ...flags]);
-  onTestFinished(() => {
-    program.child.kill('SIGKILL');
-  });
-  return { program, digests };
-}
-
-const resultsOf = (program: Program): JsonLine[] => program.of('result');
-const pidOf = (result: JsonLine): number => result['data']?.debug?.pid;
-
-/** Each frame has one result, in their order, and each is about that frame. */
-function expectResults(program: Program, digests: readonly string[], count: number): void {
-  expectSequence(program.of('frame'), count);
-  const results = resultsOf(program);
-  expectSequence(results, count);
-  const about = results.map(({ sequence, data }) => data?.debug?.digest === digests[sequence - 1]);
-  expect(about).toEqual(results.map(() => true));
-}
-
-/** The outcomes add up to the frames. */
-function expectOneOutcomeEach(program: Program): void {
-  const { algorithm, delivered } = program.of('stats').at(-1)!;
-  const { ok, ng, failed, skipped, pending } = algorithm;
-  expect(pending).toBe(0);
-  expect(ok + ng + failed + skipped).toBe(delivered);
-  const told = [...resultsOf(program), ...program.of('skipped')].map(({ sequence }) => sequence);
-  expect(told.sort((a, b) => a - b)).toEqual(program.of('frame').map(({ sequence }) => sequence));
-}
 
 it('loses no frame and mixes up none with `every`, when a worker is killed in a call and another one stops', async () => {
   const nats = await TestNats.start();
@@ -122,76 +75,6 @@ it('says at once that there is no worker, counts the frames, and uses one that c
   await expect.poll(absences, { timeout: 60_000 }).toBe(2);
   program.kill('SIGINT');
   await program.ended;
-  expectOneOutcomeEach(program);
-});
-
-it('does not count a worker that has not taken the call: another one gets it, with `latest` as well', async () => {
-  const nats = await TestNats.start();
-  const client = await nats.client();
-  // A worker that is not free after all, at the first question, and at the first call.
-  const asked: string[] = [];
-  const answers = (subject: string, ...words: string[]): void => {
-    client.subscribe(subject, {
-      max: words.length,
-      callback: (_error, message) => {
-        asked.push(subject);
-        message.respond(words.shift());
-      },
-    });
-  };
-  answers('openmv.local.cam.take', 'not taken', 'test.inbox');
-  answers('test.inbox.call', 'not taken');
-  client.subscribe('openmv.local.cam.worker', { callback: (_error, message) => void message.respond() });
-  await client.flush();
-  const { program } = await bridge(nats);
-  await expect.poll(() => asked, { timeout: 60_000 }).toContain('test.inbox.call');
-  await worker(nats, '0');
-  await program.line(({ type, resultStatus }) => type === 'result' && resultStatus === 'OK');
-  program.kill('SIGINT');
-  const { status, stderr } = await program.ended;
-  expect(status, stderr).toBe(0);
-  expectOneOutcomeEach(program);
-  const { ok, failed, crashes, retries } = program.of('stats').at(-1)!['algorithm'];
-  expect(ok).toBeGreaterThan(0);
-  expect({ failed, crashes, retries }).toEqual({ failed: 0, crashes: 0, retries: 0 });
-});
-
-it('a worker that is called late is not offered to others meanwhile', async () => {
-  const nats = await TestNats.start();
-  const client = await nats.client();
-  const take = () => client.request('openmv.local.cam.take', '', { timeout: 20_000 });
-  let offered = 0;
-  client.subscribe('openmv.local.free', { callback: () => void offered++ });
-  await client.flush();
-  await worker(nats, 'hang');
-  await expect.poll(() => offered, { timeout: 60_000 }).toBe(1);
-  const inbox = (await take()).string();
-  // No call comes: it is free again.
-  await expect.poll(() => offered, { timeout: 60_000 }).toBe(2);
-  const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xd9);
-  const fields = { runId: 'run', cameraId: 'cam', width: 320, height: 240, timestampMs: Date.now(), jpeg };
-  const headers = frameHeaders(new Frame({ ...fields, sequence: 1, captureNumber: 1 }));
-  headers.set('Call', 'late');
-  client.publish(`${inbox}.call`, jpeg, { headers, reply: createInbox() });
-  const alive = await client.request(`${inbox}.alive`, 'late', { timeout: 20_000 });
-  expect(alive.string()).toBe('yes');
-  await expect(take()).rejects.toThrow(/no responders/i);
-});
-
-it('gives up a worker that stands still, and its late answer is no second outcome', async () => {
-  const nats = await TestNats.start();
-  const frozen = await worker(nats, '300');
-  const { program, digests } = await bridge(nats, '--delivery', 'every', '--frames', '25');
-  await program.line(({ type, sequence }) => type === 'result' && sequence >= 3);
-  frozen.kill('SIGSTOP');
-  await worker(nats, '20');
-  await program.line(({ type, code }) => type === 'result' || code === 'RUNNER_EXITED');
-  const seen = resultsOf(program).length;
-  await program.line(({ type, sequence }) => type === 'result' && sequence >= seen + 3);
-  frozen.kill('SIGCONT');
-  const { status, stderr } = await program.ended;
-  expect(status, stderr).toBe(0);
-  expectResults(program, digests, 25);
   expectOneOutcomeEach(program);
 });
 
