@@ -140,7 +140,8 @@ export function brokerReport(output: Output, sink: string): BrokerHandlers {
       if (output.json) output.spareLine({ type: 'recovered', timestampMs: Date.now(), cameraId, sink, lost });
       output.log('info', `${cameraId}: ${sink} works again; messages that it lacks: ${lost}`);
     },
-    unsent: (cameraId, count) => output.log('warn', `${cameraId}: ${count} messages did not reach ${sink}`),
+    unsent: (cameraId, count) =>
+      output.log('warn', `${cameraId}: ${count} message${count === 1 ? '' : 's'} did not reach ${sink}`),
   };
 }
 
@@ -208,7 +209,9 @@ function liveLine(stats: BridgeStats): string {
   const parts = [
     `${stats.framesPerSecond.toFixed(1).padStart(6)} frames/s`,
     `${(stats.bytesPerSecond / 1e6).toFixed(2).padStart(6)} MB/s`,
-    `${stats.width}x${stats.height} ${(stats.frameBytes / 1024).toFixed(1)} KB`,
+    ...(stats.frameBytes > 0
+      ? [`${stats.width}x${stats.height} ${(stats.frameBytes / 1024).toFixed(1)} KB`]
+      : []),
     `delivered ${stats.delivered}`,
     `dropped ${stats.dropped}`,
   ];

@@ -1,4 +1,5 @@
 /** `openmv-bridge export FILE --to DIR|x.mkv|x.avi|x.mp4|x.csv`: the frames of a recording as files that other programs take. */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Command } from 'commander';
@@ -72,7 +73,14 @@ interface Target {
 function openTarget(path: string): Target {
   const extension = extname(path).toLowerCase();
   if (VIDEO_EXTENSIONS.includes(extension)) return videoTarget(path);
-  return extension === '.csv' ? csvTarget(path) : folderTarget(path);
+  if (extension === '.csv') return csvTarget(path);
+  if (/^\.[a-z]\w{1,4}$/.test(extension) && !path.endsWith('/') && !existsSync(path)) {
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `Files are ${[...VIDEO_EXTENSIONS, '.csv'].join(', ')}, not ${extension}. If ${path} is to be a folder, put a / behind it.`,
+    );
+  }
+  return folderTarget(path);
 }
 
 function folderTarget(path: string): Target {

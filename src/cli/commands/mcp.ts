@@ -79,7 +79,12 @@ export function configure(command: Command, algorithm: readonly string[]): void 
         // Clients wait for the first answer: a camera that takes its time is no reason to be late with it.
         await server.connect(new StdioServerTransport());
         const ports = [flags['port'] ?? []].flat() as string[];
-        for (const port of ports) connect(port).catch((cause: Error) => output.log('error', cause.message));
+        for (const port of ports) {
+          connect(port).catch((cause: Error) => {
+            // A client that has gone is no failure.
+            if (!stop.signal.aborted) output.log('error', cause.message);
+          });
+        }
         await ended;
       } finally {
         stop.abort();

@@ -7,7 +7,7 @@ const DENIED = new Set([2, 4, 5, 133, 134, 135, 138, 140]);
 export const WRONG_VERSION: ReadonlySet<unknown> = new Set([1, 132]);
 
 const NETWORK: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there; is the broker running?',
+  ECONNREFUSED: 'nothing listens there. Start the broker, or correct the address',
   ENOTFOUND: 'there is no host of that name',
   EAI_AGAIN: 'the name of the host cannot be looked up at the moment',
   ETIMEDOUT: 'the host does not answer',

@@ -82,6 +82,11 @@ describe('export', () => {
     const none = await exported('none', '--sequence', '1000-');
     expect(none.stderr).toMatch(/no such frames/);
     expect(none.status).toBe(2);
+    const kind = await exported('run.gif');
+    expect(kind.stderr).toMatch(
+      /\.mkv, \.avi, \.mp4, \.csv, not \.gif\. If .*run\.gif is to be a folder, put a \/ behind it/,
+    );
+    expect(kind.status).toBe(2);
     const other = await run(['export', EXAMPLE_NODE, '--to', scratch.path('x.csv')]);
     expect(other.stderr).toMatch(/is no MCAP recording/);
     expect(other.status).toBe(2);
