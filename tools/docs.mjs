@@ -89,7 +89,9 @@ function fieldRows(schema, prefix = '') {
   return Object.entries(properties).flatMap(([name, field]) => {
     if (['type', 'timestampMs'].includes(name) && prefix === '') return [];
     const forms = field.anyOf ?? [field];
-    const kinds = forms.map((form) => (form.enum ? form.enum.join(', ') : String(form.const ?? form.type)));
+    const kinds = forms.map((form) =>
+      form.enum ? form.enum.join(', ') : String(form.const ?? form.type ?? 'any JSON'),
+    );
     const always = required.includes(name) ? '' : ', where there is one';
     const row = [`\`${prefix}${name}\``, kinds.join(' or ') + always, field.description ?? ''];
     const inner = field.properties ?? (field.items?.properties && field.items);

@@ -4,6 +4,7 @@ import { errorLine } from '../errors.js';
 import type { Frame } from '../frames/index.js';
 import { packageVersion } from '../package.js';
 import type { BridgeEvent, BridgeStats, FrameResult } from './events.js';
+import { SINK_KINDS } from './sink.js';
 
 /** Of all lines; raised when a field is taken away or changes its meaning, which has not happened yet. */
 export const LINE_SCHEMA = 1;
@@ -12,6 +13,8 @@ const text = (description: string) => z.string().meta({ description });
 const count = (description: string) => z.int().min(0).meta({ description });
 const milliseconds = (description: string) => z.number().min(0).meta({ description });
 const values = (description: string) => z.record(z.string(), z.unknown()).meta({ description });
+const valuesOrNull = (description: string) =>
+  z.record(z.string(), z.unknown()).nullable().meta({ description });
 const cameraId = text('which camera');
 const sequence = z
   .int()
@@ -106,7 +109,7 @@ export const runLines = {
       .array(values('a rectangle, in pixels'))
       .optional()
       .meta({ description: 'those of the result, or else of pre_execute' }),
-    data: values("the result's own data; null: none").nullable(),
+    data: valuesOrNull("the result's own data; null: none"),
     error: z
       .strictObject({
         ...problem,
@@ -136,9 +139,7 @@ export const runLines = {
   ),
   recovered: line('recovered', 'What had failed works again.', {
     cameraId,
-    sink: text(
-      'what frames go to: segment, ring, arrays, files, pipeline, nats, recording, algorithm, annotated',
-    ),
+    sink: text(`what frames go to: ${SINK_KINDS.join(', ')}`),
     lost: count('frames that it lacks'),
   }),
   disconnected: line('disconnected', 'The camera has gone.', { cameraId, ...problem }),
@@ -181,9 +182,7 @@ export const runLines = {
       }),
     sinks: values('by sink: frames written, lost and skipped').optional(),
     brokers: values('by broker: connected, reconnects; results and events sent, pending and lost').optional(),
-    algorithm: values(
-      'of the algorithm: state, ok, ng, failed, skipped, latencyMs ...; null: none',
-    ).nullable(),
+    algorithm: valuesOrNull('of the algorithm: state, ok, ng, failed, skipped, latencyMs ...; null: none'),
     link: values('counters of the line'),
   }),
   error: line('error', 'Something went wrong that does not end the run, or ends it.', {

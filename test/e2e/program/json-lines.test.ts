@@ -1,8 +1,11 @@
 /** Every JSON line has the form that the documents give it, of every subcommand that prints some. */
+import { readFileSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { runLines } from '../../../src/bridge/json-lines.js';
 import { reportLines } from '../../../src/cli/lines.js';
 import { type JsonLine, Program, run } from './program.js';
@@ -23,6 +26,84 @@ function expectForms(lines: readonly JsonLine[], extra: readonly string[] = []):
     expect(checked?.success, `unknown type ${line.type}`).toBe(true);
   }
 }
+
+const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+const PACED = fileURLToPath(new URL('adapters/paced.mjs', import.meta.url));
+
+/** By what is published for other programs, which takes no field that it does not know; and each reason is explained. */
+function expectPublished(lines: readonly JsonLine[]): void {
+  const form = z.fromJSONSchema(JSON.parse(readFileSync(root('tools/json-lines.schema.json'), 'utf8')));
+  const page = readFileSync(root('docs/json-lines.md'), 'utf8');
+  for (const line of lines) {
+    expect(form.safeParse(line).error, JSON.stringify(line)).toBeUndefined();
+    if (line.type === 'dropped') expect(page).toMatch(new RegExp(`^\\| \`${line['reason']}\` +\\|`, 'm'));
+    expect(form.safeParse({ ...line, unknown: 1 }).success, line.type).toBe(false);
+  }
+}
+
+describe('run with everything on', () => {
+  it('triggers, data of the script, sinks, an algorithm, and a cable that is loose', async () => {
+    const script = scratch.path('tagging.py');
+    await writeFile(
+      script,
+      `from frame_channel import frame, run
+count = 0
+
+def look(image):
+    global count
+    count += 1
+    frame.tag({"count": count})
+    print("picture", count)
+
+run(look)
+`,
+    );
+    await writeFile(scratch.path('empty.py'), '');
+    const shm = segmentName();
+    const program = new Program([
+      ...['--port', 'virtual', '--json', '--shm-name', shm, '--ring', `${shm}_ring`],
+      // A camera without a main.py: the script is sent after each loss of the line.
+      ...['--script', script, '--virtual-script', scratch.path('empty.py')],
+      // Three pulses come while a picture is taken: one waits, the others are missed.
+      ...['--trigger', 'pin', '--virtual-pulse', '20', '--virtual-fps', '12'],
+      ...['--virtual-faults', 'hangup=1%,seed=5', '--save', scratch.path('everything')],
+      ...['--', process.execPath, PACED, '300', 'odd-ng'],
+    ]);
+    const seen = (type: string, fields: Readonly<Record<string, unknown>> = {}): Promise<JsonLine> =>
+      program.line(
+        (line) => line.type === type && Object.entries(fields).every(([name, value]) => line[name] === value),
+      );
+    await seen('frame', { sequence: 2 });
+    rmSync(`/dev/shm${shm}`);
+    await Promise.all([
+      ...['stats', 'result', 'skipped', 'stdout', 'runner', 'log', 'disconnected'].map((type) => seen(type)),
+      seen('dropped', { reason: 'missed' }),
+      seen('error', { sink: 'segment' }),
+      seen('recovered', { sink: 'segment' }),
+      program.line((line) => line.type === 'frame' && line['triggerId'] !== undefined),
+    ]);
+    program.kill('SIGINT');
+    expect((await program.ended).status, program.stderr).toBe(0);
+    expectPublished(program.lines);
+    const all = ['capturedAtMs', 'capturedErrorMs', 'triggerId', 'sharedMemId', 'file', 'data'];
+    expect(program.of('frame').some((line) => all.every((field) => field in line))).toBe(true);
+    const [stats] = program.of('stats').slice(-1);
+    for (const sink of ['segment', 'ring', 'files']) expect(stats?.['sinks']).toHaveProperty(sink);
+  });
+
+  it('previews of a script without a channel, and a reader that is slow', async () => {
+    const program = new Program([
+      ...['--port', 'virtual', '--json', '--no-shm', '--virtual-fps', '60'],
+      ...['--script', root('firmware/examples/preview_only.py'), '--delivery', 'every'],
+      ...['--', process.execPath, PACED, '400'],
+    ]);
+    await program.line((line) => line.type === 'dropped' && line['reason'] === 'replaced');
+    program.kill('SIGINT');
+    expect((await program.ended).status, program.stderr).toBe(0);
+    expect(program.of('source')).toMatchObject([{ source: 'preview' }]);
+    expectPublished(program.lines);
+  });
+});
 
 describe('run', () => {
   it('begins with start; every line has its form, a time and a camera', async () => {
