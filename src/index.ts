@@ -35,10 +35,36 @@ export {
 } from './camera/index.js';
 export { ControlServer } from './control/index.js';
 export { BridgeError, ERROR_CODES, type ErrorCode } from './errors.js';
-export { type SubscribedFrame, type SubscribeOptions, subscribeFrames } from './fleet/index.js';
+export {
+  type BrokerHandlers,
+  type CallServer,
+  type CallServerHandlers,
+  type FleetCamera,
+  type FleetView,
+  type MqttOptions,
+  type MqttPublisher,
+  type NatsPublishing,
+  openCallServer,
+  openFleetView,
+  openMqtt,
+  openNats,
+  type RemoteCommand,
+  type SubscribedFrame,
+  type SubscribeOptions,
+  sendRemoteCommand,
+  subscribeFrames,
+  type WorkerInput,
+} from './fleet/index.js';
 export { checkJpeg, type DropReason, type Frame, type JpegCheck, type JpegHeader } from './frames/index.js';
 export type { LineTap, LinkStats } from './link/index.js';
-export type { BridgeInput, BridgeOptions, CameraInput, CameraOptions } from './options/index.js';
+export type {
+  BridgeInput,
+  BridgeOptions,
+  BrokerInput,
+  CameraInput,
+  CameraOptions,
+  NatsClientInput,
+} from './options/index.js';
 export { type Annotation, annotatePicture, annotationOf } from './pictures/index.js';
 export { listCameras } from './port/index.js';
 export type {

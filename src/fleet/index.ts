@@ -1,6 +1,15 @@
 /** Cameras beyond one machine: NATS and MQTT. What a broker needs is loaded when it is used. */
 import type { BridgeError } from '../errors.js';
-import type { AlgorithmOptions, BrokerOptions, NatsClientOptions } from '../options/index.js';
+import {
+  type AlgorithmInput,
+  algorithmOptionsSchema,
+  type BrokerInput,
+  brokersSchema,
+  type NatsClientInput,
+  type NatsClientOptions,
+  natsClientSchema,
+  parseOptions,
+} from '../options/index.js';
 import type { BrokerHandlers } from './broker-handlers.js';
 import type { MqttOptions, MqttPublisher } from './mqtt/publisher.js';
 import type { CallServer, CallServerHandlers } from './nats/call-server.js';
@@ -21,43 +30,76 @@ export type { NatsPublishing } from './nats/publishing.js';
 export type { SiteCameras, SiteHandlers } from './nats/site-cameras.js';
 export type { SubscribedFrame, SubscribeOptions } from './nats/subscribe.js';
 
-/** Connects a run to NATS; see `NatsPublishing.open`. */
-export async function openNats(options: BrokerOptions & { readonly nats: string }): Promise<NatsPublishing> {
+const nothing = (): void => undefined;
+
+/**
+ * Connects to a NATS server, which is tried again until `close()`; `add` publishes what a bridge has from then on, `remote` calls
+ * workers for its frames. A server that is away is an `error` event of the bridges. OPTION_INVALID: wrong options, or a file that
+ * cannot be read.
+ */
+export async function openNats(options: BrokerInput & { readonly nats: string }): Promise<NatsPublishing> {
   const { NatsPublishing } = await import('./nats/publishing.js');
-  return NatsPublishing.open(options);
+  return NatsPublishing.open({ ...parseOptions(brokersSchema, options), nats: options.nats });
 }
 
-/** Connects the cameras of a run to an MQTT broker; see `MqttPublisher.open`. */
-export async function openMqtt(options: MqttOptions, handlers: BrokerHandlers): Promise<MqttPublisher> {
+/**
+ * Connects to an MQTT broker, once for each camera that is added; `add` tells it what a bridge has from then on. A broker that is
+ * away is told to `handlers`, and tried again until `close()`. OPTION_INVALID, FILE_FAILED.
+ */
+export async function openMqtt(
+  options: MqttOptions,
+  handlers: Partial<BrokerHandlers> = {},
+): Promise<MqttPublisher> {
   const { MqttPublisher } = await import('./mqtt/publisher.js');
-  return MqttPublisher.open(options, handlers);
+  const all = { failed: nothing, recovered: nothing, unsent: nothing, ...handlers };
+  return MqttPublisher.open(options, all);
 }
 
-/** Takes calls of bridges elsewhere for an algorithm that runs here; see `CallServer.open`. */
+/** What a worker runs, and for whom. */
+export type WorkerInput = AlgorithmInput & {
+  /** The algorithm: a command and its words. */
+  readonly runner: string | readonly string[];
+  /** Calls of this camera only; default: of every one of the site. */
+  readonly camera?: string;
+};
+
+/** Takes calls of bridges elsewhere (`runner: 'nats:'`) for an algorithm that runs here; see `CallServer.open`. */
 export async function openCallServer(
-  access: NatsClientOptions,
-  camera: string,
-  command: string | readonly string[],
-  options: AlgorithmOptions,
-  handlers: CallServerHandlers,
+  access: NatsClientInput,
+  { camera, ...algorithm }: WorkerInput,
+  handlers: Partial<CallServerHandlers> = {},
 ): Promise<CallServer> {
   const { CallServer } = await import('./nats/call-server.js');
-  return CallServer.open(access, camera, command, options, handlers);
+  const options = parseOptions(algorithmOptionsSchema, algorithm);
+  const all = {
+    log: nothing,
+    state: nothing,
+    error: nothing,
+    answered: nothing,
+    away: nothing,
+    connected: nothing,
+  };
+  const parsed = parseOptions(natsClientSchema, access);
+  return CallServer.open(parsed, camera, algorithm.runner, options, { ...all, ...handlers });
 }
 
-/** Sends a command to a camera at a NATS server; see `sendNatsCommand`. */
-export async function sendRemoteCommand(access: NatsClientOptions, command: RemoteCommand): Promise<string> {
+/**
+ * Sends a command of the control socket to a camera at a NATS server, and gives its reply, a JSON object as text. BROKER_FAILED,
+ * BROKER_DENIED: the server cannot be used; PORT_NOT_FOUND: no bridge serves that camera; OPTION_INVALID: there are several;
+ * PORT_FAILED: no reply in time.
+ */
+export async function sendRemoteCommand(access: NatsClientInput, command: RemoteCommand): Promise<string> {
   const { sendNatsCommand } = await import('./nats/client.js');
-  return sendNatsCommand(access, command);
+  return sendNatsCommand(parseOptions(natsClientSchema, access), command);
 }
 
 /** Hears the cameras of a site at a NATS server, also when that comes back; see `FleetView.open`. */
 export async function openFleetView(
-  access: NatsClientOptions,
-  away: (error: BridgeError) => void,
+  access: NatsClientInput,
+  away: (error: BridgeError) => void = nothing,
 ): Promise<FleetView> {
   const { FleetView } = await import('./nats/fleet-view.js');
-  return FleetView.open(access, away);
+  return FleetView.open(parseOptions(natsClientSchema, access), away);
 }
 
 /**

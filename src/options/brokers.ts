@@ -52,6 +52,8 @@ export const natsClientShape = group('Brokers', {
   ...natsAccess,
 });
 export const natsClientSchema = z.strictObject(natsClientShape);
+/** How a NATS server is reached, as a program gives it. */
+export type NatsClientInput = z.input<typeof natsClientSchema>;
 /** How a NATS server is reached, defaults filled in. */
 export type NatsClientOptions = z.infer<typeof natsClientSchema>;
 
@@ -94,6 +96,9 @@ export const brokersShape = group('Brokers', {
   natsCert: natsAccess.natsCert.meta({ ...natsAccess.natsCert.meta(), needs: 'nats' }),
   natsKey: natsAccess.natsKey.meta({ ...natsAccess.natsKey.meta(), needs: 'nats' }),
 });
-const brokersSchema = z.strictObject(brokersShape);
+/** Other options of a run may stand beside these. */
+export const brokersSchema = z.object(brokersShape);
+/** What a run publishes, as a program gives it. */
+export type BrokerInput = z.input<typeof brokersSchema>;
 /** What a run publishes, defaults filled in. */
 export type BrokerOptions = z.infer<typeof brokersSchema>;

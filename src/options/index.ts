@@ -8,7 +8,15 @@ export {
   supervisionShape,
 } from './algorithm.js';
 export { type BridgeOptions, bridgeOptionsSchema, cameraPart } from './bridge.js';
-export { type BrokerOptions, type NatsClientOptions, natsClientSchema, natsClientShape } from './brokers.js';
+export {
+  type BrokerInput,
+  type BrokerOptions,
+  brokersSchema,
+  type NatsClientInput,
+  type NatsClientOptions,
+  natsClientSchema,
+  natsClientShape,
+} from './brokers.js';
 export { type CameraOptions, cameraOptionsSchema, virtualShape } from './camera.js';
 export type { BridgeInput, CameraInput } from './inputs.js';
 export { expectRecording, recordingOf } from './recording.js';

@@ -62,8 +62,7 @@ export function configure(command: Command): void {
       }
       if (flags.nats !== undefined) {
         const { camera, ...rest } = request;
-        const { site } = access();
-        const text = await sendRemoteCommand(access(), { site, camera, request: rest, timeoutMs });
+        const text = await sendRemoteCommand(access(), { camera, request: rest, timeoutMs });
         process.stdout.write(`${text}\n`);
         return succeeded(text) ? EXIT.done : EXIT.no;
       }

@@ -51,32 +51,36 @@ async function work(
     () => void server?.close(AbortSignal.abort()),
   );
   try {
-    server = await openCallServer(access, camera, options.runner, options, {
-      log: (line, worker) => {
-        if (output.json) output.line(eventLine({ type: 'log', runId, cameraId: camera, line, worker }));
-        output.log(line.level, `algorithm ${worker}: ${line.message}`, {
-          source: 'algorithm',
-          fields: line.fields,
-        });
+    server = await openCallServer(
+      access,
+      { ...options, camera },
+      {
+        log: (line, worker) => {
+          if (output.json) output.line(eventLine({ type: 'log', runId, cameraId: camera, line, worker }));
+          output.log(line.level, `algorithm ${worker}: ${line.message}`, {
+            source: 'algorithm',
+            fields: line.fields,
+          });
+        },
+        state: (state) => {
+          if (output.json) output.line(eventLine({ type: 'runner', runId, cameraId: camera, state }));
+          if (server?.failure) over.abort();
+        },
+        error: (error) => output.error(error),
+        answered: ({ outcome }) => counts[outcome]++,
+        away: (error) => {
+          away = true;
+          output.error(error);
+        },
+        connected: () => {
+          output.log(
+            'info',
+            `${away ? 'NATS is there again: ' : ''}calls are taken from ${access.nats}, site ${access.site}`,
+          );
+          away = false;
+        },
       },
-      state: (state) => {
-        if (output.json) output.line(eventLine({ type: 'runner', runId, cameraId: camera, state }));
-        if (server?.failure) over.abort();
-      },
-      error: (error) => output.error(error),
-      answered: ({ outcome }) => counts[outcome]++,
-      away: (error) => {
-        away = true;
-        output.error(error);
-      },
-      connected: () => {
-        output.log(
-          'info',
-          `${away ? 'NATS is there again: ' : ''}calls are taken from ${access.nats}, site ${access.site}`,
-        );
-        away = false;
-      },
-    });
+    );
     await server.start();
     for (let before = 0; !over.signal.aborted; ) {
       await pause(STATS_MS, over.signal).catch(() => undefined);

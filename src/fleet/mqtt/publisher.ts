@@ -1,18 +1,23 @@
 /** All cameras of a run at an MQTT broker. */
 import type { Bridge, BrokerStats } from '../../bridge/index.js';
 import { ControlService } from '../../control/index.js';
+import { natsClientShape } from '../../options/index.js';
 import type { BrokerHandlers } from '../broker-handlers.js';
 import { type MqttAccess, type MqttAccessOptions, mqttAccess } from './access.js';
 import { MqttCamera } from './camera.js';
 import type { Connect } from './connection.js';
 import { DISCOVERY_PREFIX } from './discovery.js';
 
+const DEFAULT_SITE = natsClientShape.site.parse(undefined);
+
 export interface MqttOptions extends MqttAccessOptions {
   /** Prefix of Home Assistant's discovery; true: its usual one. */
   readonly mqttDiscovery?: string | boolean;
-  readonly site: string;
+  /** The plant, line or building, in the topics; default `local`. */
+  readonly site?: string;
 }
 
+/** Closed with `close()`. */
 export class MqttPublisher {
   readonly #connect: Connect;
   readonly #access: MqttAccess;
@@ -43,7 +48,7 @@ export class MqttPublisher {
 
   /** Adds a camera until its bridge has ended. OPTION_INVALID: its id cannot be part of a topic. */
   add(bridge: Bridge): void {
-    const { mqttDiscovery = false, site } = this.#options;
+    const { mqttDiscovery = false, site = DEFAULT_SITE } = this.#options;
     this.#service.add(bridge);
     const camera = new MqttCamera(bridge, {
       connect: this.#connect,

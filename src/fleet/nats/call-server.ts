@@ -7,12 +7,21 @@ import type { AlgorithmOptions, NatsClientOptions } from '../../options/index.js
 import { type CallResult, failedCall, type LogLine, type RunnerState } from '../../runner/index.js';
 import type { CameraName } from '../names.js';
 import { NatsBroker } from './broker.js';
-import { answerText, freeSubject, NOT_TAKEN, takeSubject, WORKERS, workerSubject } from './call-message.js';
+import {
+  ANY_CAMERA,
+  answerText,
+  freeSubject,
+  NOT_TAKEN,
+  takeSubject,
+  WORKERS,
+  workerSubject,
+} from './call-message.js';
 import { frameOf } from './frame-message.js';
 
 /** From being taken to the call. */
 const CALL_MS = 5_000;
 
+/** What a program may want to know of its workers. `worker`: which of the adapters, counted from 1. */
 export interface CallServerHandlers {
   log(line: LogLine, worker: number): void;
   state(state: RunnerState, worker: number): void;
@@ -23,23 +32,23 @@ export interface CallServerHandlers {
   connected(): void;
 }
 
-/** The adapters of one worker process. */
+/** The adapters of one worker process: `start()`, and `stop()` or `close()` at the end. */
 export class CallServer {
   readonly #slots: readonly Slot[];
   readonly #broker: NatsBroker;
 
   /**
-   * Makes the adapters, starts none. Resolves after the first attempt to connect, whatever came of it. `camera` may be
-   * `*`. OPTION_INVALID, SHM_FULL, SHM_FAILED.
+   * Makes the adapters, starts none. Resolves after the first attempt to connect, whatever came of it. `camera`: undefined is
+   * any. OPTION_INVALID, SHM_FULL, SHM_FAILED.
    */
   static async open(
     access: NatsClientOptions,
-    camera: string,
+    camera: string | undefined,
     command: string | readonly string[],
     options: AlgorithmOptions,
     handlers: CallServerHandlers,
   ): Promise<CallServer> {
-    const name = { site: access.site, camera };
+    const name = { site: access.site, camera: camera ?? ANY_CAMERA };
     // A name that cannot be one is told before anything is open.
     takeSubject(name);
     const broker = await NatsBroker.open(access, 'openmv-bridge worker');

@@ -2,8 +2,9 @@
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { BridgeError } from '../../errors.js';
 import { parseJson } from '../../json.js';
-import { subjectOf } from '../names.js';
-import { connectionError, connectionOptions, connectTo, type NatsAccess } from './access.js';
+import type { NatsClientOptions } from '../../options/index.js';
+import { type CameraName, subjectOf } from '../names.js';
+import { connectionError, connectionOptions, connectTo } from './access.js';
 import { SERVICE_NAME, type ServedCamera } from './control.js';
 
 /** Answers to the question who is there: how long for all, and after the last one. */
@@ -11,10 +12,11 @@ const ASK_MS = 2_000;
 const STALL_MS = 400;
 
 export interface RemoteCommand {
-  readonly site: string;
-  /** Its id; undefined: the only one of the site. */
-  readonly camera: string | undefined;
+  /** The camera's id; undefined: the only one of the site. */
+  readonly camera?: string | undefined;
+  /** As the control socket takes it: `{command: 'set_gain', params: {value: 12}}`. */
   readonly request: Readonly<Record<string, unknown>>;
+  /** The longest wait for its reply. */
   readonly timeoutMs: number;
 }
 
@@ -22,11 +24,12 @@ export interface RemoteCommand {
  * Sends one command and gives its reply, a JSON object as text. BROKER_FAILED, BROKER_DENIED: the server cannot be used;
  * PORT_NOT_FOUND: no bridge serves that camera; OPTION_INVALID: there are several; PORT_FAILED: no reply in time.
  */
-export async function sendNatsCommand(access: NatsAccess, command: RemoteCommand): Promise<string> {
+export async function sendNatsCommand(access: NatsClientOptions, command: RemoteCommand): Promise<string> {
+  const { site } = access;
   const connection = await connectTo(await connectionOptions(access, 'openmv-bridge ctl'));
   try {
-    const camera = command.camera ?? (await onlyCamera(connection, command.site));
-    return await ask(connection, { ...command, camera });
+    const camera = command.camera ?? (await onlyCamera(connection, site));
+    return await ask(connection, { ...command, site, camera });
   } finally {
     await connection.close();
   }
@@ -35,7 +38,7 @@ export async function sendNatsCommand(access: NatsAccess, command: RemoteCommand
 /** One command on a connection; its reply as text. As above. */
 export async function ask(
   connection: NatsConnection,
-  { site, camera, request, timeoutMs }: RemoteCommand & { readonly camera: string },
+  { site, camera, request, timeoutMs }: RemoteCommand & CameraName,
 ): Promise<string> {
   const subject = subjectOf({ site, camera }, 'ctl');
   try {

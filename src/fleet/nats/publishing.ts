@@ -10,8 +10,9 @@ import { NatsPublisher } from './publisher.js';
 import { RemotePool } from './remote-pool.js';
 import { NatsStream } from './stream.js';
 
+/** Closed with `close()`, after the bridges. */
 export class NatsPublishing {
-  readonly broker: NatsBroker;
+  readonly #broker: NatsBroker;
   readonly #control: NatsControl;
   readonly #options: BrokerOptions;
   readonly #publishers: NatsPublisher[] = [];
@@ -30,7 +31,7 @@ export class NatsPublishing {
   }
 
   private constructor(broker: NatsBroker, options: BrokerOptions) {
-    this.broker = broker;
+    this.#broker = broker;
     this.#control = new NatsControl(broker, options.site);
     this.#options = options;
   }
@@ -41,22 +42,22 @@ export class NatsPublishing {
     const stream =
       natsStream === undefined ? undefined : (to: NatsConnection) => this.#stream(to, natsStream);
     const settings = { site, every: natsDelivery === 'every', stream };
-    this.#publishers.push(await NatsPublisher.attach(bridge, this.broker, settings));
+    this.#publishers.push(await NatsPublisher.attach(bridge, this.#broker, settings));
     this.#control.add(bridge);
   }
 
-  /** Calls the workers at this server for the frames of one camera. */
+  /** Calls the workers at this server for the frames of one camera: `createBridge({ runner: 'nats:' }, { remote })`. */
   readonly remote: RemoteCalls = (options, cameraId, callbacks) => {
     const { delivery, callTimeoutMs, supervision } = options;
     const name = { site: this.#options.site, camera: checkedName(cameraId, 'camera') };
     const settings = { ...name, every: delivery === 'every', callTimeoutMs, stopMs: supervision.stopMs };
-    return new RemotePool(this.broker, settings, callbacks);
+    return new RemotePool(this.#broker, settings, callbacks);
   };
 
   /** What is under way arrives first, if the server is there. For bridges that have ended. */
   async close(): Promise<void> {
     await Promise.all(this.#publishers.map(({ done }) => done));
-    await this.broker.close();
+    await this.#broker.close();
   }
 
   /** The stream by that connection; one that could not be had is tried again by the next who asks. */

@@ -146,8 +146,7 @@ describe('examples in TypeScript', () => {
 
 it('the example of frames at a NATS server prints them', async () => {
   const nats = await TestNats.start();
-  const [snippet, ...others] = of('ts').filter(({ text }) => text.includes(NATS));
-  expect(others).toEqual([]);
+  const snippet = of('ts').find(({ text }) => text.includes('subscribeFrames'));
   const program = join(project.folder, 'nats.mjs');
   writeFileSync(program, snippet!.text.replace(NATS, nats.url));
   const { stdout } = await withBridge(
@@ -155,6 +154,20 @@ it('the example of frames at a NATS server prints them', async () => {
     ['--nats', nats.url, '--site', 'hall-2', '--camera-id', 'CAMERA'],
   );
   expect(stdout).toMatch(/^\d+ 320 240 \d+ \d+$/m);
+});
+
+it('the example that publishes at brokers goes on without one of them', async () => {
+  const nats = await TestNats.start();
+  const snippet = of('ts').find(({ text }) => text.includes('openNats'));
+  const program = join(project.folder, 'brokers.mjs');
+  const text = local(snippet!.text)
+    .replace(NATS, nats.url)
+    .replace('mqtt://192.168.1.10', 'mqtt://127.0.0.1:9');
+  writeFileSync(program, text);
+  const { stdout, stderr, status } = await taste(process.execPath, [program], { cwd: project.installed });
+  expect(stderr).toBe('');
+  expect(stdout).toMatch(/connected: true[\s\S]*connected: false/);
+  expect(status).toBe(0);
 });
 
 describe('examples in Python', () => {
