@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { runLines } from '../dist/bridge/json-lines.js';
+import { runLines } from '../dist/bridge/line-forms.js';
 import { EXIT_STATUSES } from '../dist/cli/exit-status.js';
 import { defaultText } from '../dist/cli/flags.js';
 import { reportLines } from '../dist/cli/lines.js';

@@ -16,16 +16,8 @@ export type {
   Latency,
   SkipReason,
 } from './events.js';
-export {
-  eventLine,
-  frameLine,
-  LINE_SCHEMA,
-  type RunLines,
-  resultLine,
-  runLines,
-  startLine,
-  statsLine,
-} from './json-lines.js';
+export { eventLine, frameLine, resultLine, startLine, statsLine } from './json-lines.js';
+export { LINE_SCHEMA, type RunLines, runLines } from './line-forms.js';
 export { createBridge, openBridge, openBridges } from './open-bridge.js';
 export { openMemory, type RemoteCalls } from './open-sinks.js';
 export { CAMERA_PLACEHOLDER } from './pipeline.js';

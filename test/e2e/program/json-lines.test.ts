@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { runLines } from '../../../src/bridge/json-lines.js';
+import { runLines } from '../../../src/bridge/line-forms.js';
 import { reportLines } from '../../../src/cli/lines.js';
 import { type JsonLine, Program, run } from './program.js';
 import { EXAMPLE_PYTHON, PORT, segmentName, useScratch } from './support.js';
