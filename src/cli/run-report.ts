@@ -12,6 +12,7 @@ import {
 import type { ControlServer } from '../control/index.js';
 import type { BrokerHandlers } from '../fleet/index.js';
 import type { CameraLog, Output } from './output.js';
+import { scriptOutput } from './script-output.js';
 import { VerdictReport } from './verdict-report.js';
 
 /** How often a bridge gives its figures. */
@@ -173,9 +174,12 @@ function reportEvent(event: BridgeEvent, log: CameraLog, workers: boolean, verdi
     case 'disconnected':
       log('error', `disconnected: ${event.message}`, { code: event.code });
       break;
-    case 'stdout':
-      log('info', `camera: ${event.text.trimEnd()}`, { source: 'camera' });
+    case 'stdout': {
+      const { text, stopped } = scriptOutput(event.text);
+      if (stopped) log('info', 'camera: the script that ran was stopped', { source: 'camera' });
+      if (text !== '') log('info', `camera: ${text}`, { source: 'camera' });
       break;
+    }
     case 'pipeline':
       log('warn', `pipeline: ${event.text}`, { source: 'pipeline' });
       break;

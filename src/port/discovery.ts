@@ -106,7 +106,7 @@ export async function findCamera({ serialNumber, ...options }: FindOptions = {})
     const camera = cameras.find((port) => port.serialNumber?.toLowerCase() === serialNumber.toLowerCase());
     if (camera) return camera;
     const there =
-      cameras.length > 0 ? `There are: ${cameras.map(describePort).join('; ')}.` : 'There is none.';
+      cameras.length > 0 ? `There are: ${cameras.map(describePort).join('; ')}.` : 'No camera is plugged in.';
     throw new BridgeError('PORT_NOT_FOUND', `No camera has the serial number ${serialNumber}. ${there}`, {
       context: { serialNumber },
     });
