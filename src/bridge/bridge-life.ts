@@ -20,7 +20,8 @@ import {
 } from '../options/index.js';
 import { type Replay, replayOf } from '../replay/index.js';
 import { endLeftoverAdapters } from '../runner/index.js';
-import { Connection, type ConnectionHandlers } from './connection.js';
+import type { ConnectionHandlers } from './activities.js';
+import { Connection } from './connection.js';
 import type { BridgeEvent, BridgeStats, BrokerKind, BrokerStats } from './events.js';
 import { openSinks, type Parts, type RemoteCalls } from './open-sinks.js';
 import { RecordedSource } from './recorded-source.js';
