@@ -264,10 +264,11 @@ async function promises(): Promise<void> {
   for (let turns = 0; turns < PROMISES; turns++) await undefined;
 }
 
-function packetsOf(bytes: Uint8Array): WirePacket[] {
+/** The packets of one write, which has whole ones: with checksums, or without where they are off. */
+function packetsOf(bytes: Uint8Array, crc = true): WirePacket[] {
   const found: WirePacket[] = [];
-  const packets = new WirePackets((item) => item.type === 'packet' && found.push(item));
+  const packets = new WirePackets((item) => item.type === 'packet' && found.push(item), crc);
   packets.take({ atMs: 0, type: 'bytes', from: 'host', bytes });
   packets.finish();
-  return found;
+  return found.length === 0 && crc ? packetsOf(bytes, false) : found;
 }

@@ -136,9 +136,11 @@ export class WirePackets {
   /** Asked for by SET_CAPS, until the camera agrees. */
   #crcAsked: boolean | undefined;
 
-  constructor(emit: (item: WireItem) => void) {
+  /** `crc`: whether packets have checksums at the beginning. */
+  constructor(emit: (item: WireItem) => void, crc = true) {
     this.#emit = emit;
     this.#sides = this.#begin();
+    this.#crc(crc);
   }
 
   take(entry: WireEntry): void {
