@@ -56,16 +56,18 @@ async function noCamera(signal?: AbortSignal): Promise<Check> {
 async function checkCamera(path: string, described: string, signal?: AbortSignal): Promise<Check> {
   const name = `port ${path}`;
   const limit = AbortSignal.timeout(CONNECT_MS);
+  let connected = false;
   try {
     const camera = await connectCamera({
       port: path,
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
+    connected = true;
     try {
       const { version } = camera.info();
       const wanted = bridgeOptionsSchema.shape.channel.parse(undefined);
-      const there = await hasChannel(camera, wanted);
-      const runs = (await camera.running()) ? 'A script runs' : 'No script runs';
+      const there = await hasChannel(camera, wanted, signal);
+      const runs = (await camera.running(signal)) ? 'A script runs' : 'No script runs';
       const script = there
         ? `its script has the channel ${wanted}.`
         : `${runs} without the channel ${wanted}: a run sends one that has it.`;
@@ -76,7 +78,7 @@ async function checkCamera(path: string, described: string, signal?: AbortSignal
     }
   } catch (cause) {
     signal?.throwIfAborted();
-    if (limit.aborted) {
+    if (limit.aborted && !connected) {
       return failed(
         name,
         `${described} opens, but the camera does not answer. Unplug it and plug it in again.`,
@@ -87,10 +89,10 @@ async function checkCamera(path: string, described: string, signal?: AbortSignal
 }
 
 /** A script that has just begun, as after power-on, registers its channel when it gets there. */
-async function hasChannel(camera: Camera, name: string): Promise<boolean> {
-  for (const end = performance.now() + BEGIN_MS; ; await pause(BETWEEN_MS)) {
-    if ((await camera.channels()).some((channel) => channel.name === name)) return true;
-    if (performance.now() > end || !(await camera.running())) return false;
+async function hasChannel(camera: Camera, name: string, signal?: AbortSignal): Promise<boolean> {
+  for (const end = performance.now() + BEGIN_MS; ; await pause(BETWEEN_MS, signal)) {
+    if ((await camera.channels(signal)).some((channel) => channel.name === name)) return true;
+    if (performance.now() > end || !(await camera.running(signal))) return false;
   }
 }
 

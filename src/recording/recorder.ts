@@ -36,7 +36,7 @@ export class Recorder {
   /** How each bridge is told that the recording has ended. */
   readonly #failed = new Set<(error: BridgeError) => void>();
   readonly #subscriptions = new Subscription();
-  readonly #bridges: Bridge[] = [];
+  #bridges: Bridge[] = [];
   /** It ends with its bridge. */
   #own = false;
   #failure: BridgeError | undefined;
@@ -76,8 +76,11 @@ export class Recorder {
 
   /** The cameras that it records. */
   get cameraIds(): readonly string[] {
-    const open = this.#bridges.filter(({ state }) => state !== 'closed');
-    return open.map(({ cameraId }) => cameraId);
+    return this.#open.map(({ cameraId }) => cameraId);
+  }
+
+  get #open(): Bridge[] {
+    return this.#bridges.filter(({ state }) => state !== 'closed');
   }
 
   /** Why the recording has ended before its time; undefined: it has not. */
@@ -95,7 +98,8 @@ export class Recorder {
     const push = (messages: readonly Message[]): boolean => this.#recording.push(...messages);
     const earlier = recorders.get(bridge);
     recorders.set(bridge, this);
-    this.#bridges.push(bridge);
+    // Cameras come and go in a run of years.
+    this.#bridges = [...this.#open, bridge];
     const subscribe = <T>(stream: Observable<T>, next: (value: T) => void): void => {
       // What a bridge ends in is told elsewhere.
       this.#subscriptions.add(stream.subscribe({ next, error: () => undefined }));

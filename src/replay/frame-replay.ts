@@ -2,7 +2,7 @@
 import { BridgeError } from '../errors.js';
 import { checkJpeg } from '../jpeg.js';
 import { FrameLine, type RecordedCamera } from './frame-line.js';
-import { isMcap, type RecordedMessage, readMcap, topicsOf } from './mcap.js';
+import { isMcap, lineIn, type RecordedMessage, readMcap, topicsOf } from './mcap.js';
 import { jpegOf } from './recorded-frames.js';
 
 /** A frame with what its JSON line in the recording says of it. */
@@ -154,8 +154,7 @@ async function nextOf(
   }
 }
 
-const eventOf = ({ data }: RecordedMessage): EventLine =>
-  JSON.parse(Buffer.from(data).toString()) as EventLine;
+const eventOf = (message: RecordedMessage): EventLine => lineIn(message);
 
 /** Whether it is the JSON line of that frame: an event that tells of a frame may be about its outcome as well. */
 const isLineOf = (message: RecordedMessage, sequence: number): boolean =>

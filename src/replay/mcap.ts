@@ -18,6 +18,8 @@ export interface RecordedMessage {
   readonly data: Uint8Array;
 }
 
+/** A record of a recording is a chunk, of some frames at most: one that is larger is damaged, and would be read into memory. */
+const LARGEST_RECORD = 2 ** 27;
 const MAGIC = Buffer.from('894d434150300d0a', 'hex');
 const NS_PER_US = 1_000n;
 const US_PER_MS = 1_000;
@@ -50,6 +52,7 @@ export async function* readMcap(
     for await (const piece of file) {
       progress?.(Math.min(1, file.bytesRead / size));
       reader.append(piece as Buffer);
+      if (reader.bytesRemaining() > LARGEST_RECORD) throw new Error('it has a record of more than 128 MiB');
       for (let record = reader.nextRecord(); record; record = reader.nextRecord()) {
         if (record.type === 'Channel') topics.set(record.id, record.topic);
         if (record.type !== 'Message') continue;
@@ -73,10 +76,11 @@ export async function* readMcap(
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== undefined) throw unreadable(path, cause);
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BridgeError('OPTION_INVALID', `The recording ${path} is damaged: ${reason}`, {
-      context: { path },
-      cause,
-    });
+    throw new BridgeError(
+      'OPTION_INVALID',
+      `The recording ${path} is damaged: ${reason}. \`recover\` keeps what comes before that.`,
+      { context: { path }, cause },
+    );
   } finally {
     file.destroy();
   }
@@ -95,6 +99,7 @@ export async function topicsOf(path: string): Promise<string[]> {
     const readable = {
       size: async () => BigInt((await handle.stat()).size),
       read: async (offset: bigint, size: bigint) => {
+        if (size > LARGEST_RECORD) throw new Error('its summary is damaged');
         const bytes = new Uint8Array(Number(size));
         await handle.read(bytes, 0, bytes.length, Number(offset));
         return bytes;
@@ -110,6 +115,16 @@ export async function topicsOf(path: string): Promise<string[]> {
   const topics = new Set<string>();
   for await (const { topic } of readMcap(path, new Set(['frame', 'wire']))) topics.add(topic);
   return [...topics];
+}
+
+/** The JSON line in a message of an event or a result; empty: other programs have something else by that name. */
+export function lineIn({ data }: RecordedMessage): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(data).toString());
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
 }
 
 /** Fields of a protobuf message: numbers of varints, bytes of what has a length; the last of each number. */

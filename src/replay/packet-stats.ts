@@ -1,5 +1,6 @@
 /** What went over a line, in figures. */
 import { Flag, opcodeName } from '../protocol/index.js';
+import { Times } from '../times.js';
 import { troubleOf } from './packet-words.js';
 import type { Side } from './wire.js';
 import type { WireItem, WirePacket } from './wire-packets.js';
@@ -18,7 +19,7 @@ export class PacketStats {
   #noiseBytes = 0;
   /** The last request, until its reply begins to come. */
   #asked: WirePacket | undefined;
-  readonly #answersMs: number[] = [];
+  readonly #answers = new Times();
 
   take(item: WireItem): void {
     this.#firstMs ??= item.atMs;
@@ -43,16 +44,15 @@ export class PacketStats {
       if ((flags & Flag.ACK) === 0) this.#asked = packet;
     } else if ((flags & Flag.EVENT) === 0 && this.#asked) {
       const { header: asked, atMs } = this.#asked;
-      if (asked.opcode === opcode && asked.channel === channel) this.#answersMs.push(packet.atMs - atMs);
+      if (asked.opcode === opcode && asked.channel === channel) this.#answers.add(packet.atMs - atMs);
       this.#asked = undefined;
     }
   }
 
   /** The figures; times in milliseconds, `null` where there was no answer. */
   result() {
-    const answers = this.#answersMs.toSorted((a, b) => a - b);
-    const at = (part: number): number | null =>
-      answers[Math.min(answers.length - 1, Math.floor(part * answers.length))] ?? null;
+    const none = { p50: null, p99: null, max: null };
+    const { p50, p99, max } = this.#answers.percentiles ?? none;
     return {
       durationMs: this.#lastMs - (this.#firstMs ?? 0),
       host: this.#sides.host,
@@ -60,7 +60,7 @@ export class PacketStats {
       opcodes: Object.fromEntries(this.#opcodes),
       ...this.#trouble,
       noiseBytes: this.#noiseBytes,
-      answerMs: { p50: at(0.5), p99: at(0.99), max: answers.at(-1) ?? null },
+      answerMs: { p50, p99, max },
     };
   }
 }

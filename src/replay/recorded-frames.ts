@@ -1,7 +1,7 @@
 /** Frames and results out of an MCAP recording. */
 import { BridgeError } from '../errors.js';
 import { checkJpeg } from '../jpeg.js';
-import { isMcap, protobufFields, type RecordedMessage, readMcap } from './mcap.js';
+import { isMcap, lineIn, protobufFields, type RecordedMessage, readMcap } from './mcap.js';
 
 export interface RecordedFrame {
   readonly cameraId: string;
@@ -78,6 +78,7 @@ function frameOf(message: RecordedMessage): RecordedFrame | undefined {
   return { cameraId, sequence, timestampMs: logMs, capturedAtMs: publishMs, jpeg, width, height };
 }
 
-function lineOf({ cameraId, sequence, data }: RecordedMessage): RecordedLine {
-  return { cameraId, sequence, line: JSON.parse(Buffer.from(data).toString()) as Record<string, unknown> };
+function lineOf(message: RecordedMessage): RecordedLine {
+  const { cameraId, sequence } = message;
+  return { cameraId, sequence, line: lineIn(message) };
 }

@@ -11,6 +11,10 @@ import { BridgeError } from '../errors.js';
 import { readProblem } from '../files.js';
 import type { WireEntry } from './wire.js';
 
+/** Bytes of a line of text. One that is longer is no line of a recording, and would be read into memory. */
+const LONGEST_LINE = 2 ** 24;
+const NEWLINE = 0x0a;
+
 const ms = z.number().min(0);
 const lineSchema = z.union([
   z.object({
@@ -31,9 +35,16 @@ export async function* readWireLines(path: string): AsyncGenerator<WireEntry> {
       ? createGunzip()
       : undefined;
   if (unpack) file.on('error', (error) => unpack.destroy(error)).pipe(unpack);
+  const input = unpack ?? file;
+  let length = 0;
+  input.on('data', (chunk: Buffer) => {
+    const end = chunk.lastIndexOf(NEWLINE);
+    length = end < 0 ? length + chunk.length : chunk.length - end - 1;
+    if (length > LONGEST_LINE) input.destroy(new Error('it has a line of more than 16 MiB'));
+  });
   let number = 0;
   try {
-    for await (const text of createInterface({ input: unpack ?? file })) {
+    for await (const text of createInterface({ input })) {
       number++;
       if (text !== '') yield entryOf(text);
     }

@@ -1,6 +1,6 @@
 /** The line of a camera out of an MCAP recording: messages `openmv.WireBytes`, and events for what kind of line it was. */
 import type { LineKind } from '../link/index.js';
-import { protobufFields, type RecordedMessage, readMcap } from './mcap.js';
+import { lineIn, protobufFields, type RecordedMessage, readMcap } from './mcap.js';
 import type { WireEntry } from './wire.js';
 
 /** Fields of openmv.WireBytes. */
@@ -39,9 +39,9 @@ export async function* readWireMcap(path: string): AsyncGenerator<WireEntry> {
 }
 
 /** A line by the port of the event `connected`; undefined: it is another event. */
-function lineOf({ data }: RecordedMessage): { name: string; kind: LineKind } | undefined {
-  const event = JSON.parse(Buffer.from(data).toString()) as { type?: unknown; port?: unknown; ack?: unknown };
-  if (event.type !== 'connected' || typeof event.port !== 'string') return undefined;
+function lineOf(message: RecordedMessage): { name: string; kind: LineKind } | undefined {
+  const event = lineIn(message);
+  if (event['type'] !== 'connected' || typeof event['port'] !== 'string') return undefined;
   const { port: name } = event;
   return { name, kind: name === 'virtual' ? 'virtual' : name.startsWith('/dev/pts/') ? 'pty' : 'usb' };
 }

@@ -195,8 +195,11 @@ class Inspection {
       if (!this.#pcapng) {
         this.#pcapng = createWriteStream(path);
         await once(this.#pcapng, 'open');
+        // What comes between two packets is told by the next one, or by the end.
+        this.#pcapng.on('error', () => undefined);
         this.#pcapng.write(pcapngHead(name));
       }
+      if (this.#pcapng.errored) throw this.#pcapng.errored;
       this.#written++;
       if (!this.#pcapng.write(pcapngBlock(item))) await once(this.#pcapng, 'drain');
     } catch (cause) {
