@@ -20,9 +20,16 @@ function App(): JSX.Element {
   useEffect(() => {
     document.documentElement.dataset['theme'] = theme;
   }, [theme]);
-  const cameras = value?.cameras ?? [];
+  // They come in the order in which they were opened, which differs from run to run.
+  const cameras = (value?.cameras ?? []).toSorted((one, other) =>
+    one.id.localeCompare(other.id, 'en', { numeric: true }),
+  );
   const camera = cameras.length === 1 ? cameras[0] : cameras.find(({ id }) => id === chosen);
   const several = cameras.length > 1;
+  const title = camera ? `${camera.id}: openmv-bridge` : 'openmv-bridge';
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
   return (
     <>
       <header>
@@ -56,7 +63,9 @@ function App(): JSX.Element {
           </p>
         )}
         {value && <Waiting waiting={value.waiting} />}
-        {value && cameras.length === 0 && value.waiting.length === 0 && <p>No camera is connected.</p>}
+        {value && cameras.length === 0 && value.waiting.length === 0 && (
+          <p>No camera is connected. One that comes is shown here by itself.</p>
+        )}
         {camera ? (
           <One key={camera.id} camera={camera} theme={theme} />
         ) : (

@@ -359,8 +359,12 @@ it('of several cameras there is a grid, and a tab each', async () => {
     const tile = page.getByRole('region', { name: cameraId, exact: true });
     await expect.poll(() => tile.locator('canvas').getAttribute('data-sequence')).not.toBeNull();
   }
+  const tabs = await page.getByRole('navigation').getByRole('button').allTextContents();
+  const ids = [other.cameraId, one.cameraId].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  expect(tabs.slice(1).map((text) => text.split(' ').at(-1))).toEqual(ids);
   await page.getByRole('navigation').getByRole('button', { name: other.cameraId }).click();
   await page.getByRole('region', { name: `Live picture of ${other.cameraId}` }).waitFor();
+  await expect.poll(() => page.title()).toBe(`${other.cameraId}: openmv-bridge`);
   await page.reload();
   await page.getByRole('region', { name: `Live picture of ${other.cameraId}` }).waitFor();
 });
