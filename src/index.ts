@@ -31,6 +31,7 @@ export {
   type ControlSettings,
   type ControlValues,
   connectCamera,
+  type MainScript,
   type RunOptions,
 } from './camera/index.js';
 export { ControlServer } from './control/index.js';

@@ -36,6 +36,10 @@ const KEPT_RESULTS = 20;
 /** Carries out a command for a camera that is elsewhere. Rejects when it is refused there. */
 export type Forward = (command: string, params: unknown) => Promise<Reply>;
 
+type Sender = Pick<CommandContext, 'send' | 'onGone'>;
+/** A client that takes replies alone. */
+const NO_LINES: Sender = { send: () => false, onGone: () => undefined };
+
 interface Kept {
   readonly bridge: Bridge;
   stats: BridgeStats | undefined;
@@ -90,7 +94,7 @@ export class ControlService {
   }
 
   /** Answers one message; never rejects. */
-  async answer(message: unknown, sender: Pick<CommandContext, 'send' | 'onGone'>): Promise<Reply> {
+  async answer(message: unknown, sender = NO_LINES): Promise<Reply> {
     const request = requestSchema.safeParse(message);
     if (!request.success) return invalid(request.error);
     const { command: name, params } = request.data;
@@ -112,7 +116,7 @@ export class ControlService {
     name: string,
     params: unknown,
     wanted: string | undefined,
-    sender: Pick<CommandContext, 'send' | 'onGone'>,
+    sender = NO_LINES,
   ): Promise<Reply> {
     const command = BY_NAME.get(name);
     if (!command) {

@@ -11,7 +11,6 @@ import { parseJson } from '../json.js';
 /** Commands of a camera that wait for those before them. */
 const QUEUE_LIMIT = 16;
 const MOST_BYTES = 600 * 1_024;
-const NO_LINES = { send: () => false, onGone: () => undefined };
 
 const REFUSED: Readonly<Record<string, string>> = {
   subscribe: 'Results, events and figures are published beside this.',
@@ -45,7 +44,7 @@ export class CommandQueue {
     }
     this.#waiting++;
     this.#last = this.#last.then(async () => {
-      answer(await this.#service.answer({ ...request, camera: this.#cameraId }, NO_LINES));
+      answer(await this.#service.answer({ ...request, camera: this.#cameraId }));
       this.#waiting--;
     });
   }

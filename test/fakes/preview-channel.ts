@@ -26,7 +26,7 @@ export function previewBytes({ format, width, height, data }: ShownPreview): Buf
 export class FakePreview {
   enabled = false;
   locked = false;
-  /** Previews that were read and unlocked, and pictures taken while one was locked, which nobody is told of. */
+  /** Previews that were read and unlocked, and pictures taken while one was locked, of which no event tells. */
   readonly taken: Uint8Array[] = [];
   unseen = 0;
   readonly ioctls: [request: number, words: number[]][] = [];

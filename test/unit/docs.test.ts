@@ -10,13 +10,13 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WIDEST = 160;
 
 const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] };
-/** Tracked pages, and those that are about to be. */
-const PAGES = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.md'], {
-  cwd: ROOT,
-  encoding: 'utf8',
-})
-  .split('\n')
-  .filter((name) => name !== '' && existsSync(join(ROOT, name)));
+/** Tracked files, and those that are about to be. */
+const tracked = (...patterns: string[]): string[] =>
+  execFileSync('git', ['ls-files', '-co', '--exclude-standard', ...patterns], { cwd: ROOT, encoding: 'utf8' })
+    .split('\n')
+    .filter((name) => name !== '' && existsSync(join(ROOT, name)));
+const PAGES = tracked('*.md');
+const SOURCES = tracked('*.ts', '*.tsx');
 /** What `npm pack` ships: entries of `files`, but for those behind a "!". */
 const ships = (name: string): boolean => {
   const among = (entry: string): boolean => name === entry || name.startsWith(`${entry}/`);
@@ -85,6 +85,21 @@ describe('pages', () => {
   it.each(SHIPPED)(`%s has no line wider than ${WIDEST} characters`, (page) => {
     const lines = readFileSync(join(ROOT, page), 'utf8').split('\n');
     expect(lines.filter((line) => line.length > WIDEST)).toEqual([]);
+  });
+
+  it.each(PAGES.filter((page) => page.startsWith('src/')))('%s names no file that is not there', (page) => {
+    const room = dirname(page);
+    const text = readFileSync(join(ROOT, page), 'utf8');
+    const names = [...text.matchAll(/`([\w./-]+\.tsx?)`/g)].map(([, name]) => name!);
+    // A bare name is one of the room's, of the modules at the top, or of the tests.
+    const near = SOURCES.filter(
+      (file) => file.startsWith(`${room}/`) || dirname(file) === 'src' || !file.startsWith('src/'),
+    );
+    const missing = names.filter((name) => {
+      const among = name.includes('/') ? SOURCES : near;
+      return !among.some((file) => `/${file}`.endsWith(`/${name}`));
+    });
+    expect(missing).toEqual([]);
   });
 
   it('explains every error code', () => {

@@ -1,6 +1,6 @@
 /**
  * What the HTTP server costs: the processor time of a bridge with one camera of 30 frames a second, without the server, with it
- * while nobody watches, and with three viewers of each kind. Viewers and camera are in other processes.
+ * without a viewer, and with three viewers of each kind. Viewers and camera are in other processes.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -84,7 +84,7 @@ export default async function http() {
     const { port, stop } = await shop.cameraInC({ fps: FPS });
     await measure(port, false, (_url, figure) => figure('without the server'));
     await measure(port, true, async (url, figure) => {
-      await figure('with it, and nobody watches');
+      await figure('with it, and no viewer');
       for (const [kind, watch] of Object.entries(WATCH)) {
         const stops = Array.from({ length: VIEWERS }, () => watch(url));
         await figure(`${VIEWERS} viewers ${kind}`);

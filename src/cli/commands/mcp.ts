@@ -18,11 +18,10 @@ const GROUPS = [
   'Algorithm supervision',
   'Virtual camera',
 ];
-/** A client is on stdin as long as it wants, and answers are its. */
+/** `connect` tells the client at once that a camera is not there. */
 const LEFT_OUT = ['wait'];
 /** Events go to subscribers of the control socket. */
 const TOOLS = COMMANDS.filter(({ name }) => name !== 'subscribe');
-const NO_LINES = { send: () => false, onGone: () => undefined };
 
 /** `algorithm`: the words behind `--`. */
 export function configure(command: Command, algorithm: readonly string[]): void {
@@ -67,7 +66,7 @@ export function configure(command: Command, algorithm: readonly string[]): void 
         commands: TOOLS,
         form: ({ params }) => schemaOf(params),
         perform: (one, { camera, ...params }) =>
-          service.perform(one.name, params, camera === undefined ? undefined : String(camera), NO_LINES),
+          service.perform(one.name, params, camera === undefined ? undefined : String(camera)),
         connect,
       });
       const ended = new Promise<void>((resolve) => {

@@ -42,6 +42,8 @@ export function configure(command: Command): void {
       const timer = setTimeout(() => void bridge.close(), timeout);
       try {
         const frame = await firstValueFrom(bridge.frames$).catch((cause: unknown) => {
+          // What ended the bridge says more than that no frame came.
+          if (cause instanceof BridgeError) throw cause;
           const old = bridge.stats().droppedByReason.stale
             ? ' The picture that it had taken before was let go: it was not one of now.'
             : '';

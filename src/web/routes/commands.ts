@@ -67,7 +67,7 @@ export function carryOut(
     throw httpError('HTTP_DENIED', fileRefusal(file, 'HTTP'));
   }
   const wanted = command.needsCamera ? context.cameras.find(camera).id : undefined;
-  return context.commands.perform(command.name, params, wanted, NO_LINES);
+  return context.commands.perform(command.name, params, wanted);
 }
 
 declare module 'fastify' {
@@ -76,8 +76,6 @@ declare module 'fastify' {
     fallback?: boolean;
   }
 }
-
-const NO_LINES = { send: () => false, onGone: () => undefined };
 
 /** The JSON schema of a command's body. */
 export function bodyForm({ params }: Command): Record<string, unknown> {

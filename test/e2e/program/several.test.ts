@@ -1,4 +1,4 @@
-/** Several cameras in one process: what happens to one is nothing to the others. */
+/** Several cameras in one process: what happens to one leaves the others alone. */
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Program } from './program.js';

@@ -134,7 +134,7 @@ test('another shape makes a new segment, and readers that hold the old one are n
 });
 
 describe("the public package's semaphore", () => {
-  test('a peer that died with the lock in hand blocks the writer for a second once, then never again', async () => {
+  test('a peer that died while it held the lock blocks the writer for a second once, then never again', async () => {
     const name = base();
     const writer = closing(openArrayWriter({ base: name }));
     const reader = closing(openArrayReader(name));

@@ -74,7 +74,7 @@ describe.each([['a private directory'], ['a given directory']])('in %s', (kind) 
     closeSync(fd);
   });
 
-  test('a file that nobody else has is written again, whatever size the next image has', () => {
+  test('a file that no other program has is written again, whatever size the next image has', () => {
     const inodes = new Set<number>();
     for (let i = 0; i < 20; i++) {
       const bytes = new Uint8Array(1 + ((i * 7_919) % 30_000)).fill(i);

@@ -72,7 +72,7 @@ describe('a pty', () => {
 
   it('discards what is written without a host and what a host did not read', async () => {
     const master = await openPty();
-    expect(master.write(Buffer.from('nobody hears this'))).toBe(true);
+    expect(master.write(Buffer.from('no host hears this'))).toBe(true);
     for (let round = 0; round < 10; round++) {
       const deaf = openSync(master.slavePath, FLAGS);
       await until(() => master.hostPresent, 'the deaf host');

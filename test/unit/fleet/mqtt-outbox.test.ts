@@ -60,7 +60,7 @@ describe('Outbox', () => {
     const { outbox, taken, answerAll, push } = setUp();
     const told: boolean[] = [];
     const now = (payload: string): void => outbox.now({ topic: 't', payload }, (ok) => told.push(ok));
-    now('nobody is there');
+    now('no one is there');
     expect(told).toEqual([false]);
     push('a');
     push('b');
