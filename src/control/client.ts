@@ -23,7 +23,9 @@ export async function sendCommand(
   await new Promise<void>((resolve, reject) => {
     const socket = connect(path);
     const fail = (code: ErrorCode, message: string, cause?: unknown): void => {
-      reject(new BridgeError(code, message, { context: { path }, cause }));
+      // What the bridge lacks when no one serves the socket.
+      const options = code === 'PORT_NOT_FOUND' ? { options: ['control'] } : {};
+      reject(new BridgeError(code, message, { context: { path, ...options }, cause }));
       socket.destroy();
     };
     const timer = setTimeout(

@@ -60,7 +60,7 @@ export function parseOptions<T>(schema: z.ZodType<T>, input: unknown): T {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const problems = optionProblems(parsed.error);
-  const text = problems.map((problem) => `${problem.path || 'options'}: ${problem.text}`).join('; ');
+  const text = problems.map((problem) => `${problem.path && `${problem.path}: `}${problem.text}`).join('; ');
   throw new BridgeError('OPTION_INVALID', `Wrong options: ${text}.`, { context: { problems } });
 }
 
