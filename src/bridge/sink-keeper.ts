@@ -36,6 +36,8 @@ export class SinkKeeper {
   readonly #stats: SinkStats = { written: 0, lost: 0, skipped: 0 };
   /** Frames lost since it began to fail, or one that was there before it; undefined: it works. */
   #lostSince: number | undefined;
+  /** What was told since then. */
+  readonly #told = new Set<ErrorCode>();
 
   constructor(
     kind: SinkKind,
@@ -136,6 +138,7 @@ export class SinkKeeper {
     if (this.#lostSince === undefined) return;
     this.#handlers.recovered(this.kind, this.#lostSince);
     this.#lostSince = undefined;
+    this.#told.clear();
   }
 
   #lose(): void {
@@ -144,13 +147,16 @@ export class SinkKeeper {
   }
 
   #fail(error: BridgeError, lost = 0): void {
-    if (this.#lostSince === undefined) this.#tell(error);
+    // Another reason is news: a broker that was away and now refuses the credentials wants something else done.
+    const other = this.#told.size > 0 && !this.#told.has(error.code);
+    if (this.#lostSince === undefined || other) this.#tell(error);
     this.#lostSince = (this.#lostSince ?? 0) + lost;
     this.#stats.lost += lost;
   }
 
   #tell(error: BridgeError): void {
     this.#lostSince ??= 0;
+    this.#told.add(error.code);
     if (this.sink?.required) this.#handlers.ended(error);
     else this.#handlers.failed(this.kind, this.#named(error));
   }

@@ -51,7 +51,7 @@ export interface SinkStats {
 }
 
 export interface SinkHandlers {
-  /** A sink has begun to fail, or its name was taken away. Once, until it works again. */
+  /** A sink has begun to fail, or its name was taken away. Once for each code, until it works again. */
   failed(kind: SinkKind, error: BridgeError): void;
   /** It works again; `lost` frames are missing. */
   recovered(kind: SinkKind, lost: number): void;
@@ -74,7 +74,7 @@ export interface SinkCare {
 
 /** A sink that a room above the bridge brings. */
 export type AttachedSink = (handlers: {
-  /** Tells once that it has begun to fail, until a frame is written again. */
+  /** Tells once for each code that it has begun to fail, until a frame is written again. */
   failed(error: BridgeError): void;
   /** For a frame that `write` let pass: counts it as written, or as lost, when that is known. */
   follow(pending: Promise<void>): void;

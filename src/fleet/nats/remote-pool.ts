@@ -34,6 +34,8 @@ const ALIVE_MS = 1_000;
 const BUSY_MS = 250;
 /** While there is none. */
 const ABSENT_MS = 1_000;
+/** What a worker answers that is free. A server ends the connection for a subject that is none. */
+const INBOX = /^[\w$.-]{1,128}$/;
 /** What a call ends in that is told beside its result. */
 const TOLD: readonly ErrorCode[] = ['RUNNER_EXITED', 'RUNNER_TIMEOUT', 'RUNNER_PROTOCOL'];
 
@@ -257,7 +259,7 @@ export class RemotePool implements CallPool {
           const answer = await abortable(abortable(asked, signal), ended);
           this.#present();
           const inbox = answer.string();
-          if (inbox !== NOT_TAKEN) return { connection, ended, inbox };
+          if (inbox !== NOT_TAKEN && INBOX.test(inbox)) return { connection, ended, inbox };
         } catch (error) {
           signal.throwIfAborted();
           if (ended.aborted) continue;

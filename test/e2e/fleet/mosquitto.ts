@@ -8,6 +8,21 @@ import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 
 import { afterEach } from 'vitest';
 import { needs } from '../../support/needs.js';
 
+/** What is written down at once, so that a killed one knows its subscribers again. */
+export const KEEPS = [
+  'allow_anonymous true',
+  'persistence true',
+  'persistence_location DIR/',
+  'autosave_on_changes true',
+  'autosave_interval 1',
+  'max_queued_messages 0',
+];
+/** A subscriber whom the broker keeps messages for. */
+export const LASTING: IClientOptions = {
+  clean: false,
+  clientId: 'listener',
+  properties: { sessionExpiryInterval: 3_600 },
+};
 const open: (() => unknown)[] = [];
 
 afterEach(async () => {

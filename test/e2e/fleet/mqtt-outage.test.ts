@@ -1,28 +1,12 @@
 /** A broker that is not there, dies in mid-stream, or says nothing any more: frames go on, and nothing is lost or doubled after it. */
-import type { IClientOptions } from 'mqtt';
 import { expect, it, vi } from 'vitest';
 import { Program } from '../program/program.js';
 import { ODD_NG } from '../web/support.js';
-import { atEnd, Listener, Mosquitto, mosquitto, until } from './mosquitto.js';
+import { atEnd, KEEPS, LASTING, Listener, Mosquitto, mosquitto, until } from './mosquitto.js';
 
 // Many processes one after the other.
 vi.setConfig({ testTimeout: 180_000 });
 
-/** What is written down at once, so that a killed one knows its subscribers again. */
-const KEEPS = [
-  'allow_anonymous true',
-  'persistence true',
-  'persistence_location DIR/',
-  'autosave_on_changes true',
-  'autosave_interval 1',
-  'max_queued_messages 0',
-];
-/** A subscriber whom the broker keeps messages for. */
-const LASTING: IClientOptions = {
-  clean: false,
-  clientId: 'listener',
-  properties: { sessionExpiryInterval: 3_600 },
-};
 /** Messages that may be unanswered at a time: as many may be lost with a killed broker, or come twice. */
 const WINDOW = 16;
 

@@ -85,6 +85,11 @@ export class TestNats {
     this.#serverPort = Number(new URL(String(nats[0])).port);
   }
 
+  /** SIGSTOP, SIGCONT; SIGHUP: it reads its configuration again. */
+  signal(name: NodeJS.Signals): void {
+    this.#server!.kill(name);
+  }
+
   /** Kills it as a power cut would. */
   async kill(): Promise<void> {
     const server = this.#server!;
