@@ -13,8 +13,9 @@ import { useScratch } from '../program/support.js';
 
 const scratch = useScratch();
 const FRAMES = 12;
-/** Recordings of which one must replay to its end. */
+/** Recordings of which one must replay to its end, and the time for all of them on a busy machine. */
 const ATTEMPTS = 5;
+const LIMIT_MS = 180_000;
 /** A packet of the camera amid the frames. */
 const BREAK_AT = 60;
 
@@ -95,16 +96,21 @@ it.each<[string, () => string[], (live: Live) => void]>([
       expect(attempt, 'recordings in a row that diverged').toBeLessThan(ATTEMPTS);
     }
   },
+  LIMIT_MS,
 );
 
-it('checksums off: the speed is the recorded one, or what was asked for', async () => {
-  for (let attempt = 1; ; attempt++) {
-    const live = await record(`speed-${attempt}`, ['--no-crc']);
-    const began = performance.now();
-    if (await replay(live, 0.5)) {
-      expect(performance.now() - began).toBeGreaterThan(live.ms);
-      return;
+it(
+  'checksums off: the speed is the recorded one, or what was asked for',
+  async () => {
+    for (let attempt = 1; ; attempt++) {
+      const live = await record(`speed-${attempt}`, ['--no-crc']);
+      const began = performance.now();
+      if (await replay(live, 0.5)) {
+        expect(performance.now() - began).toBeGreaterThan(live.ms);
+        return;
+      }
+      expect(attempt, 'recordings in a row that diverged').toBeLessThan(ATTEMPTS);
     }
-    expect(attempt, 'recordings in a row that diverged').toBeLessThan(ATTEMPTS);
-  }
-});
+  },
+  LIMIT_MS,
+);
