@@ -176,7 +176,7 @@ export class LiveServer {
   #listen(): Promise<void> {
     const { host, port } = this.#address;
     return new Promise((resolve, reject) => {
-      this.#http.once('error', (cause) => {
+      this.#http.on('error', (cause) => {
         const message = `The channels for Foxglove cannot be served on ${host}:${port}: ${cause.message}. Choose another port, or 0 for any that is free.`;
         reject(new BridgeError('HTTP_FAILED', message, { cause }));
       });

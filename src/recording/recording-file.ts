@@ -16,7 +16,8 @@ export class RecordingFile {
   readonly #mcap = new McapBytes();
   /** Up to here the file is whole. */
   #length = 0;
-
+  /** Somebody has removed it: what is written has no name any more. As of the last chunk. */
+  removed = false;
   /** How the file begins; undefined: that is written. */
   #head: Uint8Array | undefined;
 
@@ -68,6 +69,7 @@ export class RecordingFile {
     if (!chunk) return;
     await this.#append(chunk.bytes);
     this.#mcap.summary.add(chunk.facts);
+    this.removed = (await this.#handle.stat()).nlink === 0;
   }
 
   /** Writes the rest and the file's end, and closes it. Rejects as the file system does; it is closed then too. */

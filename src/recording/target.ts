@@ -1,6 +1,7 @@
 /** Where a recording goes: one file, or segments in a folder, of which the oldest go at a limit. */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { BridgeError } from '../errors.js';
 import { fileFailure, makeFolder } from '../files.js';
 import { CANNOT_RECORD, moveEarlier, RecordingFile } from './recording-file.js';
 
@@ -20,7 +21,7 @@ export interface SegmentLimits {
 export interface RecordingTarget {
   /** Opens the first file, or the next one; FILE_FAILED. */
   open(): Promise<RecordingFile>;
-  /** Whether another file is due. */
+  /** Whether another file is due. FILE_FAILED: it is, and there is none. */
   full(file: RecordingFile): boolean;
   /** Where an earlier recording of that name was moved to; undefined: there was none. */
   readonly earlier?: string | undefined;
@@ -42,7 +43,18 @@ export async function recordingTarget(
 
 async function fileTarget(path: string, metadata: Metadata): Promise<RecordingTarget> {
   const earlier = await moveEarlier(path);
-  return { earlier, open: () => RecordingFile.open(path, metadata), full: () => false };
+  return {
+    earlier,
+    open: () => RecordingFile.open(path, metadata),
+    full: ({ removed }) => {
+      if (!removed) return false;
+      throw new BridgeError(
+        'FILE_FAILED',
+        `The recording has ended: its file ${path} was removed. Begin another recording.`,
+        { context: { path } },
+      );
+    },
+  };
 }
 
 function folderTarget(
@@ -63,8 +75,8 @@ function folderTarget(
       last = Math.max(Date.now(), last + 1);
       return RecordingFile.open(join(folder, segmentName(last)), metadata);
     },
-    full: ({ size, openedAtMs, empty }) =>
-      !empty && (size >= splitBytes || Date.now() - openedAtMs >= splitMs),
+    full: ({ size, openedAtMs, empty, removed }) =>
+      !empty && (removed || size >= splitBytes || Date.now() - openedAtMs >= splitMs),
   };
 }
 

@@ -80,6 +80,44 @@ it('a disk that is full ends the recording, and what was written has its end', a
   expect((await readWhole(path)).map(({ value }) => value.sequence)).toEqual([1, 2, 3, 4, 5]);
 });
 
+it('a file that is removed ends the recording, and that is told', async () => {
+  const path = join(folder, 'removed.mcap');
+  const recording = await record(path);
+  recording.push(event(1));
+  await vi.waitUntil(() => readUpTo(path).messages.length === 1, { timeout: 20_000 });
+  await rm(path);
+  let sequence = 2;
+  await vi.waitUntil(() => !recording.push(event(sequence++)), { timeout: 20_000 });
+  const error = await recording.failed;
+  expect(error).toMatchObject({
+    code: 'FILE_FAILED',
+    message: expect.stringContaining('removed.mcap was removed'),
+  });
+  expect(await stat(path).catch(({ code }) => code)).toBe('ENOENT');
+});
+
+it('a segment that is removed is followed by another one', async () => {
+  const path = join(folder, 'cleaned');
+  const recording = await record(path);
+  const messages = async (): Promise<number> => {
+    const names = await readdir(path);
+    return names.reduce((sum, name) => sum + readUpTo(join(path, name)).messages.length, 0);
+  };
+  recording.push(event(1));
+  await vi.waitUntil(async () => (await messages()) === 1, { timeout: 20_000 });
+  for (const name of await readdir(path)) await rm(join(path, name));
+  let sequence = 2;
+  await vi.waitUntil(async () => recording.push(event(sequence++)) && (await messages()) > 0, {
+    timeout: 20_000,
+  });
+  await recording.close();
+  const [name, ...more] = await readdir(path);
+  expect(more).toEqual([]);
+  const sequences = (await readWhole(join(path, name!))).map(({ value }) => value.sequence);
+  expect(sequences).toEqual(sequences.map((_, index) => sequences[0]! + index));
+  expect(sequences.at(-1)).toBe(sequence - 1);
+});
+
 it('messages reach the file while it is recorded, and their times need not be in order', async () => {
   const path = join(folder, 'growing.mcap');
   const recording = await record(path);
