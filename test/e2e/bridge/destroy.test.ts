@@ -14,6 +14,7 @@ import { openPty, type PtyMaster } from '../../../src/virtual/line/pty.js';
 import { FakeCamera } from '../../fakes/fake-camera.js';
 import { fakeJpeg } from '../../fakes/jpeg.js';
 import { LatchedChannel } from '../../fakes/latched-channel.js';
+import { cameraOnCable } from '../../support/cable.js';
 
 const ADAPTER = fileURLToPath(new URL('../runner/fixtures/adapter.mjs', import.meta.url));
 const PACED = fileURLToPath(new URL('../program/adapters/paced.mjs', import.meta.url));
@@ -224,6 +225,17 @@ const scenes: Record<string, Scene> = {
     const bridge = await openBridge({ port: 'virtual', shmName: shmName() });
     const pending = [bridge.resetCamera()];
     await state(bridge, 'reconnecting');
+    return { bridge, pending };
+  },
+  'installed script awaited': async () => {
+    const { link, close } = await cameraOnCable({ fps: 30 });
+    atEnd.push(close);
+    const bridge = await openBridge({ port: link, shmName: shmName() });
+    let connected = 0;
+    bridge.events$.subscribe(({ type }) => type === 'connected' && connected++);
+    const pending = [bridge.installScript({ script: 'while True: pass\n', channel: 'absent' })];
+    await expect.poll(() => connected, { timeout: 20_000 }).toBe(2);
+    await state(bridge, 'paused');
     return { bridge, pending };
   },
   'stopping while a frame is awaited': async () => {
