@@ -73,6 +73,9 @@ export class BridgeError extends Error {
   }
 }
 
+/** Files that a process must be able to open: its modules, which are loaded at the same time, need some 170 for a moment. */
+export const LEAST_FILES = 256;
+
 const TOO_MANY_FILES: Readonly<Record<string, string>> = {
   EMFILE:
     'This process may not open more files: raise its limit, in a shell by `ulimit -n 1024`, in a systemd unit by LimitNOFILE=1024.',

@@ -1,12 +1,9 @@
 #!/usr/bin/env node
 /** The command `openmv-bridge`: listens for the end first, and then loads the program, which takes a moment. */
 import { readFileSync } from 'node:fs';
-import { tooManyFiles } from '../errors.js';
+import { LEAST_FILES, tooManyFiles } from '../errors.js';
 import { EXIT } from './exit-status.js';
 import { flushOutput, hurryAsked, outputFailed, stopAsked, watchStops } from './stop-signals.js';
-
-/** With so many, every module can be loaded. */
-const LOADING_FILES = 256;
 
 /** Node takes a module that it has no descriptor for as one that is not there. */
 function fewFiles(error: unknown): string | undefined {
@@ -14,7 +11,7 @@ function fewFiles(error: unknown): string | undefined {
     return tooManyFiles(error);
   try {
     const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return Number(limit) < LOADING_FILES ? tooManyFiles({ code: 'EMFILE' }) : undefined;
+    return Number(limit) < LEAST_FILES ? tooManyFiles({ code: 'EMFILE' }) : undefined;
   } catch (cause) {
     return tooManyFiles(cause);
   }

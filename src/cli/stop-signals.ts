@@ -14,7 +14,7 @@ let stop: (() => void) | undefined;
 let hurry: (() => void) | undefined;
 /** What SIGHUP means while the command can read its configuration again. */
 let reload: (() => void) | undefined;
-/** There is a configuration file: SIGHUP never ends the program. */
+/** There is a configuration file: SIGHUP has it read, and is no wish to end. */
 let reloadable = false;
 /** It came while nothing could read the file again. */
 let reloadAsked = false;

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { LEAST_FILES } from '../errors.js';
 import { findGstreamer } from '../gstreamer/index.js';
 import { hasLibc } from '../libc.js';
 import { bridgeOptionsSchema } from '../options/index.js';
@@ -12,8 +13,6 @@ const SHM_DIRECTORY = '/dev/shm';
 const MEBIBYTE = 2 ** 20;
 /** A segment, a ring, decoded frames of one camera and the images of its algorithm fit into that. */
 const ENOUGH_SHM = 32 * MEBIBYTE;
-/** The program's modules, which are loaded at the same time, need some 120 of them for a moment. */
-const LEAST_FILES = 256;
 const ENOUGH_FILES = 1_024;
 
 const run = promisify(execFile);

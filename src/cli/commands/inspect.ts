@@ -143,8 +143,14 @@ class Inspection {
   async camera(input: BridgeInput): Promise<void> {
     const port = String(input.port);
     let writing: Promise<unknown> = Promise.resolve();
+    let failure: unknown;
     const packets = new WirePackets((item) => {
-      writing = writing.then(() => this.#take(item, port));
+      writing = writing
+        .then(() => this.#take(item, port))
+        .catch((cause: unknown) => {
+          failure ??= cause;
+          void bridge.close();
+        });
     });
     const tap = entriesOf((entry) => packets.take(entry));
     const bridge = createBridge({ ...input, shm: false, reconnect: false }, { tap });
@@ -159,6 +165,7 @@ class Inspection {
       packets.finish();
       await writing;
     }
+    if (failure !== undefined) throw failure;
   }
 
   async #take(item: WireItem, name: string): Promise<void> {

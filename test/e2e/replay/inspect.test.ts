@@ -109,6 +109,13 @@ describe('inspect of a camera', () => {
     expect(reads.length).toBeGreaterThan(3);
   });
 
+  it('on a disk that is full says so, and ends', async () => {
+    const words = ['--port', 'virtual', '--frames', '60', '--pcapng', '/dev/full'];
+    const { status, stderr } = await run(['inspect', ...words]);
+    expect(stderr).toMatch(/The packets cannot be written to \/dev\/full .*the disk is full/);
+    expect(status).toBe(6);
+  });
+
   it('names damage', async () => {
     const faults = ['--virtual-faults', 'flip=10%,seed=5'];
     const { stdout } = await run(['inspect', '--port', 'virtual', '--frames', '20', '--errors', ...faults]);
