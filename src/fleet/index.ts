@@ -97,9 +97,10 @@ export async function sendRemoteCommand(access: NatsClientInput, command: Remote
 export async function openFleetView(
   access: NatsClientInput,
   away: (error: BridgeError) => void = nothing,
+  signal?: AbortSignal,
 ): Promise<FleetView> {
   const { FleetView } = await import('./nats/fleet-view.js');
-  return FleetView.open(parseOptions(natsClientSchema, access), away);
+  return FleetView.open(parseOptions(natsClientSchema, access), away, signal);
 }
 
 /**

@@ -17,6 +17,14 @@ export function subjectOf({ site, camera }: CameraName, kind: string): string {
   return [ROOT, checkedName(site, 'site'), checkedName(camera, 'camera'), kind].join('.');
 }
 
+/** The NATS subject of a kind of message about every camera of a site. OPTION_INVALID. */
+export function subjectOfAll(site: string, kind: string): string {
+  return [ROOT, checkedName(site, 'site'), '*', kind].join('.');
+}
+
+/** The camera that a subject of a kind of message is about. */
+export const cameraOf = (subject: string): string => subject.split('.')[2] ?? '';
+
 /** The MQTT topic of a kind of message about one camera. OPTION_INVALID: a name that cannot be part of one. */
 export function topicOf({ site, camera }: CameraName, kind: string): string {
   return [ROOT, checkedName(site, 'site'), checkedName(camera, 'camera'), kind].join('/');

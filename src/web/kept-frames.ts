@@ -13,7 +13,7 @@ import { type Judged, judgedSchema } from './judged.js';
 /** Bytes of all frames of a camera that are kept. */
 export const MEMORY_BYTES = 64 * 1024 * 1024;
 export const FOLDER_BYTES = 1024 * 1024 * 1024;
-/** Frames that wait to be written; a disk that is slower loses some. */
+/** Frames that wait to be written; a disk that is slower loses some, which are counted. */
 const MOST_WAITING = 16;
 const WHAT = 'NG frames cannot be kept';
 
@@ -36,6 +36,7 @@ export class KeptFrames {
   readonly #turn = new Mutex();
   #bytes = 0;
   #waiting = 0;
+  #lost = 0;
   #failure: Note | undefined;
   #ready: Promise<void> | undefined;
 
@@ -62,6 +63,11 @@ export class KeptFrames {
     return this.#failure;
   }
 
+  /** NG frames that were not kept: the disk was too slow, or could not be written. */
+  get lost(): number {
+    return this.#lost;
+  }
+
   has(key: string): boolean {
     return this.#kept.has(key);
   }
@@ -79,7 +85,10 @@ export class KeptFrames {
       this.#put({ judged, bytes: frame.bytes, frame });
       return;
     }
-    if (this.#waiting >= MOST_WAITING) return;
+    if (this.#waiting >= MOST_WAITING) {
+      this.#lost++;
+      return;
+    }
     this.#waiting++;
     const path = join(folder, `${this.#prefix}${String(Math.floor(judged.timestampMs))}-${judged.key}`);
     void this.#turn
@@ -91,7 +100,10 @@ export class KeptFrames {
         this.#failure = undefined;
         for (const gone of this.#put({ judged, bytes: frame.bytes, path })) await remove(gone);
       })
-      .catch((error) => this.#fail(error))
+      .catch((error) => {
+        this.#lost++;
+        this.#fail(error);
+      })
       .finally(() => this.#waiting--);
   }
 

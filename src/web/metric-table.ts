@@ -194,6 +194,12 @@ export const CAMERA_METRICS: readonly CameraMetric[] = [
         count,
       ]),
   ),
+  metric(
+    'openmv_ng_frames_unkept_total',
+    'Frames found NG that could not be kept for the page.',
+    [],
+    ({ camera }) => one(camera.results.kept.lost),
+  ),
   metric('openmv_outcomes_pending', 'Delivered frames without an outcome yet.', [], ({ camera, meter }) =>
     camera.health.algorithm ? one(meter.pending) : [],
   ),

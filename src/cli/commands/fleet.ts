@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { pause } from '../../async.js';
-import { type FleetCamera, openFleetView } from '../../fleet/index.js';
+import { type FleetCamera, type FleetView, openFleetView } from '../../fleet/index.js';
 import { natsClientShape, runOptionsSchema } from '../../options/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { EXIT } from '../exit-status.js';
@@ -29,8 +29,9 @@ export function configure(command: Command): void {
     return withOutput(json, async (output) => {
       const end = new AbortController();
       const stopListening = onStop(() => end.abort());
-      const view = await openFleetView(access, (error) => output.error(error));
+      let view: FleetView | undefined;
       try {
+        view = await openFleetView(access, (error) => output.error(error), end.signal);
         await view.heard(end.signal).catch(() => undefined);
         for (;;) {
           tell(view.cameras, output, access.site, watch);
@@ -38,9 +39,12 @@ export function configure(command: Command): void {
           await pause(WATCH_MS, end.signal).catch(() => undefined);
         }
         return view.cameras.length > 0 || watch ? EXIT.done : EXIT.no;
+      } catch (error) {
+        if (!end.signal.aborted) throw error;
+        return EXIT.done;
       } finally {
         stopListening();
-        await view.close();
+        await view?.close();
       }
     });
   });

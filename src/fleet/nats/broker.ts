@@ -31,13 +31,18 @@ export class NatsBroker {
 
   /**
    * Resolves after the first attempt, whatever came of it; it is tried until `close`. OPTION_INVALID: a file of
-   * credentials or certificates that cannot be read.
+   * credentials or certificates that cannot be read. Rejects with `signal.reason`; then nothing stays open.
    */
-  static async open(access: NatsAccess, name: string): Promise<NatsBroker> {
-    const broker = new NatsBroker(await connectionOptions(access, name));
+  static async open(access: NatsAccess, name: string, signal?: AbortSignal): Promise<NatsBroker> {
+    const broker = new NatsBroker(await abortable(connectionOptions(access, name), signal));
     broker.#running = broker.#run();
-    await broker.#change.promise;
-    return broker;
+    try {
+      await abortable(broker.#change.promise, signal);
+      return broker;
+    } catch (error) {
+      await broker.close();
+      throw error;
+    }
   }
 
   private constructor(options: ConnectionOptions) {
@@ -82,13 +87,13 @@ export class NatsBroker {
     }
   }
 
-  /** What was sent reaches the server first, if it is there. Idempotent; never rejects. */
-  async close(): Promise<void> {
+  /** What was sent reaches the server first, if it is there, within `drainMs`; 0: nothing was. Idempotent; never rejects. */
+  async close(drainMs = DRAIN_MS): Promise<void> {
     const connection = this.#connection;
     this.#followers.clear();
-    if (connection && !this.#end.signal.aborted) {
+    if (connection && drainMs > 0 && !this.#end.signal.aborted) {
       const late = (): Error => new Error('The server does not answer.');
-      await within(connection.flush(), DRAIN_MS, late, this.ended).catch(() => undefined);
+      await within(connection.flush(), drainMs, late, this.ended).catch(() => undefined);
     }
     const closed = new BridgeError('BRIDGE_CLOSED', 'The connection to NATS is closed.');
     this.#end.abort(closed);

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { asBridgeError, BridgeError, ERROR_CODES } from '../../errors.js';
 import { parseJson } from '../../json.js';
 import { type CallResult, RESULT_FLAGS } from '../../runner/index.js';
-import { type CameraName, checkedName, subjectOf } from '../names.js';
+import { type CameraName, checkedName, subjectOf, subjectOfAll } from '../names.js';
 
 /** Every camera of a site. */
 export const ANY_CAMERA = '*';
@@ -21,8 +21,7 @@ export const WORKERS = 'workers';
 export const NOT_TAKEN = 'not taken';
 
 function subject({ site, camera }: CameraName, kind: string): string {
-  if (camera !== ANY_CAMERA) return subjectOf({ site, camera }, kind);
-  return `openmv.${checkedName(site, 'site')}.${ANY_CAMERA}.${kind}`;
+  return camera === ANY_CAMERA ? subjectOfAll(site, kind) : subjectOf({ site, camera }, kind);
 }
 
 const rects = z.array(z.looseObject({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }));

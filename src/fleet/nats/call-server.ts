@@ -52,16 +52,23 @@ export class CallServer {
     // A name that cannot be one is told before anything is open.
     takeSubject(name);
     const broker = await NatsBroker.open(access, 'openmv-bridge worker');
-    broker.follow(handlers);
     const slots: Slot[] = [];
-    for (let worker = 1; worker <= options.workers; worker++) {
-      const slot = new Slot(broker, name, worker, handlers);
-      // Nothing is skipped here: the bridge that calls has done that.
-      const own = { ...options, workers: 1, delivery: 'every', results: 'unordered' } as const;
-      slot.algorithm = await Algorithm.open(command, own, slot.handlers);
-      slots.push(slot);
+    const server = new CallServer(broker, slots);
+    try {
+      for (let worker = 1; worker <= options.workers; worker++) {
+        const slot = new Slot(name, worker, handlers);
+        // Nothing is skipped here: the bridge that calls has done that.
+        const own = { ...options, workers: 1, delivery: 'every', results: 'unordered' } as const;
+        slot.algorithm = await Algorithm.open(command, own, slot.handlers);
+        slots.push(slot);
+      }
+    } catch (error) {
+      await server.close();
+      throw error;
     }
-    return new CallServer(broker, slots);
+    broker.follow(handlers);
+    for (const slot of slots) slot.follow(broker);
+    return server;
   }
 
   private constructor(broker: NatsBroker, slots: readonly Slot[]) {
@@ -104,7 +111,7 @@ class Slot {
   readonly #name: CameraName;
   readonly #told: CallServerHandlers;
   readonly #worker: number;
-  readonly #unfollow: () => void;
+  #unfollow: () => void = () => undefined;
   #connection: NatsConnection | undefined;
   #inbox = '';
   #state: RunnerState = 'idle';
@@ -116,7 +123,7 @@ class Slot {
   #call: Msg | undefined;
   #ending = false;
 
-  constructor(broker: NatsBroker, name: CameraName, worker: number, told: CallServerHandlers) {
+  constructor(name: CameraName, worker: number, told: CallServerHandlers) {
     this.#name = name;
     this.#told = told;
     this.#worker = worker;
@@ -129,6 +136,10 @@ class Slot {
       failing: (error) => told.error(error, worker),
       recovered: () => undefined,
     };
+  }
+
+  /** Offers itself on each connection that there will be. */
+  follow(broker: NatsBroker): void {
     this.#unfollow = broker.follow({ connected: (connection) => this.#connected(connection) });
   }
 

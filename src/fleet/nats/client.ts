@@ -5,6 +5,7 @@ import { parseJson } from '../../json.js';
 import type { NatsClientOptions } from '../../options/index.js';
 import { type CameraName, subjectOf } from '../names.js';
 import { connectionError, connectionOptions, connectTo } from './access.js';
+import { nobodyThere } from './call-message.js';
 import { SERVICE_NAME, type ServedCamera } from './control.js';
 
 /** Answers to the question who is there: how long for all, and after the last one. */
@@ -45,10 +46,7 @@ export async function ask(
     const reply = await connection.request(subject, JSON.stringify(request), { timeout: timeoutMs });
     return reply.string();
   } catch (cause) {
-    if (
-      cause instanceof errors.NoRespondersError ||
-      (cause instanceof errors.RequestError && cause.isNoResponders())
-    ) {
+    if (nobodyThere(cause)) {
       throw new BridgeError(
         'PORT_NOT_FOUND',
         `No bridge serves the camera ${camera} at the site ${site}: is it running, with this server?`,

@@ -5,7 +5,7 @@ import { abortable, pause } from '../../async.js';
 import type { BridgeError } from '../../errors.js';
 import { parseJson } from '../../json.js';
 import type { NatsClientOptions } from '../../options/index.js';
-import { checkedName } from '../names.js';
+import { cameraOf, checkedName, subjectOfAll } from '../names.js';
 import { STATUS_MS } from '../status.js';
 import { NatsBroker } from './broker.js';
 import { servedCameras } from './client.js';
@@ -63,11 +63,15 @@ export class FleetView {
   readonly #cameras = new Map<string, Known>();
 
   /** BROKER_FAILED, BROKER_DENIED: the server cannot be used at first; `away` is told later ones. OPTION_INVALID. */
-  static async open(access: NatsClientOptions, away: (error: BridgeError) => void): Promise<FleetView> {
+  static async open(
+    access: NatsClientOptions,
+    away: (error: BridgeError) => void,
+    signal?: AbortSignal,
+  ): Promise<FleetView> {
     const site = checkedName(access.site, 'site');
-    const broker = await NatsBroker.open(access, 'openmv-bridge fleet');
+    const broker = await NatsBroker.open(access, 'openmv-bridge fleet', signal);
     if (broker.connection) return new FleetView(broker, site, away);
-    await broker.close();
+    await broker.close(0);
     throw broker.failure;
   }
 
@@ -110,12 +114,12 @@ export class FleetView {
   }
 
   close(): Promise<void> {
-    return this.#broker.close();
+    return this.#broker.close(0);
   }
 
   #listen(connection: NatsConnection): void {
     for (const kind of ['status', 'stats'] as const) {
-      connection.subscribe(`openmv.${this.#site}.*.${kind}`, {
+      connection.subscribe(subjectOfAll(this.#site, kind), {
         callback: (_error, message) => {
           if (message) this.#hear(kind, message);
         },
@@ -129,7 +133,7 @@ export class FleetView {
   }
 
   #hear(kind: 'status' | 'stats', message: Msg): void {
-    const cameraId = message.subject.split('.')[2]!;
+    const cameraId = cameraOf(message.subject);
     let value: unknown;
     try {
       value = parseJson(message.string(), { maxValues: 10_000 });

@@ -15,7 +15,7 @@ export class NatsPublishing {
   readonly #broker: NatsBroker;
   readonly #control: NatsControl;
   readonly #options: BrokerOptions;
-  readonly #publishers: NatsPublisher[] = [];
+  readonly #publishers = new Set<NatsPublisher>();
   readonly #streams = new WeakMap<NatsConnection, Promise<NatsStream>>();
 
   /** Resolves after the first attempt to connect, whatever came of it. OPTION_INVALID. */
@@ -42,7 +42,9 @@ export class NatsPublishing {
     const stream =
       natsStream === undefined ? undefined : (to: NatsConnection) => this.#stream(to, natsStream);
     const settings = { site, every: natsDelivery === 'every', stream };
-    this.#publishers.push(await NatsPublisher.attach(bridge, this.#broker, settings));
+    const publisher = await NatsPublisher.attach(bridge, this.#broker, settings);
+    this.#publishers.add(publisher);
+    void publisher.done.then(() => this.#publishers.delete(publisher));
     this.#control.add(bridge);
   }
 
@@ -56,7 +58,7 @@ export class NatsPublishing {
 
   /** What is under way arrives first, if the server is there. For bridges that have ended. */
   async close(): Promise<void> {
-    await Promise.all(this.#publishers.map(({ done }) => done));
+    await Promise.all([...this.#publishers].map(({ done }) => done));
     await this.#broker.close();
   }
 

@@ -1,10 +1,10 @@
 /**
  * Adapters on other machines, for the calls of one camera. Before a call an adapter that is free is asked for, so that no
- * frame waits behind a busy one; then the picture goes to exactly that one. While it works it is asked whether it does.
+ * frame waits behind a busy one; then the picture goes to exactly that one.
  */
 import { randomUUID } from 'node:crypto';
-import { errors, type NatsConnection } from '@nats-io/transport-node';
-import { abortable, Mutex, pause, Signal, within } from '../../async.js';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { abortable, Mutex, Signal, within } from '../../async.js';
 import { asBridgeError, BridgeError, type ErrorCode } from '../../errors.js';
 import {
   type CallPool,
@@ -24,12 +24,8 @@ import {
   takeSubject,
   workerSubject,
 } from './call-message.js';
-import { checkSize, frameHeaders } from './frame-message.js';
+import { ANSWER_MS, callWorker, type Taken } from './remote-call.js';
 
-/** For the answer to a small request. */
-const ANSWER_MS = 3_000;
-/** From one question whether a worker still works to the next: one that stands still is given up within 5 s. */
-const ALIVE_MS = 1_000;
 /** While all are busy: how long the word that one is free is waited for before it is tried again. */
 const BUSY_MS = 250;
 /** While there is none. */
@@ -46,13 +42,6 @@ export interface RemotePoolSettings {
   readonly every: boolean;
   readonly callTimeoutMs: number;
   readonly stopMs: number;
-}
-
-/** An adapter that waits for exactly one call. */
-interface Taken {
-  readonly connection: NatsConnection;
-  readonly ended: AbortSignal;
-  readonly inbox: string;
 }
 
 export class RemotePool implements CallPool {
@@ -181,7 +170,8 @@ export class RemotePool implements CallPool {
     let taken = first ?? (await this.#take(this.#stop.signal));
     for (let gone = 0; ; ) {
       try {
-        const text = await this.#ask(taken, request, requestId);
+        const limits = { timeoutMs: this.#settings.callTimeoutMs, signal: this.#end.signal };
+        const text = await callWorker(taken, request.picture!, requestId, limits);
         if (text !== NOT_TAKEN) return { ...resultOfAnswer(text, performance.now() - since), requestId };
       } catch (cause) {
         this.#end.signal.throwIfAborted();
@@ -196,48 +186,6 @@ export class RemotePool implements CallPool {
         this.#stats.retries++;
       }
       taken = await this.#take(this.#stop.signal);
-    }
-  }
-
-  /** One call to one adapter: its answer. RUNNER_TIMEOUT, RUNNER_EXITED, BROKER_FAILED. */
-  async #ask({ connection, ended, inbox }: Taken, request: CallRequest, requestId: string): Promise<string> {
-    const picture = request.picture!;
-    checkSize(picture.jpeg.length, connection.info?.max_payload);
-    const headers = frameHeaders(picture);
-    headers.set('Call', requestId);
-    const { callTimeoutMs } = this.#settings;
-    const over = new AbortController();
-    const timeout = callTimeoutMs + ANSWER_MS;
-    const late = (): BridgeError =>
-      new BridgeError('RUNNER_TIMEOUT', `A worker did not answer within ${callTimeoutMs} ms.`);
-    try {
-      const answer = connection
-        .request(`${inbox}.call`, picture.jpeg, { headers, timeout })
-        .catch((cause: unknown) => Promise.reject(nobodyThere(cause) ? workerGone(cause) : cause));
-      const both = Promise.race([answer, this.#watch(connection, inbox, requestId, over.signal)]);
-      // Not AbortSignal.any: a signal that lives long keeps something of each that is made of it.
-      const open = abortable(abortable(within(both, callTimeoutMs, late), ended), this.#end.signal);
-      return (await open).string();
-    } finally {
-      over.abort();
-    }
-  }
-
-  /** Rejects when the worker does not work on the call any more. */
-  async #watch(
-    connection: NatsConnection,
-    inbox: string,
-    requestId: string,
-    signal: AbortSignal,
-  ): Promise<never> {
-    for (;;) {
-      await pause(ALIVE_MS, signal);
-      const asked = connection.request(`${inbox}.alive`, requestId, { timeout: ANSWER_MS });
-      const answer = await abortable(asked, signal).catch((cause: unknown) => {
-        signal.throwIfAborted();
-        throw nobodyThere(cause) || cause instanceof errors.TimeoutError ? workerGone(cause) : cause;
-      });
-      if (answer.string() !== 'yes') throw workerGone();
     }
   }
 
@@ -312,11 +260,4 @@ export class RemotePool implements CallPool {
 function runEnded(): BridgeError {
   const text = 'The run ended before a worker had answered.';
   return new BridgeError('RUNNER_EXITED', text, { context: { reason: 'closed' } });
-}
-
-function workerGone(cause?: unknown): BridgeError {
-  return new BridgeError('RUNNER_EXITED', 'The worker that had the call has gone.', {
-    cause,
-    context: { reason: 'worker-gone' },
-  });
 }

@@ -5,7 +5,7 @@ import { type Forward, type Reply, SLOW_COMMANDS } from '../../control/index.js'
 import { BridgeError } from '../../errors.js';
 import { parseJson } from '../../json.js';
 import type { NatsClientOptions } from '../../options/index.js';
-import { checkedName } from '../names.js';
+import { cameraOf, checkedName, subjectOfAll } from '../names.js';
 import { STATUS_MS } from '../status.js';
 import { NatsBroker } from './broker.js';
 import { ask } from './client.js';
@@ -73,7 +73,7 @@ export class SiteCameras {
 
   #listen(connection: NatsConnection): void {
     for (const kind of KINDS) {
-      connection.subscribe(`openmv.${this.#site}.*.${kind}`, {
+      connection.subscribe(subjectOfAll(this.#site, kind), {
         callback: (_error, message) => {
           if (message) this.#hear(kind, message);
         },
@@ -82,7 +82,7 @@ export class SiteCameras {
   }
 
   #hear(kind: Kind, message: Msg): void {
-    const cameraId = message.subject.split('.')[2]!;
+    const cameraId = cameraOf(message.subject);
     try {
       const known = this.#cameras.get(cameraId);
       if (kind === 'frame') return known?.bridge?.frame(frameOf(message));
@@ -106,12 +106,24 @@ export class SiteCameras {
       known = undefined;
     }
     if (!known) {
-      if (this.#cameras.size >= MOST_CAMERAS && !this.#cameras.has(cameraId)) return;
+      if (!this.#cameras.has(cameraId) && !this.#hasRoom()) return;
       known = { runId: String(runId), heardAt: 0, bridge: undefined, opening: false };
       this.#cameras.set(cameraId, known);
     }
     known.heardAt = performance.now();
     known.bridge?.status(String(state));
+  }
+
+  /** One of which nothing is heard any more gives way. */
+  #hasRoom(): boolean {
+    if (this.#cameras.size < MOST_CAMERAS) return true;
+    const now = performance.now();
+    for (const [cameraId, { heardAt, bridge }] of this.#cameras) {
+      if (now - heardAt < SILENT_MS) continue;
+      bridge?.end();
+      return this.#cameras.delete(cameraId);
+    }
+    return false;
   }
 
   /** With the first figures it is known whether there is an algorithm. */

@@ -9,6 +9,7 @@ import {
 } from '@nats-io/jetstream';
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
 import { asBridgeError, BridgeError } from '../../errors.js';
+import { subjectOfAll } from '../names.js';
 
 /** What a stream keeps of each camera. */
 export const KINDS = ['frame', 'result', 'event', 'stats', 'status'] as const;
@@ -78,7 +79,7 @@ type MsgHdrs = ReturnType<typeof import('@nats-io/transport-node').headers>;
 
 async function ensure({ streams }: JetStreamManager, settings: StreamSettings): Promise<void> {
   const { natsStream: name, site, natsMaxAgeMs, natsMaxBytes } = settings;
-  const subjects = KINDS.map((kind) => `openmv.${site}.*.${kind}`);
+  const subjects = KINDS.map((kind) => subjectOfAll(site, kind));
   const limits: Partial<StreamConfig> = {
     ...(natsMaxAgeMs === undefined ? {} : { max_age: nanos(natsMaxAgeMs) }),
     ...(natsMaxBytes === undefined ? {} : { max_bytes: natsMaxBytes }),

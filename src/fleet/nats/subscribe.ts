@@ -1,5 +1,5 @@
 /** Frames of a camera elsewhere, as they are published. */
-import { abortable, Signal } from '../../async.js';
+import { Signal } from '../../async.js';
 import { type NatsClientOptions, natsClientSchema, parseOptions } from '../../options/index.js';
 import { subjectOf } from '../names.js';
 import { type BrokerFollower, NatsBroker } from './broker.js';
@@ -30,9 +30,9 @@ export async function* subscribeFrames(
   const subject = subjectOf({ site: options.site, camera }, 'frame');
   const queue: RemoteFrame[] = [];
   const come = new Signal();
-  const opening = NatsBroker.open(options, `openmv-bridge ${camera}`);
+  let broker: NatsBroker | undefined;
   try {
-    const broker = await abortable(opening, signal);
+    broker = await NatsBroker.open(options, `openmv-bridge ${camera}`, signal);
     broker.follow({
       away: (error) => told?.away?.(error),
       connected: (connection) => {
@@ -64,7 +64,7 @@ export async function* subscribeFrames(
   } catch (error) {
     if (!signal?.aborted) throw error;
   } finally {
-    await opening.then((broker) => broker.close()).catch(() => undefined);
+    await broker?.close(0);
   }
 }
 

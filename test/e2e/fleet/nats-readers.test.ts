@@ -1,5 +1,7 @@
 /** Frames of a camera at a NATS server, for programs elsewhere: the library, `watch`, `mirror`, Python. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { type SubscribedFrame, subscribeFrames } from '../../../src/fleet/index.js';
@@ -21,6 +23,30 @@ function publisher(nats: TestNats, ...flags: string[]): Program {
 
 const crcs = (program: Program): Map<number, string> =>
   new Map(program.of('frame').map(({ sequence, crc32 }) => [sequence, crc32]));
+
+it('subscribeFrames ends with its signal, also while a server takes the connection and says nothing', async () => {
+  const silent = createServer();
+  const sockets: Socket[] = [];
+  silent.on('connection', (socket) => sockets.push(socket.on('error', () => undefined)));
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const url = `nats://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const end = new AbortController();
+  const told: string[] = [];
+  const options = { signal: end.signal, told: { away: () => void told.push('away') } };
+  const reading = (async () => {
+    for await (const frame of subscribeFrames(url, 'cam', options)) told.push(String(frame.sequence));
+  })();
+  await expect.poll(() => sockets.length).toBe(1);
+  end.abort();
+  await reading;
+  // The attempt was not waited for.
+  expect(told).toEqual([]);
+});
 
 it('subscribeFrames gives whole frames, none twice, over lost connections and runs, until it is told to end', async () => {
   const nats = await TestNats.start();

@@ -117,6 +117,10 @@ it('refuses what has no meaning there', async () => {
   expect(workers.stdout + workers.stderr).toContain('--workers');
   const bare = await run(['worker', '--nats', nats.url]);
   expect(bare.status).toBe(2);
+  const reference = ['--reference', '/none/reference.jpg', '--workers', '2'];
+  const file = await run(['worker', '--nats', nats.url, ...reference, '--', 'node', DIGEST]);
+  expect(file.status).toBe(2);
+  expect(file.stderr).toContain('/none/reference.jpg');
   const wild = await run(['worker', '--nats', nats.url, '--camera', 'a.>', '--', 'node', DIGEST]);
   expect(wild.status).toBe(2);
   expect(wild.stderr).toContain('cannot be the name of a camera');

@@ -46,6 +46,21 @@ function results(most: number, folder?: string, bytes?: number): { results: Resu
 }
 
 describe('results', () => {
+  it('NG frames that a slow disk did not take, or that could not be written, are counted', async () => {
+    const folder = mkdtempSync(join(scratch, 'slow-'));
+    const { results: all, fake } = results(100, folder);
+    await all.kept.settled();
+    for (let n = 0; n < 20; n++) fake.judge('ng');
+    await all.kept.settled();
+    expect(all.kept.all).toHaveLength(16);
+    expect(all.kept.lost).toBe(4);
+    rmSync(folder, { recursive: true });
+    writeFileSync(folder, 'a file where the folder was');
+    fake.judge('ng');
+    await all.kept.settled();
+    expect(all.kept.lost).toBe(5);
+  });
+
   it('are the last ones; NG ones stay longer', () => {
     const { results: all, fake } = results(3);
     for (let n = 0; n < 5; n++) fake.judge('ng', { ngReason: n < 3 ? 'scratch' : undefined });
