@@ -76,7 +76,7 @@ export const bridgeOptionsSchema = z.strictObject({
       }),
     wait: z.boolean().default(false).meta({
       flag: '--wait',
-      description: 'wait for a camera that is not there at the start',
+      description: 'wait for a camera that is not there at the start, without counting that for --duration',
       common: true,
     }),
     streaming: z.boolean().default(true).meta({

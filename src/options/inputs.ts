@@ -63,7 +63,7 @@ export interface BridgeInput extends CameraInput {
   triggerEdge?: 'rising' | 'falling' | undefined;
   /** Whether to wait for a camera that has gone: on, off, or how many attempts in a row may fail. Default: true. */
   reconnect?: boolean | number | undefined;
-  /** Wait for a camera that is not there at the start. Default: false. */
+  /** Wait for a camera that is not there at the start, without counting that for --duration. Default: false. */
   wait?: boolean | undefined;
   /** False: pull no frames until start_stream is asked for. Default: true. */
   streaming?: boolean | undefined;

@@ -24,8 +24,12 @@ export function workshop() {
     python: ['python3', here('shm-reader.py')],
     node: [process.execPath, here('shm-reader.mjs')],
   };
+  const futex = join(directory, 'futex-wake');
+  execFileSync('cc', ['-std=c11', '-O2', here('futex-wake.c'), '-o', futex]);
   return {
     path: (name) => join(directory, name),
+    /** A bare futex between two processes. */
+    futex: (everyMs, wakes) => JSON.parse(execFileSync(futex, [String(everyMs * 1_000), String(wakes)])),
     /** Starts a reader; `ready` and `report` resolve when it says so. */
     reader(language, mode, name) {
       const [command, ...args] = commands[language];

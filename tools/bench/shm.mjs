@@ -93,6 +93,7 @@ async function latency(shop, pace) {
   const one = async (name, channel, language, mode) =>
     tell(name, (await paced(shop, pace, channel, [language], mode))[0]);
   tell('pipe to C++', reference);
+  tell('a bare futex, no data', shop.futex(pace.ms, either(pace.frames, 20)));
   await one('Unix socket to C++', await socket(shop), 'c++');
   await one('VIZN to C++', vizn(size), 'c++');
   await one('ring to C++', ring(size), 'c++');

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { measureBridges, measuredText } from '../../bench/index.js';
-import { openBridges } from '../../bridge/index.js';
+import { type Bridge, openBridges } from '../../bridge/index.js';
 import { configSchema, milliseconds, optionSpecs } from '../../options/index.js';
 import { ownFlags, withOutput } from '../command.js';
 import { runInputs } from '../config.js';
@@ -46,11 +46,19 @@ export function configure(command: Command): void {
       const { bridges: inputs } = await runInputs(specs, { ...names, ...flags }, [], undefined);
       const stop = new AbortController();
       const stopListening = onStop(() => stop.abort());
-      const bridges = await openBridges(inputs.map((input) => ({ ...input, reconnect: false })));
+      let bridges: Bridge[] = [];
       try {
-        const measured = await measureBridges(bridges, { durationMs, signal: stop.signal });
+        const { signal } = stop;
+        bridges = await openBridges(
+          inputs.map((input) => ({ ...input, reconnect: false })),
+          { signal },
+        );
+        const measured = await measureBridges(bridges, { durationMs, signal });
         if (json) output.line(reportLine('bench', measured));
         else output.text(measuredText(measured));
+      } catch (error) {
+        // Stopped before there was anything to measure.
+        if (error !== stop.signal.reason) throw error;
       } finally {
         stopListening();
         await Promise.all(bridges.map((bridge) => bridge.close()));

@@ -4,7 +4,7 @@
  */
 
 /** A script that calls nothing of the board for this long may be looping. */
-const QUIET_MS = 2;
+const QUIET_MS = 0.5;
 /** Longest sleep; it ends early when the host sends something. */
 const SLEEP_MS = 20;
 /** How long the script runs between two sleeps. */

@@ -1,6 +1,7 @@
 /** `bench`: figures of a camera that is connected. */
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
+import { openPty } from '../../../src/virtual/line/pty.js';
 import { Program, run } from './program.js';
 
 const CAMERA = ['--port', 'virtual', '--virtual-fps', '100'];
@@ -57,6 +58,18 @@ describe('bench', () => {
       counted: true,
     });
     expect(connected()).toBe(false);
+  });
+
+  it('ends without a word when it is stopped before a camera has answered', async () => {
+    const pty = await openPty();
+    try {
+      const program = new Program(['bench', '--port', pty.slavePath, '--duration', '1s', '--json']);
+      await new Promise<void>((resolve) => pty.onData(() => resolve()));
+      program.kill('SIGINT');
+      expect(await program.ended).toMatchObject({ status: 0, stdout: '' });
+    } finally {
+      await pty.close();
+    }
   });
 
   it('says that there is no camera', async () => {
