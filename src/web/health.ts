@@ -1,5 +1,5 @@
 /** How a camera and its algorithm are, in words: what is wrong, since when, and what to do. */
-import type { Bridge, BridgeEvent, SinkKind } from '../bridge/index.js';
+import type { Bridge, BridgeEvent, FrameOutcome, SinkKind } from '../bridge/index.js';
 import type { BridgeError } from '../errors.js';
 
 /** Lines of the algorithm's log, and errors, that are kept. */
@@ -9,7 +9,7 @@ const KEPT_ERRORS = 20;
 const LONGEST_LINE = 500;
 /** Many messages end so. */
 const PLUG_IN = 'Plug it in again.';
-/** A stream of frames that stands still for so long is worth a word. */
+/** A stream of frames that stands still for so long is worth a word, and so is an algorithm that gives no verdict. */
 const STILL_MS = 5_000;
 
 export interface Note {
@@ -41,6 +41,8 @@ export class Health {
   #state = '';
   #stateSince = Date.now();
   #algorithm: { state: string; sinceMs: number } | undefined;
+  /** Calls that failed since the last verdict, and why the last one did. */
+  #failed: { sinceMs: number; calls: number; message: string } | undefined;
 
   /** `unkept`: why NG frames cannot be kept now. */
   constructor(bridge: Bridge, unkept: () => Note | undefined) {
@@ -51,6 +53,16 @@ export class Health {
   frame(): void {
     this.#lastFrameMs = Date.now();
     this.look();
+  }
+
+  outcome(outcome: FrameOutcome): void {
+    if (outcome.outcome === 'skipped') return;
+    const { result } = outcome;
+    if (result.outcome !== 'failed') this.#failed = undefined;
+    else {
+      const { sinceMs = Date.now(), calls = 0 } = this.#failed ?? {};
+      this.#failed = { sinceMs, calls: calls + 1, message: result.error.message };
+    }
   }
 
   /** Takes note of the bridge's state; called at least once a second. */
@@ -136,7 +148,7 @@ export class Health {
     const why = this.errors.findLast(({ code }) => /^(RUNNER|ALGORITHM)_/.test(code));
     switch (state) {
       case 'ready':
-        return at('The algorithm is ready.');
+        return this.#withoutVerdict() ?? at('The algorithm is ready.');
       case 'restarting':
         return at(
           `The algorithm is being started again${why ? `: ${why.message}` : '.'}`,
@@ -147,6 +159,19 @@ export class Health {
       default:
         return at(`The algorithm is ${state}.`);
     }
+  }
+
+  /** An algorithm that runs, and fails at every frame; undefined: it gives verdicts. */
+  #withoutVerdict(): (Condition & { readonly log: readonly string[] }) | undefined {
+    const failed = this.#failed;
+    if (!failed || Date.now() - failed.sinceMs < STILL_MS) return undefined;
+    const calls = failed.calls === 1 ? 'the last call has' : `the last ${failed.calls} calls have`;
+    return {
+      ...{ state: 'failing', ok: false, sinceMs: failed.sinceMs },
+      text: `The algorithm has given no verdict since ${timeOfDay(failed.sinceMs)}; ${calls} failed: ${failed.message}`,
+      advice: 'See what it said last.',
+      log: [...this.log],
+    };
   }
 
   /** Destinations of frames that fail now. */

@@ -63,6 +63,7 @@ export class WatchedCamera {
       }),
       bridge.outcomes$.subscribe((outcome) => {
         this.results.add(outcome);
+        this.health.outcome(outcome);
         if (outcome.outcome !== 'skipped') this.#judged = outcome;
         this.history.outcome(outcome);
       }),

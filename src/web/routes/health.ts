@@ -26,7 +26,7 @@ export const healthRoutes: RouteGroup = (app, context) => {
     context,
     {
       ...{ method: 'GET', path: '/readyz', tag: 'health' },
-      summary: 'Whether every camera streams and every algorithm is ready',
+      summary: 'Whether every camera streams, and every algorithm is ready and gives verdicts',
       answers: {
         200: { description: 'all is well', schema: readySchema },
         503: { description: 'something is not, and why', schema: readySchema },

@@ -13,6 +13,7 @@ function watched(runner?: string): { fake: FakeBridge; health: Health } {
   const health = new Health(fake.bridge, () => undefined);
   fake.events$.subscribe((event: BridgeEvent) => health.event(event));
   fake.frames$.subscribe(() => health.frame());
+  fake.outcomes$.subscribe((outcome) => health.outcome(outcome));
   health.look();
   return { fake, health };
 }
@@ -93,6 +94,27 @@ describe('the algorithm', () => {
     expect(algorithm!.log[19]).toMatch(/^line 29 /);
     expect(algorithm!.log[19]).toHaveLength(500);
     fake.event({ type: 'runner', state: 'ready' });
+    expect(health.reasons).toEqual([]);
+  });
+
+  it('that runs and fails at every frame says so, until a verdict comes', () => {
+    const { fake, health } = watched('python3 a.py');
+    fake.event({ type: 'runner', state: 'ready' });
+    const fail = () => fake.judge('failed', { error: new BridgeError('ALGORITHM_FAILED', 'No template.') });
+    fail();
+    vi.advanceTimersByTime(4_000);
+    fail();
+    expect(health.algorithm).toMatchObject({ ok: true, text: 'The algorithm is ready.' });
+    vi.advanceTimersByTime(1_000);
+    fake.judge('skipped');
+    expect(health.algorithm).toMatchObject({
+      ...{ ok: false, state: 'failing', sinceMs: Date.now() - 5_000 },
+      text: 'The algorithm has given no verdict since 12:03:04; the last 2 calls have failed: No template.',
+      advice: 'See what it said last.',
+    });
+    fake.frame();
+    expect(health.reasons).toEqual([{ code: 'failing', message: health.algorithm!.text }]);
+    fake.judge('ng');
     expect(health.reasons).toEqual([]);
   });
 
