@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { BridgeError } from '../errors.js';
-import { fileFailure, writeWhole } from '../files.js';
+import { writeWhole } from '../files.js';
 import { SERIAL_GROUPS, UDEV_FOLDERS, UDEV_RULE_FILE, udevRule } from '../port/index.js';
 import { asRoot } from './check.js';
 
@@ -29,7 +29,8 @@ export async function installUdevRule(folder?: string): Promise<string | undefin
   try {
     await writeWhole('The udev rule cannot be written', path, Buffer.from(udevRule(await serialGroup())));
   } catch (cause) {
-    if (process.geteuid?.() === 0) throw await fileFailure('The udev rule cannot be written', path, cause);
+    const { code } = ((cause as BridgeError).cause ?? {}) as NodeJS.ErrnoException;
+    if (process.geteuid?.() === 0 || (code !== 'EACCES' && code !== 'EPERM')) throw cause;
     const fix = asRoot('doctor', '--install-udev', '--yes');
     throw new BridgeError('FILE_FAILED', `Only root may write ${path}: run \`${fix}\`.`, {
       context: { path, fix },
