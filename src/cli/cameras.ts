@@ -24,6 +24,8 @@ export interface CameraHandlers {
   waiting(port: string, error: BridgeError): void;
   /** A camera that was waited for cannot be used, or is not waited for any more. */
   gaveUp(error: BridgeError): void;
+  /** A camera was taken out of the run. */
+  left(port: string): void;
   /** Each camera is there, or is waited for. */
   begun?(): void;
 }
@@ -144,6 +146,7 @@ export class Cameras {
         await over;
       }),
     );
+    for (const { input } of left) this.#handlers.left(String(input.port));
     // What is not in the run any more does not count at its end.
     const over = left.map(({ bridge }) => bridge);
     this.bridges.splice(0, this.bridges.length, ...this.bridges.filter((bridge) => !over.includes(bridge)));

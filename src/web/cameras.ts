@@ -41,6 +41,11 @@ export class CameraList {
     this.#missing.set(port, { port, sinceMs, code, message });
   }
 
+  /** A camera is not waited for any more. */
+  left(port: string): void {
+    this.#missing.delete(port);
+  }
+
   get all(): readonly WatchedCamera[] {
     return [...this.#cameras];
   }

@@ -130,6 +130,11 @@ export class WebServer {
     this.#context.cameras.waiting(port, error);
   }
 
+  /** A camera is not waited for any more. */
+  left(port: string): void {
+    this.#context.cameras.left(port);
+  }
+
   /** Ends every connection, whatever its client does. Idempotent; never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

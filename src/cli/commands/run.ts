@@ -170,6 +170,7 @@ async function run(
           output.log('info', `waiting for the camera on ${port}${others}`);
         },
         gaveUp: (error) => output.error(error),
+        left: (port) => web?.left(port),
         begun: () => {
           manager.ready(running.summary);
           begun.resolve();

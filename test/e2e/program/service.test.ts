@@ -229,6 +229,23 @@ describe('SIGHUP with --config', () => {
     for (const name of names) expect(existsSync(`/dev/shm${name}`)).toBe(false);
   });
 
+  it('a camera that never came is not missing any more when the file does without it', async () => {
+    const here = { port: 'virtual', cameraId: 'here', virtual: { fps: 20 } };
+    const common = { json: true, shm: false, http: '0' };
+    const path = config({ ...common, cameras: [here, { port: scratch.path('nowhere') }] });
+    const program = start(['--config', path]);
+    const address = () => /http:\/\/127\.0\.0\.1:\d+/.exec(program.stderr)?.[0];
+    await expect.poll(address, { timeout: 40_000 }).toBeDefined();
+    const missing = async (): Promise<number> => {
+      const response = await fetch(`${address()}/api/cameras`);
+      return ((await response.json()) as { waiting: unknown[] }).waiting.length;
+    };
+    await expect.poll(missing, { timeout: 40_000 }).toBe(1);
+    config({ ...common, cameras: [here] }, path);
+    program.kill('SIGHUP');
+    await expect.poll(missing, { timeout: 40_000 }).toBe(0);
+  });
+
   it('one that comes before the file was read is served once the run is up', async () => {
     const fifo = scratch.path(`service-${files++}.json`);
     expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
