@@ -46,6 +46,7 @@ export class Board {
   #serving = false;
   /** Levels that pins have got, of which the script is told between requests. */
   readonly #levels: { readonly name: string; readonly level: 0 | 1 }[] = [];
+  #driving = false;
   /** The script is to end; it is interrupted when it next comes here. */
   #stopping = false;
   #interruptedAt = Number.NEGATIVE_INFINITY;
@@ -199,10 +200,18 @@ export class Board {
     const linkDue = link.deadline() ?? Number.POSITIVE_INFINITY;
     this.#due = link.active ? Math.min(linkDue, stdout.deadline()) : Number.POSITIVE_INFINITY;
     this.#serving = false;
-    for (const { name, level } of this.#levels.splice(0)) {
+    this.#drivePins();
+  }
+
+  /** Telling the script of a level may bring the script's next jump, which comes here again: one level at a time. */
+  #drivePins(): void {
+    if (this.#driving) return;
+    this.#driving = true;
+    for (let next = this.#levels.shift(); next; next = this.#levels.shift()) {
       this.idleness.active();
-      this.pins?.set(name, level);
+      this.pins?.set(next.name, next.level);
     }
+    this.#driving = false;
   }
 
   #takeMessages(): void {

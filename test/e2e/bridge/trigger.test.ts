@@ -140,6 +140,22 @@ describe('triggers by a pin', () => {
     expect(ids()).toEqual([1, 2, 3, 4]);
   });
 
+  it('levels that follow each other within microseconds lose no edge', async () => {
+    const { camera, link } = await served({ fps: 'max' });
+    const { frames } = await bridgeWith({ trigger: 'pin', port: link });
+    const spin = (us: number): void => {
+      for (const end = performance.now() + us / 1_000; performance.now() < end; );
+    };
+    for (let number = 1; number <= 500; number++) {
+      // By then the script sleeps between two looks.
+      await pause(4);
+      camera.pin('P7', 0);
+      spin(number % 60);
+      camera.pin('P7', 1);
+      await expect.poll(() => frames.length, { interval: 1 }).toBe(number);
+    }
+  });
+
   it('of another name, on the falling edge', async () => {
     const { camera, link } = await served();
     const { frames } = await bridgeWith({

@@ -215,8 +215,11 @@ it('NG frames that cannot be kept are told, in the state and in the grid', async
   const keepNgDir = join(scratch, 'kept');
   const server = await serve({ keepNgDir });
   await shown(server, { runner: ODD_NG });
-  rmSync(keepNgDir, { recursive: true, force: true });
-  writeFileSync(keepNgDir, 'a file where the folder was');
+  // The bridge makes the folder again when it is quicker.
+  await vi.waitFor(() => {
+    rmSync(keepNgDir, { recursive: true, force: true });
+    writeFileSync(keepNgDir, 'a file where the folder was');
+  }, 20_000);
   const page = await open(server);
   await page.getByText('✗ NG frames').waitFor();
   await page
