@@ -72,7 +72,7 @@ it('garbage for commands, of any size, is refused, and the next command is carri
     (await client.request(subject, payload, { timeout: 60_000 })).json<JsonLine>();
   for (const payload of GARBAGE) expect(await ask(payload)).toMatchObject({ status: 'error' });
   expect((await ask(GARBAGE.at(-1)!))['message']).toContain('at most 614400 bytes');
-  // Nobody waits for these.
+  // No one waits for the answers.
   client.publish(subject, 'no JSON');
   client.publish('openmv.local.cam.status.get', GARBAGE.at(-2)!);
   expect(await ask('{"command": "get_stats"}')).toMatchObject({ status: 'success' });
