@@ -23,16 +23,23 @@ export async function resetCamera(
   const camera = await again.connect(signal);
   try {
     if (kind === 'reset') return (await restart(again, signal)).info();
-    await camera.reset(kind);
+    await resetAndLeave(camera, signal, kind);
     return undefined;
   } finally {
     await again.camera.close();
   }
 }
 
-/** Tells a camera to restart; resolves when its line is over. One that does not break by itself is closed. */
-export async function resetAndLeave(camera: Camera, signal: AbortSignal): Promise<void> {
-  await camera.reset();
+/**
+ * Tells a camera to restart; resolves when its line is over. One that does not break by itself is closed, but not at once: a camera
+ * whose host has left may not read what it was told last.
+ */
+export async function resetAndLeave(
+  camera: Camera,
+  signal: AbortSignal,
+  kind: 'reset' | 'bootloader' = 'reset',
+): Promise<void> {
+  await camera.reset(kind);
   await within(camera.ended, BREAK_MS, () => new Error('still there'), signal).catch(() =>
     signal.throwIfAborted(),
   );

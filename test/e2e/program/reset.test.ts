@@ -12,7 +12,7 @@ const scratch = useScratch();
 async function mainRuns(port: string): Promise<boolean> {
   const camera = await connectCamera({ port });
   try {
-    for (const end = Date.now() + 5_000; Date.now() < end; await pause(20)) {
+    for (const end = Date.now() + 30_000; Date.now() < end; await pause(20)) {
       if (await camera.running()) return true;
     }
     return false;
@@ -27,14 +27,17 @@ it.each([
 ])('reset %j', async (flags, said) => {
   const link = scratch.path('camera');
   const virtual = new Program(['virtual', '--link', link]);
-  while (!existsSync(link)) await pause(5);
-  const ran = await run(['exec', '--port', link, '-c', 'print("over")']);
-  expect([ran.status, ran.stdout], ran.stderr).toEqual([0, expect.stringContaining('over')]);
-  const { status, stdout, stderr } = await run(['reset', '--port', link, ...flags]);
-  expect([status, stdout], stderr).toEqual([0, '']);
-  expect(stderr).toMatch(said);
-  expect(await mainRuns(link)).toBe(true);
-  virtual.kill('SIGINT');
+  try {
+    while (!existsSync(link)) await pause(5);
+    const ran = await run(['exec', '--port', link, '-c', 'print("over")']);
+    expect([ran.status, ran.stdout], ran.stderr).toEqual([0, expect.stringContaining('over')]);
+    const { status, stdout, stderr } = await run(['reset', '--port', link, ...flags]);
+    expect([status, stdout], stderr).toEqual([0, '']);
+    expect(stderr).toMatch(said);
+    expect(await mainRuns(link)).toBe(true);
+  } finally {
+    virtual.kill('SIGINT');
+  }
   expect((await virtual.ended).status).toBe(0);
 });
 
