@@ -29,6 +29,12 @@ export interface Condition {
   readonly advice: string | null;
 }
 
+interface FailedCalls {
+  readonly sinceMs: number;
+  readonly calls: number;
+  readonly message: string;
+}
+
 export class Health {
   readonly #bridge: Bridge;
   readonly #unkept: () => Note | undefined;
@@ -42,7 +48,7 @@ export class Health {
   #stateSince = Date.now();
   #algorithm: { state: string; sinceMs: number } | undefined;
   /** Calls that failed since the last verdict, and why the last one did. */
-  #failed: { sinceMs: number; calls: number; message: string } | undefined;
+  #failed: FailedCalls | undefined;
 
   /** `unkept`: why NG frames cannot be kept now. */
   constructor(bridge: Bridge, unkept: () => Note | undefined) {
@@ -132,13 +138,15 @@ export class Health {
   get algorithm(): (Condition & { readonly log: readonly string[] }) | null {
     if (this.#bridge.options.runner === undefined) return null;
     const { algorithmFailure } = this.#bridge;
+    const failed = this.#failed;
     const { state = 'idle', sinceMs = this.#stateSince } = this.#algorithm ?? {};
     const at = (
       text: string,
       advice: string | null = null,
       name: string = state,
+      since = sinceMs,
     ): Condition & { log: string[] } => {
-      return { state: name, ok: name === 'ready', sinceMs, text, advice, log: [...this.log] };
+      return { state: name, ok: name === 'ready', sinceMs: since, text, advice, log: [...this.log] };
     };
     if (algorithmFailure) {
       const advice =
@@ -148,7 +156,9 @@ export class Health {
     const why = this.errors.findLast(({ code }) => /^(RUNNER|ALGORITHM)_/.test(code));
     switch (state) {
       case 'ready':
-        return this.#withoutVerdict() ?? at('The algorithm is ready.');
+        return failed && Date.now() - failed.sinceMs >= STILL_MS
+          ? at(withoutVerdict(failed), 'See what it said last.', 'failing', failed.sinceMs)
+          : at('The algorithm is ready.');
       case 'restarting':
         return at(
           `The algorithm is being started again${why ? `: ${why.message}` : '.'}`,
@@ -159,19 +169,6 @@ export class Health {
       default:
         return at(`The algorithm is ${state}.`);
     }
-  }
-
-  /** An algorithm that runs, and fails at every frame; undefined: it gives verdicts. */
-  #withoutVerdict(): (Condition & { readonly log: readonly string[] }) | undefined {
-    const failed = this.#failed;
-    if (!failed || Date.now() - failed.sinceMs < STILL_MS) return undefined;
-    const calls = failed.calls === 1 ? 'the last call has' : `the last ${failed.calls} calls have`;
-    return {
-      ...{ state: 'failing', ok: false, sinceMs: failed.sinceMs },
-      text: `The algorithm has given no verdict since ${timeOfDay(failed.sinceMs)}; ${calls} failed: ${failed.message}`,
-      advice: 'See what it said last.',
-      log: [...this.log],
-    };
   }
 
   /** Destinations of frames that fail now. */
@@ -192,6 +189,11 @@ export class Health {
     keep(this.errors, note, KEPT_ERRORS);
     if (sink !== undefined) this.#failing.set(sink, note);
   }
+}
+
+function withoutVerdict({ sinceMs, calls, message }: FailedCalls): string {
+  const which = calls === 1 ? 'the last call has' : `the last ${calls} calls have`;
+  return `The algorithm has given no verdict since ${timeOfDay(sinceMs)}; ${which} failed: ${message}`;
 }
 
 function keep<T>(list: T[], item: T, most: number): void {
